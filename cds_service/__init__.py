@@ -1,0 +1,84 @@
+"""A CDS Hooks service: what must not be put down to anxiety, and what may be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+
+from flask import Flask, Response, request
+from flask_cors import CORS
+
+from cds_service.api import EXTENSION, Collaborators, Knowledge, cds_hooks
+from cds_service.settings import Settings, from_environment
+
+try:
+    __version__ = version("anxiety-cds-service")
+except PackageNotFoundError:  # a checkout that nobody installed
+    __version__ = "0+checkout"
+
+
+def create_app(
+    settings: Settings | None = None,
+    knowledge: Knowledge | None = None,
+    clock: Callable[[], datetime] | None = None,
+) -> Flask:
+    """The WSGI application. What is not passed in is made from the environment.
+
+    Raises SettingsError or KnowledgeError: with a wrong setting or unsound content nothing starts.
+    """
+    settings = settings or from_environment()
+    knowledge = knowledge or _load(settings)
+    clock = clock or _now
+
+    app = Flask(__name__, static_folder=None)
+    app.logger.setLevel(settings.log_level)
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
+    app.extensions[EXTENSION] = Collaborators(settings, knowledge, clock)
+    app.register_blueprint(cds_hooks)
+    _allow_browsers(app, settings)
+    app.after_request(_add_security_headers)
+    return app
+
+
+def _load(settings: Settings) -> Knowledge:
+    from cds_service.knowledge import load  # what is passed in needs no evaluator
+
+    return load(settings.cards_dir)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _allow_browsers(app: Flask, settings: Settings) -> None:
+    """CORS for pages of the origins in the settings; a preflight never needs a login."""
+    CORS(
+        app,
+        resources=r"/+cds-services.*",
+        origins=list(settings.cors_origins),
+        send_wildcard=True,
+        methods=["GET", "POST"],
+        # An asterisk would not cover Authorization (Fetch standard).
+        allow_headers=["Authorization", "Content-Type", "Accept-Language"],
+        expose_headers=["Knowledge-Version"],
+        max_age=600,
+        vary_header=False,  # it would leave Vary out for the origins that are not allowed
+    )
+    if settings.cors_origins != ("*",):
+        app.after_request(_vary_by_origin)
+
+
+def _vary_by_origin(response: Response) -> Response:
+    response.vary.add("Origin")
+    return response
+
+
+def _add_security_headers(response: Response) -> Response:
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Referrer-Policy"] = "no-referrer"
+    if request.method == "POST":
+        response.headers["Cache-Control"] = "no-store"
+    return response

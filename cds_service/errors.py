@@ -1,0 +1,132 @@
+"""Every exception of the service, with its HTTP status and its FHIR OperationOutcome."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that the CDS Client has to change, and where it stands in what was sent."""
+
+    diagnostics: str
+    expression: str | None = None
+
+
+class CDSError(Exception):
+    """A call that cannot be answered; the texts are read by the caller and repeat no value of it.
+
+    `status` is the HTTP status, `code` a FHIR issue type.
+    """
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "exception"
+
+    def __init__(self, diagnostics: str, expression: str | None = None) -> None:
+        super().__init__(diagnostics)
+        self.faults: tuple[Fault, ...] = (Fault(diagnostics, expression),)
+
+    @classmethod
+    def at(cls, faults: Mapping[str, str]) -> CDSError:
+        """One error for several faults: what is wrong, by the path to it ("" is the whole)."""
+        error = cls("; ".join(f"{path}: {text}" if path else text for path, text in faults.items()))
+        error.faults = tuple(Fault(text, path or None) for path, text in faults.items())
+        return error
+
+
+class InvalidRequest(CDSError):
+    """The body can be read but breaks the schema of CDS Hooks or of the hook."""
+
+    status = 400
+    code = "invalid"
+
+
+class UnreadableBody(InvalidRequest):
+    """The body is no JSON in UTF-8, or nests deeper than any FHIR resource does."""
+
+    code = "structure"
+
+
+class UnknownService(CDSError):
+    """No CDS Service has this id, or there is nothing at this address."""
+
+    status = 404
+    code = "not-found"
+
+
+class MethodNotAllowed(CDSError):
+    """The address exists, for another HTTP method."""
+
+    status = 405
+    code = "not-supported"
+
+
+class PreconditionFailed(CDSError):
+    """Data that the service cannot do without came neither as prefetch nor otherwise."""
+
+    # CDS Hooks, "HTTP Status Codes": 412 and no other.
+    status = 412
+    code = "required"
+
+
+class BodyTooLarge(CDSError):
+    """The body is longer than the operator allows."""
+
+    status = 413
+    code = "too-long"
+
+
+class UnsupportedMediaType(CDSError):
+    """The body says of itself that it is something other than plain JSON."""
+
+    status = 415
+    code = "not-supported"
+
+
+class StartError(Exception):
+    """The service must not start; the text tells the operator what to change."""
+
+
+class SettingsError(StartError):
+    """An environment variable holds a wrong value; the text names the variable."""
+
+
+class KnowledgeError(StartError):
+    """The content of cards/ is not sound; one line for each problem, with file and key."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+_BY_STATUS: Mapping[int, tuple[type[CDSError], str]] = {
+    400: (InvalidRequest, "The request cannot be understood."),
+    404: (UnknownService, "There is nothing at this address; see GET /cds-services."),
+    405: (MethodNotAllowed, "This address does not answer this HTTP method; see Allow."),
+    413: (BodyTooLarge, "The body is larger than this service accepts."),
+    415: (UnsupportedMediaType, "Send JSON as application/json."),
+}
+
+
+def error_of_status(status: int) -> CDSError:
+    """The error for an HTTP status that the web framework decided on."""
+    error, diagnostics = _BY_STATUS.get(status, (CDSError, "The request cannot be answered."))
+    return error(diagnostics)
+
+
+def operation_outcome(error: CDSError) -> dict[str, Any]:
+    """The FHIR OperationOutcome that CDS Hooks 3.0 recommends for every answer other than 2xx."""
+    severity = "fatal" if error.status >= 500 else "error"
+    return {
+        "resourceType": "OperationOutcome",
+        "issue": [_issue(severity, error.code, fault) for fault in error.faults],
+    }
+
+
+def _issue(severity: str, code: str, fault: Fault) -> dict[str, Any]:
+    issue: dict[str, Any] = {"severity": severity, "code": code, "diagnostics": fault.diagnostics}
+    if fault.expression:
+        issue["expression"] = [fault.expression]
+    return issue

@@ -1,0 +1,73 @@
+"""What the record says of an allergy or intolerance: FHIR AllergyIntolerance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cds_service.knowledge.artifacts import Resource
+from cds_service.knowledge.conditions import code_of, name_of
+from cds_service.knowledge.record import PatientRecord, Statement
+
+_OVER = frozenset({"inactive", "resolved"})
+_NEVER_WAS = frozenset({"refuted", "entered-in-error"})
+
+
+@dataclass(frozen=True, slots=True)
+class AllergyDefinition:
+    """A fact of kind `allergy` in facts.yaml; `severe` names reactions that count as severe."""
+
+    value_sets: tuple[str, ...]
+    severe: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AllergyFact:
+    """Members that expressions and words may use; None means that the record does not say."""
+
+    present: bool | None
+    severe: bool | None = None
+    names: tuple[str, ...] = ()
+    resources: tuple[Resource, ...] = ()
+
+    @property
+    def value(self) -> bool | None:
+        """What the bare name of the fact means."""
+        return self.present
+
+
+def read_allergy(definition: AllergyDefinition, record: PatientRecord) -> AllergyFact:
+    """The fact that a definition gives on a record."""
+    valid = [
+        statement
+        for statement in record.statements("AllergyIntolerance", definition.value_sets)
+        if code_of(statement.resource.get("verificationStatus")) not in _NEVER_WAS
+        and code_of(statement.resource.get("clinicalStatus")) not in _OVER
+    ]
+    if not valid:
+        absent = False if record.is_complete("allergies") else None
+        return AllergyFact(absent, absent)
+    return AllergyFact(
+        present=True,
+        severe=any(_is_severe(each, definition, record) for each in valid),
+        names=tuple(dict.fromkeys(name_of(each.concept) for each in valid)),
+        resources=tuple(each.resource for each in valid),
+    )
+
+
+def _is_severe(statement: Statement, definition: AllergyDefinition, record: PatientRecord) -> bool:
+    resource = statement.resource
+    if resource.get("criticality") == "high":
+        return True
+    if definition.severe in record.words(resource.get("code")):
+        return True
+    reactions = resource.get("reaction")
+    for reaction in reactions if isinstance(reactions, list) else ():
+        if not isinstance(reaction, dict):
+            continue
+        manifestations = reaction.get("manifestation")
+        if reaction.get("severity") == "severe" or any(
+            definition.severe in record.words(each)
+            for each in (manifestations if isinstance(manifestations, list) else ())
+        ):
+            return True
+    return False

@@ -1,0 +1,98 @@
+"""From one call to its cards: the record, the outcomes, what they rest on, the words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from cds_service.knowledge.artifacts import Answer, Call, Resource
+from cds_service.knowledge.content import Service
+from cds_service.knowledge.evaluation import Evaluation, GateState, evaluate
+from cds_service.knowledge.expressions import Expression
+from cds_service.knowledge.facts import ExpressionDefinition, GroupFact
+from cds_service.knowledge.record import PatientRecord
+from cds_service.knowledge.rendering import render
+from cds_service.knowledge.validation import invalid_resources
+
+
+def answer(service: Service, call: Call) -> Answer:
+    """The cards for one call, and for the log the rules by outcome and the facts that lacked."""
+    evaluation = decide(service, call)
+    outcomes = evaluation.outcomes.values()
+    return Answer(
+        cards=render(service, evaluation, call),
+        applied=tuple(outcome.rule.id for outcome in outcomes if outcome.level),
+        unknown=tuple(outcome.rule.id for outcome in outcomes if outcome.unknown),
+        missing=tuple(_missing(evaluation)),
+    )
+
+
+def decide(service: Service, call: Call) -> Evaluation:
+    """The outcomes for one call, resting on valid resources only.
+
+    What a card would rest on is validated. Should some of it be invalid, all that could matter is
+    validated, the invalid set aside as unreadable, and the record looked at once more.
+    """
+    record = PatientRecord(call, service.terminology)
+    evaluation = evaluate(service, record)
+    if not invalid_resources(_evidence(service, evaluation)):
+        return evaluation
+    record.discard(invalid_resources(record.indexed_resources()))
+    return evaluate(service, record)
+
+
+def _evidence(service: Service, evaluation: Evaluation) -> Iterable[Resource]:
+    """The resources behind everything that was found true."""
+    if evaluation.gate is not GateState.OPEN:
+        return ()
+    expressions = [service.gate.anxiety, service.gate.symptom]
+    for outcome in evaluation.outcomes.values():
+        if outcome.level:
+            expressions.append(outcome.rule.levels[outcome.level])
+            expressions.extend(each.when for each in outcome.rule.withhold if each.when)
+    for cause in (*evaluation.causes, *evaluation.not_listed):
+        expressions.extend(
+            reason.when
+            for group in cause.cause.points
+            for reason in group.reasons
+            if reason.because in cause.because
+        )
+    found: dict[int, Resource] = {}
+    for name in _fact_names(service, expressions):
+        for resource in evaluation.facts[name].resources:
+            found[id(resource)] = resource
+    return found.values()
+
+
+def _fact_names(service: Service, expressions: Iterable[Expression]) -> set[str]:
+    """The facts that expressions name, through the facts that are expressions themselves."""
+    names: set[str] = set()
+    open_ = list(expressions)
+    while open_:
+        for path in open_.pop().names:
+            name = path.partition(".")[0]
+            definition = service.facts[name]
+            if name not in names and isinstance(definition, ExpressionDefinition):
+                open_.append(definition.expression)
+            names.add(name)
+    return names
+
+
+def expressions_of(service: Service) -> Iterable[Expression]:
+    """Every condition of a service."""
+    yield from (service.gate.anxiety, service.gate.symptom, service.gate.unchecked)
+    for rule in service.rules:
+        yield from rule.levels.values()
+        yield from (withhold.when for withhold in rule.withhold if withhold.when)
+        yield from filter(None, [rule.section_when])
+    for cause in service.causes:
+        for group in cause.points:
+            yield from (reason.when for reason in group.reasons)
+        reasons = (*cause.requires, *cause.excludes, *cause.notes)
+        yield from (reason.when for reason in reasons)
+
+
+def _missing(evaluation: Evaluation) -> Iterable[str]:
+    for fact in evaluation.facts.known.values():
+        if isinstance(fact, GroupFact):
+            yield from fact.missing
+            yield from fact.not_retrieved

@@ -1,0 +1,110 @@
+"""What the evaluator takes in and gives back, as frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+Resource = dict[str, Any]  # FHIR JSON, the one place where plain dicts are used
+
+
+class Retrieval(StrEnum):
+    """How a prefetch key was answered; only COMPLETE lets absence be inferred."""
+
+    COMPLETE = "complete"  # a resource, a whole searchset, or null ("no data")
+    INCOMPLETE = "incomplete"  # a page of a searchset, or a searchset with an error in it
+    FAILED = "failed"  # an OperationOutcome or something that is no FHIR resource
+    MISSING = "missing"  # the key did not come
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieved:
+    """The FHIR resources of one call and, per prefetch key, how far they can be trusted."""
+
+    resources: Sequence[Resource]
+    states: Mapping[str, Retrieval]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Everything that an answer depends on. `now` is aware; ids are as the hook's context has them."""
+
+    retrieved: Retrieved
+    patient_id: str
+    user_id: str
+    hook_instance: str
+    now: datetime
+    language: str
+    encounter_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Coding:
+    """A FHIR Coding as CDS Hooks uses it."""
+
+    system: str
+    code: str
+    display: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """CDS Hooks "Source": where the guidance of a card comes from."""
+
+    label: str
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """CDS Hooks "Action": one proposed change; never a medicine."""
+
+    type: str
+    description: str
+    resource: Resource
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """CDS Hooks "Suggestion": actions that a clinician may take with one click."""
+
+    uuid: str
+    label: str
+    actions: tuple[Action, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """CDS Hooks "Link": an absolute address that a clinician may open."""
+
+    label: str
+    url: str
+    type: str = "absolute"
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """CDS Hooks "Card". `rules` names the rules it rests on; it is not sent."""
+
+    uuid: str
+    summary: str
+    indicator: str
+    detail: str
+    source: Source
+    override_reasons: tuple[Coding, ...] = ()
+    suggestions: tuple[Suggestion, ...] = ()
+    links: tuple[Link, ...] = ()
+    rules: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The cards of one call, with the ids of the rules by outcome for the log."""
+
+    cards: tuple[Card, ...]
+    applied: tuple[str, ...]
+    unknown: tuple[str, ...]
+    missing: tuple[str, ...]

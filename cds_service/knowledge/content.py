@@ -1,0 +1,230 @@
+"""What cards/ holds once it is loaded and checked, as frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cached_property
+from typing import Any
+
+from cds_service.knowledge.artifacts import Answer, Call, Coding, Source
+from cds_service.knowledge.expressions import Expression
+from cds_service.knowledge.facts import Definition
+from cds_service.knowledge.terminology import Terminology
+from cds_service.knowledge.words import Words
+
+LEVELS = ("critical", "warning", "info")
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One row of a decision table: facts by name or `fact.member`, and what must come of them."""
+
+    name: str
+    facts: Mapping[str, Any]
+    expect: str
+    withholds: tuple[str, ...] | None = None
+    points: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Governance:
+    """Who answers for a piece of content and what it rests on. A draft has no reviewer yet."""
+
+    id: str
+    title: str
+    status: str
+    version: str
+    sources: tuple[str, ...]
+    grade: str
+    confirmed: str
+    last_review_date: str
+    reviewer: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Withhold:
+    """What a rule takes away: `items` are ids of drugs, classes, measures or causes.
+
+    Without `when` it holds whenever the rule applies. The words for the reason are the part
+    `because` of the rule.
+    """
+
+    items: tuple[str, ...]
+    when: Expression | None
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One reviewed statement: at which level it holds, where it is said, what it withholds.
+
+    `slot` is the card for critical and warning; `section` the place in the differential for info,
+    there only while `section_when` holds; `beside` the items under which its line stands; `opens`
+    the level that opens the gate.
+    """
+
+    governance: Governance
+    topic: str
+    levels: Mapping[str, Expression]
+    slot: str | None
+    section: str | None
+    section_when: Expression | None
+    beside: tuple[str, ...]
+    opens: str | None
+    only_slots: tuple[str, ...] | None
+    withhold: tuple[Withhold, ...]
+    examples: tuple[Example, ...]
+
+    @property
+    def id(self) -> str:
+        """The rule's id, R51."""
+        return self.governance.id
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A condition and the part of the words that says it."""
+
+    when: Expression
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Points:
+    """Points for each reason that holds, together at most `at_most`."""
+
+    each: int
+    at_most: int
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One of the causes: what earns it points, what it requires, what excludes it, what to note."""
+
+    governance: Governance
+    requires: tuple[Reason, ...]
+    excludes: tuple[Reason, ...]
+    points: tuple[Points, ...]
+    notes: tuple[Reason, ...]
+    measures: tuple[str, ...]
+    classes: tuple[str, ...]
+    pattern_of: str | None
+    examples: tuple[Example, ...]
+
+    @property
+    def id(self) -> str:
+        """The cause's id, C4."""
+        return self.governance.id
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A non-drug measure; one that is advised against can never be offered."""
+
+    governance: Governance
+    advised_against: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DrugClass:
+    """A named drug class and its named drugs in the order for review."""
+
+    governance: Governance
+    drugs: tuple[str, ...]
+    only_first_cause: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A place for one card: its order, and the override reasons by indicator."""
+
+    id: str
+    override_reasons: Mapping[str, tuple[Coding, ...]]
+    keep_apart: str | None
+    silences: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """When cards are possible at all (C.1)."""
+
+    silence: tuple[str, ...]
+    anxiety: Expression
+    symptom: Expression
+    unchecked: Expression
+
+
+@dataclass(frozen=True)
+class Service:
+    """One CDS Service: a folder in cards/, loaded and checked."""
+
+    id: str
+    hook: str
+    version: str
+    required_keys: frozenset[str]
+    prefetch: Mapping[str, str]
+    gate: Gate
+    slots: tuple[Slot, ...]
+    most_cards: int
+    most_causes: int
+    least_points: int
+    ties: tuple[str, ...]
+    sections: tuple[str, ...]
+    review_after: timedelta
+    facts: Mapping[str, Definition]
+    rules: tuple[Rule, ...]
+    causes: tuple[Cause, ...]
+    measures: Mapping[str, Measure]
+    classes: Mapping[str, DrugClass]
+    drugs: Mapping[str, Governance]
+    words: Mapping[str, Words]
+    sources: Mapping[str, Source]
+    terminology: Terminology = field(repr=False)
+    default_language: str = "en"
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The languages in which every text is there, the default one first."""
+        others = sorted(set(self.words) - {self.default_language})
+        return (self.default_language, *others)
+
+    @cached_property
+    def governed(self) -> Mapping[str, Governance]:
+        """Who answers for what, by id: rules, causes, measures, classes and drugs."""
+        items = (*self.rules, *self.causes, *self.measures.values(), *self.classes.values())
+        return {item.governance.id: item.governance for item in items} | dict(self.drugs)
+
+    @property
+    def title(self) -> str:
+        """CDS Hooks discovery `title`."""
+        return self._said("title")
+
+    @property
+    def description(self) -> str:
+        """CDS Hooks discovery `description`."""
+        return self._said("description")
+
+    @property
+    def usage_requirements(self) -> str:
+        """CDS Hooks discovery `usageRequirements`."""
+        return self._said("usageRequirements")
+
+    def _said(self, part: str) -> str:
+        return self.words[self.default_language].plain("service", part)
+
+    def answer(self, call: Call) -> Answer:
+        """The cards for one call. It does not raise for strange records."""
+        from cds_service.knowledge.answering import answer
+
+        return answer(self, call)
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """Everything in cards/: the services by id, and the version that every answer names."""
+
+    version: str
+    services: Mapping[str, Service]

@@ -1,0 +1,208 @@
+"""What the knowledge says of one patient: outcomes of rules and causes, and what is withheld."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from cds_service.knowledge.content import LEVELS, Cause, Reason, Rule, Service
+from cds_service.knowledge.facts import Facts
+from cds_service.knowledge.record import PatientRecord
+
+# Withheld under these names: every drug, every measure, every cause.
+ALL_DRUGS, ALL_MEASURES, ALL_CAUSES = "drugs", "measures", "causes"
+
+
+class GateState(StrEnum):
+    """Whether cards are possible (C.1); UNCHECKED is when the record did not come whole."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    UNCHECKED = "unchecked"
+
+
+@dataclass(frozen=True, slots=True)
+class RuleOutcome:
+    """The level at which a rule applies, or None; `unknown` when the record does not say."""
+
+    rule: Rule
+    level: str | None
+    unknown: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CauseOutcome:
+    """How far the record supports a cause. `unmet` are requirements, `excluded` exclusions."""
+
+    cause: Cause
+    points: int
+    because: tuple[str, ...]
+    unmet: tuple[str, ...]
+    excluded: tuple[str, ...]
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether nothing but its points decides."""
+        return not self.unmet and not self.excluded
+
+
+@dataclass(frozen=True, slots=True)
+class Because:
+    """The rule that took something away, and the part of its words that says why."""
+
+    rule: str
+    part: str
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """All outcomes for one patient. `withheld` maps an item to the reasons."""
+
+    facts: Facts
+    gate: GateState
+    symptom: bool | None = None
+    outcomes: Mapping[str, RuleOutcome] = field(default_factory=dict)
+    causes: Sequence[CauseOutcome] = ()
+    not_listed: Sequence[CauseOutcome] = ()
+    withheld: Mapping[str, tuple[Because, ...]] = field(default_factory=dict)
+    only_slots: frozenset[str] | None = None
+
+    def applies(self, rule_id: str) -> bool:
+        """Whether a rule applies at any level."""
+        outcome = self.outcomes.get(rule_id)
+        return outcome is not None and outcome.level is not None
+
+    def why_withheld(self, *items: str) -> tuple[Because, ...]:
+        """The reasons against any of the items, each once."""
+        reasons = (reason for item in items for reason in self.withheld.get(item, ()))
+        return tuple(dict.fromkeys(reasons))
+
+
+def evaluate(service: Service, record: PatientRecord) -> Evaluation:
+    """The outcomes for a record; rules are looked at only once the gate may open."""
+    facts = Facts(service.facts, record)
+    rules = {rule.id: rule for rule in service.rules}
+    if any(judge(rules[rule_id], facts).level for rule_id in service.gate.silence):
+        return Evaluation(facts, GateState.CLOSED)
+    anxiety = service.gate.anxiety.evaluate(facts)
+    if anxiety is not True:
+        unchecked = service.gate.unchecked.evaluate(facts) is True and anxiety is None
+        return Evaluation(facts, GateState.UNCHECKED if unchecked else GateState.CLOSED)
+    return _evaluate_open(service, record, facts)
+
+
+def _evaluate_open(service: Service, record: PatientRecord, facts: Facts) -> Evaluation:
+    outcomes = {rule.id: judge(rule, facts) for rule in service.rules}
+    readings = [facts]
+    if facts.conflicts:
+        # Two different values at one time: look at both, take the safer outcome (R09).
+        readings.append(Facts(service.facts, record, highest=True))
+        outcomes = {
+            rule_id: _worse(outcome, judge(outcome.rule, readings[1]))
+            for rule_id, outcome in outcomes.items()
+        }
+    symptom = service.gate.symptom.evaluate(facts)
+    if symptom is not True and not any(_opens(outcome) for outcome in outcomes.values()):
+        unchecked = service.gate.unchecked.evaluate(facts) is True
+        return Evaluation(facts, GateState.UNCHECKED if unchecked else GateState.CLOSED)
+    withheld = _withheld(outcomes, readings)
+    causes = [weigh(cause, readings, withheld) for cause in service.causes]
+    listed, not_listed = _rank(service, causes)
+    return Evaluation(
+        facts=facts,
+        gate=GateState.OPEN,
+        symptom=symptom,
+        outcomes=outcomes,
+        causes=listed,
+        not_listed=not_listed,
+        withheld=withheld,
+        only_slots=_only_slots(outcomes),
+    )
+
+
+def judge(rule: Rule, facts: Mapping[str, Any]) -> RuleOutcome:
+    """The worst level whose condition holds; unknown when none holds and one cannot be told."""
+    unknown = False
+    for level in LEVELS:
+        condition = rule.levels.get(level)
+        if condition is None:
+            continue
+        holds = condition.evaluate(facts)
+        if holds:
+            return RuleOutcome(rule, level, unknown)
+        unknown = unknown or holds is None
+    return RuleOutcome(rule, None, unknown)
+
+
+def _worse(one: RuleOutcome, other: RuleOutcome) -> RuleOutcome:
+    if one.level is None:
+        return other if other.level else one
+    if other.level is None:
+        return one
+    return min(one, other, key=lambda outcome: LEVELS.index(str(outcome.level)))
+
+
+def _opens(outcome: RuleOutcome) -> bool:
+    level, opens = outcome.level, outcome.rule.opens
+    return bool(level and opens) and LEVELS.index(str(level)) <= LEVELS.index(str(opens))
+
+
+def _withheld(
+    outcomes: Mapping[str, RuleOutcome], readings: Sequence[Facts]
+) -> dict[str, tuple[Because, ...]]:
+    found: dict[str, list[Because]] = {}
+    for outcome in outcomes.values():
+        for withhold in outcome.rule.withhold:
+            if withhold.when is None:
+                holds = outcome.level is not None
+            else:
+                holds = any(withhold.when.evaluate(facts) is True for facts in readings)
+            for item in withhold.items if holds else ():
+                found.setdefault(item, []).append(Because(outcome.rule.id, withhold.because))
+    return {item: tuple(reasons) for item, reasons in found.items()}
+
+
+def _only_slots(outcomes: Mapping[str, RuleOutcome]) -> frozenset[str] | None:
+    limits = [
+        frozenset(outcome.rule.only_slots)
+        for outcome in outcomes.values()
+        if outcome.level and outcome.rule.only_slots is not None
+    ]
+    return frozenset.intersection(*limits) if limits else None
+
+
+def weigh(
+    cause: Cause, readings: Sequence[Mapping[str, Any]], withheld: Mapping[str, tuple[Because, ...]]
+) -> CauseOutcome:
+    """Points count only what holds in every reading; requirements must hold, exclusions must not."""
+    points = 0
+    because: list[str] = []
+    for group in cause.points:
+        held = [reason.because for reason in group.reasons if _holds(reason, readings)]
+        points += min(len(held) * group.each, group.at_most)
+        because.extend(held)
+    unmet = tuple(reason.because for reason in cause.requires if not _holds(reason, readings))
+    excluded = tuple(
+        reason.because
+        for reason in cause.excludes
+        if any(reason.when.evaluate(facts) is True for facts in readings)
+    )
+    if cause.id in withheld or ALL_CAUSES in withheld:
+        excluded = (*excluded, "withheld")
+    return CauseOutcome(cause, points, tuple(because), unmet, excluded)
+
+
+def _holds(reason: Reason, readings: Sequence[Mapping[str, Any]]) -> bool:
+    return all(reason.when.evaluate(facts) is True for facts in readings)
+
+
+def _rank(
+    service: Service, causes: Sequence[CauseOutcome]
+) -> tuple[list[CauseOutcome], list[CauseOutcome]]:
+    """Causes by support, ties in the order that the service names; then those kept off the list."""
+    supported = [outcome for outcome in causes if outcome.points >= service.least_points]
+    listed = [outcome for outcome in supported if outcome.is_possible]
+    listed.sort(key=lambda outcome: (-outcome.points, service.ties.index(outcome.cause.id)))
+    return listed, [outcome for outcome in supported if not outcome.is_possible]

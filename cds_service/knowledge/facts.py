@@ -1,0 +1,238 @@
+"""facts.yaml at work: each named fact of a patient, read when first asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cds_service.knowledge import dates
+from cds_service.knowledge.allergies import AllergyDefinition, AllergyFact, read_allergy
+from cds_service.knowledge.artifacts import Resource
+from cds_service.knowledge.conditions import ConditionDefinition, ConditionFact, read_condition
+from cds_service.knowledge.medications import (
+    MedicationDefinition,
+    MedicationFact,
+    read_medication,
+)
+from cds_service.knowledge.observations import (
+    ObservationDefinition,
+    ObservationFact,
+    read_observation,
+)
+from cds_service.knowledge.record import PatientRecord
+from cds_service.knowledge.words import FactName
+
+if TYPE_CHECKING:
+    from cds_service.knowledge.expressions import Expression
+
+
+@dataclass(frozen=True, slots=True)
+class PatientDefinition:
+    """A fact of kind `patient`: age, sex, deceased, or the type of the user."""
+
+    member: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListDefinition:
+    """A fact of kind `list`: how well one prefetch key was answered and read."""
+
+    prefetch_key: str
+    resource_types: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupDefinition:
+    """A fact of kind `group`: the states of several observations; a tuple means any of them."""
+
+    facts: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ExpressionDefinition:
+    """A fact of kind `expression`: computed from other facts."""
+
+    expression: Expression
+
+
+Definition = (
+    PatientDefinition
+    | ConditionDefinition
+    | ObservationDefinition
+    | MedicationDefinition
+    | AllergyDefinition
+    | ListDefinition
+    | GroupDefinition
+    | ExpressionDefinition
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ValueFact:
+    """A fact that is just a value; None means that the record does not say."""
+
+    value: Any
+    resources: tuple[Resource, ...] = ()
+
+    @property
+    def present(self) -> Any:
+        """The same as `value`."""
+        return self.value
+
+
+@dataclass(frozen=True, slots=True)
+class ListFact:
+    """How a list came: `complete` or not, and how much of it could not be used."""
+
+    complete: bool
+    unreadable: int = 0
+    other_version: int = 0
+    other_patient: int = 0
+    future: int = 0
+    resources: tuple[Resource, ...] = ()
+
+    @property
+    def value(self) -> bool:
+        """What the bare name of the fact means."""
+        return self.complete
+
+
+@dataclass(frozen=True, slots=True)
+class GroupFact:
+    """Names of the facts in each state; an empty tuple is none."""
+
+    missing: tuple[str, ...] = ()
+    stale: tuple[str, ...] = ()
+    unreadable: tuple[str, ...] = ()
+    conflicting: tuple[str, ...] = ()
+    not_retrieved: tuple[str, ...] = ()
+    resources: tuple[Resource, ...] = ()
+
+    @property
+    def value(self) -> bool:
+        """Whether every fact of the group has a usable value."""
+        return not (self.missing or self.stale or self.unreadable or self.not_retrieved)
+
+
+Fact = ConditionFact | ObservationFact | MedicationFact | AllergyFact | ValueFact | ListFact | GroupFact
+
+
+class Facts(Mapping[str, Any]):
+    """The facts of one patient by name, each read once.
+
+    `highest` chooses among two different values measured at one time; `conflicts` tells after
+    use whether there were any, so that the evaluator looks at both readings.
+    """
+
+    def __init__(
+        self, definitions: Mapping[str, Definition], record: PatientRecord, *, highest: bool = False
+    ) -> None:
+        self._definitions = definitions
+        self._record = record
+        self._highest = highest
+        self._known: dict[str, Any] = {}
+        self.conflicts = False
+
+    def __getitem__(self, name: str) -> Any:
+        fact = self._known.get(name)
+        if fact is None:
+            fact = self._known[name] = self._read(name)
+        return fact
+
+    def __iter__(self) -> Iterable[str]:  # type: ignore[override]
+        return iter(self._definitions)
+
+    def __len__(self) -> int:
+        return len(self._definitions)
+
+    @property
+    def known(self) -> Mapping[str, Any]:
+        """The facts that were asked for so far."""
+        return self._known
+
+    def _read(self, name: str) -> Any:
+        definition = self._definitions[name]
+        match definition:
+            case ConditionDefinition():
+                return read_condition(definition, self._record)
+            case ObservationDefinition():
+                fact = read_observation(definition, self._record, highest=self._highest)
+                self.conflicts = self.conflicts or fact.state == "conflicting"
+                return fact
+            case MedicationDefinition():
+                return read_medication(definition, self._record)
+            case AllergyDefinition():
+                return read_allergy(definition, self._record)
+            case PatientDefinition():
+                return _PATIENT[definition.member](self._record)
+            case ListDefinition():
+                return _read_list(definition, self._record)
+            case GroupDefinition():
+                return read_group(definition, self)
+            case ExpressionDefinition():
+                return ValueFact(definition.expression.evaluate(self))
+
+
+def read_group(definition: GroupDefinition, facts: Mapping[str, Any]) -> GroupFact:
+    """Which facts of a group are in which state; of alternatives the best one counts."""
+    order = ("ok", "conflicting", "stale", "unreadable", "not-retrieved", "missing")
+    found: dict[str, list[FactName]] = {state: [] for state in order}
+    for alternatives in definition.facts:
+        states = {name: facts[name].state for name in alternatives}
+        best = min(states, key=lambda name: order.index(states[name]))
+        found[states[best]].append(FactName(best))
+    return GroupFact(
+        missing=tuple(found["missing"]),
+        stale=tuple(found["stale"]),
+        unreadable=tuple(found["unreadable"]),
+        conflicting=tuple(found["conflicting"]),
+        not_retrieved=tuple(found["not-retrieved"]),
+    )
+
+
+def _read_list(definition: ListDefinition, record: PatientRecord) -> ListFact:
+    aside = [record.set_aside(kind) for kind in definition.resource_types]
+    other_version = sum(each.other_version for each in aside)
+    return ListFact(
+        # A list in another version of FHIR is a list that we could not read.
+        complete=record.is_complete(definition.prefetch_key) and not other_version,
+        unreadable=sum(each.unreadable for each in aside),
+        other_version=other_version,
+        other_patient=sum(each.other_patient for each in aside),
+        future=record.count_future(definition.resource_types),
+    )
+
+
+def _age(record: PatientRecord) -> ValueFact:
+    birth = record.birth
+    if birth is None or birth.is_future(record.now):
+        return ValueFact(None)
+    years = dates.years_between(birth, record.now)
+    highest = years if isinstance(years, float) else years.high
+    return ValueFact(years if highest <= 120 else None, (record.patient or {},))
+
+
+def _sex(record: PatientRecord) -> ValueFact:
+    sex = (record.patient or {}).get("gender")
+    return ValueFact(sex if sex in ("female", "male", "other") else None)
+
+
+def _deceased(record: PatientRecord) -> ValueFact:
+    patient = record.patient or {}
+    died = patient.get("deceasedBoolean") is True or isinstance(
+        patient.get("deceasedDateTime"), str
+    )
+    return ValueFact(died)
+
+
+def _user_type(record: PatientRecord) -> ValueFact:
+    return ValueFact(record.user_type)
+
+
+_PATIENT: Mapping[str, Callable[[PatientRecord], ValueFact]] = {
+    "age": _age,
+    "sex": _sex,
+    "deceased": _deceased,
+    "user": _user_type,
+}

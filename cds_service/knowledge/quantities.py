@@ -1,0 +1,132 @@
+"""Numbers with their units: read from a FHIR element, converted, never guessed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_UCUM = ("http://unitsofmeasure.org", "urn:oid:2.16.840.1.113883.6.8")
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A number known only to lie between two bounds, both possible: "> 1000", a birth year."""
+
+    low: float
+    high: float
+
+
+Number = float | Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """How a value in another UCUM unit becomes ours: value * factor + offset."""
+
+    factor: float
+    offset: float = 0.0
+
+    def apply(self, number: Number) -> Number:
+        """The number in our unit; factors are positive, so bounds keep their order."""
+        if isinstance(number, Interval):
+            low, high = (bound * self.factor + self.offset for bound in (number.low, number.high))
+            return Interval(low, high)
+        # Seven digits: far below any laboratory's precision, far above binary rounding.
+        return float(f"{number * self.factor + self.offset:.7g}")
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """What an analyte may look like: our unit, the plausible range, the units that we convert."""
+
+    unit: str
+    plausible: tuple[float, float]
+    conversions: Mapping[str, Conversion]
+    spellings: Mapping[str, str]
+    unitless: bool = False
+
+    def read(self, element: Mapping[str, Any]) -> Number | None:
+        """The value of an Observation or one of its components in our unit.
+
+        None when there is no number, no unit or another unit, or when the value lies outside the
+        plausible range: such a value is unreadable and must not be compared.
+        """
+        number, unit = _number_and_unit(element)
+        if number is None:
+            return None
+        conversion = self._conversion(unit)
+        if conversion is None:
+            return None
+        number = conversion.apply(number)
+        return number if self._is_plausible(number) else None
+
+    def read_bound(self, bound: object) -> float | None:
+        """One end of an Observation's reference range in our unit, or None."""
+        if not isinstance(bound, Mapping):
+            return None
+        number = _plain(bound.get("value"))
+        conversion = self._conversion(_unit(bound))
+        if number is None or conversion is None:
+            return None
+        converted = conversion.apply(number)
+        return converted if isinstance(converted, float) else None
+
+    def _conversion(self, unit: str | None) -> Conversion | None:
+        if unit is None:
+            return Conversion(1.0) if self.unitless else None
+        unit = self.spellings.get(unit, unit)
+        return Conversion(1.0) if unit == self.unit else self.conversions.get(unit)
+
+    def _is_plausible(self, number: Number) -> bool:
+        lowest, highest = self.plausible
+        if isinstance(number, Interval):
+            bounds = [bound for bound in (number.low, number.high) if not math.isinf(bound)]
+            return all(lowest <= bound <= highest for bound in bounds)
+        return lowest <= number <= highest
+
+
+def _number_and_unit(element: Mapping[str, Any]) -> tuple[Number | None, str | None]:
+    quantity = element.get("valueQuantity")
+    if isinstance(quantity, Mapping):
+        number = _plain(quantity.get("value"))
+        if number is None:
+            return None, None
+        return _bounded(number, quantity.get("comparator")), _unit(quantity)
+    if "valueInteger" in element:
+        return _plain(element["valueInteger"]), None
+    return None, None
+
+
+def _plain(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _bounded(number: float, comparator: object) -> Number | None:
+    match comparator:
+        case None:
+            return number
+        case "<":
+            return Interval(-math.inf, math.nextafter(number, -math.inf))
+        case "<=":
+            return Interval(-math.inf, number)
+        case ">":
+            return Interval(math.nextafter(number, math.inf), math.inf)
+        case ">=":
+            return Interval(number, math.inf)
+    return None
+
+
+def _unit(quantity: Mapping[str, Any]) -> str | None:
+    # The code binds when it is UCUM; a unit without a code is read as it is written.
+    code, unit = quantity.get("code"), quantity.get("unit")
+    if isinstance(code, str) and code and quantity.get("system") in (*_UCUM, None):
+        return code.strip()
+    return unit.strip() if isinstance(unit, str) and unit.strip() else None

@@ -1,0 +1,323 @@
+"""One patient's record: read once, indexed by value set, nothing copied."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from cds_service.knowledge import dates
+from cds_service.knowledge.artifacts import Call, Resource, Retrieval
+from cds_service.knowledge.terminology import ATC, RXNORM, Match, Terminology, canonical
+
+# The code that data-absent-reason gives a resource that was taken back (seen at one vendor).
+_DATA_ABSENT = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
+# FHIR DSTU2 and STU3 names of the resources that we read.
+_FORMER_TYPES = frozenset({"MedicationOrder", "DiagnosticOrder", "MedicationPrescription"})
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One coded statement of the record.
+
+    `element` is the resource, or the component of an Observation that was coded; `is_weak` is
+    whether only its words placed it in the value set, or a code that has other meanings too.
+    """
+
+    resource: Resource
+    element: Resource
+    concept: Resource
+    is_weak: bool = False
+
+    @property
+    def reference(self) -> str:
+        """Where it stands, as a relative FHIR reference."""
+        return f"{self.resource.get('resourceType')}/{self.resource.get('id', '?')}"
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """How many resources of a kind were not read, by the reason why."""
+
+    unreadable: int = 0
+    other_version: int = 0
+    other_patient: int = 0
+
+
+class PatientRecord:
+    """The resources of one call: an index from (kind, value set) to statements.
+
+    Kinds are the FHIR resource types. Statements about another patient, taken back as entered in
+    error, or shaped for another FHIR version are set aside and counted, never read.
+    """
+
+    def __init__(self, call: Call, terminology: Terminology) -> None:
+        self.now: datetime = call.now
+        self.patient_id = call.patient_id
+        self.user_type = call.user_id.partition("/")[0]
+        self.states = call.retrieved.states
+        self.patient: Resource | None = None
+        self._terminology = terminology
+        self._index: dict[tuple[str, str], list[Statement]] = {}
+        self._set_aside: Counter[tuple[str, str]] = Counter()
+        self._read(call.retrieved.resources)
+
+    def statements(self, kind: str, value_sets: Iterable[str]) -> list[Statement]:
+        """The statements of a kind in any of the value sets, each resource part once."""
+        found: dict[int, Statement] = {}
+        for value_set in value_sets:
+            for statement in self._index.get((kind, value_set), ()):
+                known = found.get(id(statement.element))
+                if known is None or (known.is_weak and not statement.is_weak):
+                    found[id(statement.element)] = statement
+        return list(found.values())
+
+    def is_complete(self, prefetch_key: str) -> bool:
+        """Whether what is absent from this prefetch key may be called absent from the record."""
+        return self.states.get(prefetch_key, Retrieval.MISSING) is Retrieval.COMPLETE
+
+    def set_aside(self, kind: str) -> SetAside:
+        """How many resources of a kind could not be used."""
+        return SetAside(
+            unreadable=self._set_aside[kind, "unreadable"],
+            other_version=self._set_aside[kind, "other_version"],
+            other_patient=self._set_aside[kind, "other_patient"],
+        )
+
+    def count_future(self, kinds: Iterable[str]) -> int:
+        """How many matched resources of these kinds are dated after now, and so are ignored."""
+        wanted = frozenset(kinds)
+        return sum(
+            resource.get("resourceType") in wanted and self._is_future(resource)
+            for resource in self.indexed_resources()
+        )
+
+    def _is_future(self, resource: Resource) -> bool:
+        written = resource.get("effectiveDateTime", resource.get("authoredOn"))
+        span = dates.read(written) if written else None
+        return span is not None and span.is_future(self.now)
+
+    def words(self, concept: object) -> frozenset[str]:
+        """The value sets that the words of a concept name, whatever its codes say."""
+        match = self._terminology.match(concept)
+        return match.words | match.codes
+
+    def discard(self, resources: Iterable[Resource]) -> None:
+        """Set resources aside as unreadable after all; every index forgets them."""
+        gone = {id(resource): resource for resource in resources}
+        for resource in gone.values():
+            self._set_aside[resource["resourceType"], "unreadable"] += 1
+        for key, statements in self._index.items():
+            self._index[key] = [each for each in statements if id(each.resource) not in gone]
+
+    def indexed_resources(self) -> Iterable[Resource]:
+        """Every resource that some value set matched, once."""
+        found = {
+            id(statement.resource): statement.resource
+            for statements in self._index.values()
+            for statement in statements
+        }
+        return found.values()
+
+    # -- reading ---------------------------------------------------------------------------------
+
+    def _read(self, resources: Sequence[Resource]) -> None:
+        medications: dict[str, Resource] = {}
+        orders: list[Resource] = []
+        seen: set[tuple[str, str]] = set()
+        for resource in resources:
+            kind = resource.get("resourceType")
+            identity = (kind, resource.get("id"))
+            if isinstance(kind, str) and isinstance(identity[1], str):
+                # The same resource under two prefetch keys is one resource.
+                if identity in seen:
+                    continue
+                seen.add((kind, identity[1]))
+            match kind:
+                case "Observation":
+                    self._read_observation(resource)
+                case "Condition" | "AllergyIntolerance":
+                    self._read_coded(kind, resource, resource.get("code"))
+                case "MedicationRequest" | "MedicationStatement":
+                    orders.append(resource)
+                case "Medication":
+                    medications[str(resource.get("id"))] = resource
+                case "Encounter":
+                    self._read_encounter(resource)
+                case "Patient":
+                    self._read_patient(resource)
+                case str() if kind in _FORMER_TYPES:
+                    self._set_aside["MedicationRequest", "other_version"] += 1
+        for order in orders:
+            self._read_order(order, medications)
+
+    def _read_patient(self, resource: Resource) -> None:
+        if self.patient is None and resource.get("id") in (self.patient_id, None):
+            self.patient = resource
+
+    def _read_observation(self, resource: Resource) -> None:
+        self._add("Observation", resource, resource, resource.get("code"), with_words=False)
+        components = resource.get("component")
+        for component in components if isinstance(components, list) else ():
+            if isinstance(component, dict):
+                code = component.get("code")
+                self._add("Observation", resource, component, code, with_words=False)
+
+    def _read_coded(self, kind: str, resource: Resource, concept: object) -> None:
+        # DSTU2 and STU3 wrote these statuses as plain strings, DSTU2 the subject as `patient`.
+        if isinstance(resource.get("clinicalStatus"), str) or "dateRecorded" in resource:
+            self._set_aside[kind, "other_version"] += 1
+            return
+        if not isinstance(concept, dict) or _says_nothing(concept):
+            self._set_aside[kind, "unreadable"] += 1
+            return
+        match = self._add(kind, resource, resource, concept)
+        if kind == "AllergyIntolerance":
+            self._read_reactions(resource)
+            if match is _UNKNOWN and not _concerns_no_medicine(resource):
+                self._set_aside[kind, "unreadable"] += 1
+
+    def _read_reactions(self, resource: Resource) -> None:
+        reactions = resource.get("reaction")
+        for reaction in reactions if isinstance(reactions, list) else ():
+            if isinstance(reaction, dict) and "substance" in reaction:
+                self._add("AllergyIntolerance", resource, resource, reaction["substance"])
+
+    def _read_order(self, order: Resource, medications: dict[str, Resource]) -> None:
+        kind = order["resourceType"]
+        if "medication" in order:  # FHIR R5's CodeableReference
+            self._set_aside[kind, "other_version"] += 1
+            return
+        concepts = _medication_concepts(order, medications)
+        matches = [self._add(kind, order, order, concept) for concept in concepts]
+        if not matches or all(match is _UNKNOWN for match in matches):
+            self._set_aside[kind, "unreadable"] += _counts(order)
+
+    def _read_encounter(self, resource: Resource) -> None:
+        reasons = resource.get("reasonCode")
+        for reason in reasons if isinstance(reasons, list) else ():
+            self._add("Encounter", resource, resource, reason)
+
+    def _add(
+        self, kind: str, resource: Resource, element: Resource, concept: object, *, with_words: bool = True
+    ) -> object:
+        """Index one concept. Gives _KNOWN, _UNKNOWN or _OTHER (not this patient's)."""
+        match = self._terminology.match(concept, with_words=with_words)
+        if not match.codes and not match.words:
+            return _KNOWN if _understood(concept, match) else _UNKNOWN
+        if not self._is_about_patient(resource):
+            self._set_aside[kind, "other_patient"] += 1
+            return _OTHER
+        if "modifierExtension" in resource:
+            # FHIR R4, 2.4.2: a modifier that is not understood forbids to use the resource.
+            self._set_aside[kind, "unreadable"] += 1
+            return _OTHER
+        for value_sets, by_words in ((match.codes, False), (match.words, True)):
+            for value_set in value_sets:
+                is_weak = by_words or value_set.endswith("-nonspecific")
+                statement = Statement(resource, element, concept, is_weak)  # type: ignore[arg-type]
+                self._index.setdefault((kind, value_set), []).append(statement)
+        return _KNOWN
+
+    def _is_about_patient(self, resource: Resource) -> bool:
+        subject = resource.get("subject", resource.get("patient"))
+        if not isinstance(subject, dict):
+            return True  # the resource's own validation says whether a subject may be missing
+        reference = subject.get("reference")
+        if not isinstance(reference, str):
+            return True
+        return _id_of(reference) == self.patient_id
+
+    @cached_property
+    def birth(self) -> dates.Span | None:
+        """The date of birth, or None when it is missing or no date."""
+        return dates.read(self.patient.get("birthDate")) if self.patient else None
+
+
+_KNOWN, _UNKNOWN, _OTHER = "known", "unknown", "other"
+
+
+def _understood(concept: object, match: Match) -> bool:
+    """Whether a concept outside our value sets may be called something else.
+
+    Only a code in RxNorm or ATC tells that a medicine is none of ours: those sets are complete.
+    A SNOMED CT, national or local code, or mere text, might still hide one.
+    """
+    if not match.recognised or not isinstance(concept, dict):
+        return False
+    codings = concept.get("coding")
+    return isinstance(codings, list) and any(
+        isinstance(coding, dict) and canonical(coding.get("system")) in (RXNORM, ATC)
+        for coding in codings
+    )
+
+
+def _says_nothing(concept: Resource) -> bool:
+    """Whether a CodeableConcept has neither a code nor words, or only says that data is absent."""
+    if isinstance(concept.get("text"), str) and concept["text"].strip():
+        return False
+    codings = concept.get("coding")
+    if not isinstance(codings, list):
+        return True
+    return not any(
+        isinstance(coding, dict)
+        and (coding.get("code") or coding.get("display"))
+        and coding.get("system") != _DATA_ABSENT
+        for coding in codings
+    )
+
+
+def _concerns_no_medicine(resource: Resource) -> bool:
+    """Whether an allergy is to food or surroundings only, or says that there is none."""
+    categories = resource.get("category")
+    if isinstance(categories, list) and categories:
+        return not any(category in ("medication", "biologic") for category in categories)
+    return False
+
+
+def _counts(order: Resource) -> int:
+    """1 for an order that may be in force; one that was never to be given hides no medicine."""
+    ended = order.get("status") in ("entered-in-error", "cancelled", "not-taken", "stopped", "completed")
+    return 0 if ended or order.get("doNotPerform") is True else 1
+
+
+def _medication_concepts(order: Resource, medications: dict[str, Resource]) -> list[Any]:
+    """What an order is for: its own concept, or the Medication it refers to and its ingredients."""
+    concept = order.get("medicationCodeableConcept")
+    if isinstance(concept, dict):
+        return [] if _says_nothing(concept) else [concept]
+    reference = order.get("medicationReference")
+    if not isinstance(reference, dict):
+        return []
+    medication = _resolve(reference.get("reference"), order, medications)
+    if medication is None:
+        display = reference.get("display")
+        return [{"text": display}] if isinstance(display, str) and display.strip() else []
+    concepts = [medication.get("code")]
+    ingredients = medication.get("ingredient")
+    for ingredient in ingredients if isinstance(ingredients, list) else ():
+        if isinstance(ingredient, dict):
+            concepts.append(ingredient.get("itemCodeableConcept"))
+    return [each for each in concepts if isinstance(each, dict) and not _says_nothing(each)]
+
+
+def _resolve(
+    reference: object, order: Resource, medications: dict[str, Resource]
+) -> Resource | None:
+    if not isinstance(reference, str):
+        return None
+    if reference.startswith("#"):
+        contained = order.get("contained")
+        for resource in contained if isinstance(contained, list) else ():
+            if isinstance(resource, dict) and resource.get("id") == reference[1:]:
+                return resource
+        return None
+    return medications.get(_id_of(reference))
+
+
+def _id_of(reference: str) -> str:
+    """The id in a relative, absolute, versioned or urn:uuid reference (FHIR R4, 2.3.0.1)."""
+    return reference.partition("/_history/")[0].rpartition("/")[2].rpartition(":")[2]

@@ -1,0 +1,154 @@
+"""Outcomes and words to cards: merged by slot, ordered, at most as many as the service allows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from uuid import NAMESPACE_URL, uuid5
+
+from cds_service.knowledge.artifacts import Call, Card, Source
+from cds_service.knowledge.content import LEVELS, Service, Slot
+from cds_service.knowledge.differential import render_differential
+from cds_service.knowledge.evaluation import Evaluation, GateState, RuleOutcome
+from cds_service.knowledge.words import LONGEST_SUMMARY, Voice, utf16_length
+
+_NAMESPACE = uuid5(NAMESPACE_URL, "https://cds-hooks.hl7.org/anxiety-leg-weakness/card")
+DIFFERENTIAL = "differential"
+
+
+def render(service: Service, evaluation: Evaluation, call: Call) -> tuple[Card, ...]:
+    """The cards of one call in the order of C.3; none when the gate is closed."""
+    if evaluation.gate is GateState.CLOSED:
+        return ()
+    voice = Voice(service.words[call.language], evaluation.facts)
+    drafts = list(_drafts(service, evaluation, voice))
+    order = [slot.id for slot in service.slots]
+    drafts.sort(key=lambda each: (LEVELS.index(each.indicator), order.index(each.slot.id)))
+    kept = drafts[: service.most_cards]
+    return tuple(each.card(service, voice, call) for each in kept)
+
+
+class _Draft:
+    """A card before it has an identity."""
+
+    def __init__(
+        self, slot: Slot, indicator: str, summary: str, detail: str, rules: Sequence[str]
+    ) -> None:
+        self.slot = slot
+        self.indicator = indicator
+        self._summary = summary
+        self._detail = detail
+        self._rules = tuple(dict.fromkeys(rules))
+
+    def card(self, service: Service, voice: Voice, call: Call) -> Card:
+        """The card. Its uuid is the same when the same call is repeated, and never otherwise."""
+        identity = f"{call.hook_instance} {call.patient_id} {self.slot.id} {' '.join(self._rules)}"
+        detail = f"{self._detail}\n\n{_footer(service, voice, self._rules)}"
+        return Card(
+            uuid=str(uuid5(_NAMESPACE, identity)),
+            summary=_checked(self._summary),
+            indicator=self.indicator,
+            detail=detail,
+            source=_source(service, self._rules),
+            override_reasons=tuple(
+                replace(reason, display=voice.plain("override-reasons", reason.code))
+                for reason in self.slot.override_reasons.get(self.indicator, ())
+            ),
+            rules=self._rules,
+        )
+
+
+def _drafts(service: Service, evaluation: Evaluation, voice: Voice) -> Iterable[_Draft]:
+    slots = {slot.id: slot for slot in service.slots}
+    if evaluation.gate is GateState.UNCHECKED:
+        yield _unchecked(slots[DIFFERENTIAL], voice)
+        return
+    silenced: set[str] = set()
+    for slot in service.slots:
+        if evaluation.only_slots is not None and slot.id not in evaluation.only_slots:
+            continue
+        if slot.id in silenced:
+            continue
+        if slot.id == DIFFERENTIAL:
+            if evaluation.symptom:
+                yield _differential(service, evaluation, voice, slot)
+            continue
+        drafts = [_merged(each, slot, evaluation, voice) for each in _groups(slot, evaluation)]
+        if slot.silences and any(draft.indicator == "critical" for draft in drafts):
+            silenced.add(slot.silences)
+        yield from drafts
+
+
+def _groups(slot: Slot, evaluation: Evaluation) -> list[list[RuleOutcome]]:
+    """The outcomes of a slot, worst first, in one card, or two when two must be kept apart."""
+    outcomes = [
+        outcome
+        for outcome in evaluation.outcomes.values()
+        if outcome.rule.slot == slot.id and outcome.level in ("critical", "warning")
+    ]
+    outcomes.sort(key=lambda outcome: LEVELS.index(str(outcome.level)))
+    if not outcomes:
+        return []
+    apart = [outcome for outcome in outcomes if outcome.level == slot.keep_apart]
+    return [outcomes[:1], outcomes[1:]] if len(apart) > 1 else [outcomes]
+
+
+def _merged(
+    outcomes: list[RuleOutcome], slot: Slot, evaluation: Evaluation, voice: Voice
+) -> _Draft:
+    first = outcomes[0]
+    text = voice.text(first.rule.id, str(first.level))
+    paragraphs = [voice.fill(text.detail)]
+    for outcome in outcomes[1:]:
+        other = voice.text(outcome.rule.id, str(outcome.level))
+        paragraphs.append(f"**{voice.fill(other.summary)}**")
+        paragraphs.append(voice.fill(other.detail))
+    beside = [
+        outcome.rule.id
+        for outcome in evaluation.outcomes.values()
+        if outcome.level and slot.id in outcome.rule.beside
+    ]
+    paragraphs.extend(voice.say(rule_id, "info") for rule_id in beside)
+    return _Draft(
+        slot,
+        str(first.level),
+        voice.fill(text.summary, plain=True),
+        "\n\n".join(paragraph for paragraph in paragraphs if paragraph),
+        [outcome.rule.id for outcome in outcomes] + beside,
+    )
+
+
+def _differential(
+    service: Service, evaluation: Evaluation, voice: Voice, slot: Slot
+) -> _Draft:
+    detail, rules = render_differential(service, evaluation, voice)
+    listed = evaluation.causes
+    first = listed[0].cause.id if listed else "no-cause"
+    return _Draft(slot, "info", voice.fill(voice.text(first, "summary"), plain=True), detail, rules)
+
+
+def _unchecked(slot: Slot, voice: Voice) -> _Draft:
+    text = voice.text("unchecked", "info")
+    return _Draft(slot, "info", voice.fill(text.summary, plain=True), voice.fill(text.detail), ())
+
+
+def _footer(service: Service, voice: Voice, rules: Sequence[str]) -> str:
+    footer = voice.say("layout", "footer")
+    return f"{footer} {service.version}" + (f" · {' '.join(rules)}" if rules else "")
+
+
+def _source(service: Service, rules: Sequence[str]) -> Source:
+    """The first guidance with an address that the card's rules rest on, else the first one."""
+    governed = service.governed
+    sources = [
+        service.sources[key] for rule in rules if rule in governed for key in governed[rule].sources
+    ]
+    linked = [source for source in sources if source.url]
+    return (linked or sources or [Source(service.title)])[0]
+
+
+def _checked(summary: str) -> str:
+    """The summary, which the loader has measured with the longest values that may be put in."""
+    if utf16_length(summary) > LONGEST_SUMMARY:
+        raise AssertionError("a summary passed the loader and is too long after all")
+    return summary

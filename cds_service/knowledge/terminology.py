@@ -1,0 +1,253 @@
+"""Which value sets a CodeableConcept belongs to: by code first, by its words only then."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+SNOMED_CT = "http://snomed.info/sct"
+RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
+ATC = "http://www.whocc.no/atc"
+LOINC = "http://loinc.org"
+ICD_10_CM = "http://hl7.org/fhir/sid/icd-10-cm"
+ICD_10 = "http://hl7.org/fhir/sid/icd-10"
+
+# Other names under which real records carry the same code systems (FHIR R4, 4.3.0, and OIDs).
+_ALIASES = {
+    "urn:oid:2.16.840.1.113883.6.96": SNOMED_CT,
+    "http://snomed.info/sct/": SNOMED_CT,
+    "urn:oid:2.16.840.1.113883.6.88": RXNORM,
+    "urn:oid:2.16.840.1.113883.6.73": ATC,
+    "http://www.whocc.no/atc/": ATC,
+    "urn:oid:2.16.840.1.113883.6.1": LOINC,
+    "https://loinc.org": LOINC,
+    "http://loinc.org/": LOINC,
+    "urn:oid:2.16.840.1.113883.6.90": ICD_10_CM,
+    "urn:oid:2.16.840.1.113883.6.3": ICD_10,
+}
+# In these systems a code also belongs to a set that names one of its headings.
+HIERARCHICAL = {ICD_10_CM: 3, ICD_10: 3, ATC: 3}
+_WORD = re.compile(r"[^\W_]+")
+_CLAUSE = re.compile(r"[.;:,()\[\]\n]")
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The value sets of one concept, and whether only its words told so.
+
+    `codes` are the sets found by code, `words` those found by text alone; `recognised` is whether
+    a code came in a system that our value sets speak, so that no match means "something else".
+    """
+
+    codes: frozenset[str]
+    words: frozenset[str]
+    recognised: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Phrases:
+    """The words that stand in records for one value set, and those that forbid the match."""
+
+    match: tuple[str, ...]
+    unless: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Negation:
+    """Phrases before a match that turn it around, and how many words back they reach.
+
+    They also hold "family history" and "risk of": not this patient, not yet.
+    """
+
+    before: tuple[str, ...]
+    window: int
+
+
+class Terminology:
+    """Every value set at once: a dictionary lookup a coding, whatever the number of sets.
+
+    `codes` maps a code system to its codes and those to the value sets that hold them; ICD codes
+    come without their dot.
+    """
+
+    def __init__(
+        self,
+        codes: Mapping[str, Mapping[str, frozenset[str]]],
+        phrases: Mapping[str, Phrases],
+        negation: Negation,
+    ) -> None:
+        self._codes = codes
+        self._phrases = phrases
+        self._negation = negation
+        self._negating = [tuple(normalise(phrase).split()) for phrase in negation.before]
+        self._by_first_word: dict[str, list[tuple[tuple[str, ...], str]]] = {}
+        self._unspaced: list[tuple[str, str]] = []
+        for set_id, phrase in ((i, p) for i, each in phrases.items() for p in each.match):
+            words = tuple(normalise(phrase).split())
+            if _is_unspaced(phrase):
+                self._unspaced.append((phrase, set_id))
+            else:
+                first = words[0].rstrip("*")
+                self._by_first_word.setdefault(first, []).append((words, set_id))
+        # Displays repeat from call to call; the bound keeps the memory of it small.
+        self._sets_of_text = lru_cache(maxsize=4096)(self._read_text)
+
+    def match(self, concept: object, *, with_words: bool = True) -> Match:
+        """The value sets of a CodeableConcept; a shape that is none matches nothing."""
+        if not isinstance(concept, dict):
+            return _NOTHING
+        found: set[str] = set()
+        recognised = False
+        codings = concept.get("coding")
+        texts = [concept.get("text")]
+        for coding in codings if isinstance(codings, list) else ():
+            if not isinstance(coding, dict):
+                continue
+            texts.append(coding.get("display"))
+            codes = self._codes.get(canonical(coding.get("system")))
+            code = coding.get("code")
+            if codes is not None and isinstance(code, str) and code:
+                recognised = True
+                found.update(self._sets(coding["system"], code, codes))
+        if not with_words or (found and not any(set_id.endswith("-nonspecific") for set_id in found)):
+            return Match(frozenset(found), frozenset(), recognised) if found else _RECOGNISED[recognised]
+        by_words: set[str] = set()
+        for text in texts:
+            if isinstance(text, str) and text:
+                by_words.update(self._sets_of_text(text[:300]))
+        return Match(frozenset(found), frozenset(by_words - found), recognised)
+
+    def _sets(
+        self, system: str, code: str, codes: Mapping[str, frozenset[str]]
+    ) -> Iterable[str]:
+        shortest = HIERARCHICAL.get(canonical(system))
+        code = code.strip()
+        if shortest is None:
+            return codes.get(code, ())
+        code = code.upper().replace(".", "")
+        found: set[str] = set()
+        for length in range(shortest, len(code) + 1):
+            found.update(codes.get(code[:length], ()))
+        return found
+
+    def _read_text(self, text: str) -> frozenset[str]:
+        """The value sets whose phrases stand in the text, unless negated or forbidden."""
+        found = set()
+        for clause in _CLAUSE.split(text):
+            words = tuple(normalise(clause).split())
+            for start, word in enumerate(words):
+                for phrase, set_id in self._candidates(word):
+                    if _stands_at(phrase, words, start) and not self._negated(words, start):
+                        found.add(set_id)
+        if not text.isascii():
+            found.update(set_id for phrase, set_id in self._unspaced if phrase in text)
+        if not found:
+            return frozenset()
+        whole = normalise(text).split()
+        return frozenset(
+            set_id
+            for set_id in found
+            if not any(_stands_in(phrase, whole) for phrase in self._phrases[set_id].unless)
+        )
+
+    def _candidates(self, word: str) -> Iterable[tuple[tuple[str, ...], str]]:
+        yield from self._by_first_word.get(word, ())
+        for length in range(3, len(word)):  # "weak*" is filed under "weak"
+            for phrase, set_id in self._by_first_word.get(word[:length], ()):
+                if phrase[0].endswith("*"):
+                    yield phrase, set_id
+
+    def _negated(self, words: tuple[str, ...], start: int) -> bool:
+        before = words[max(0, start - self._negation.window) : start]
+        return bool(before) and any(
+            _stands_at(phrase, before, at)
+            for phrase in self._negating
+            for at in range(len(before))
+        )
+
+
+_NOTHING = Match(frozenset(), frozenset(), False)
+_RECOGNISED = (_NOTHING, Match(frozenset(), frozenset(), True))
+
+
+def canonical(system: object) -> str:
+    """The code system's own address for any of its known names; other addresses stay."""
+    if not isinstance(system, str):
+        return ""
+    if system.startswith("http://snomed.info/sct"):  # also an edition or a version of it
+        return SNOMED_CT
+    return _ALIASES.get(system, system)
+
+
+def normalise(text: str) -> str:
+    """Lower-case words without accents, separated by one blank; a final `*` of a word stays."""
+    folded = unicodedata.normalize("NFKD", text) if not text.isascii() else text
+    folded = "".join(c for c in folded if not unicodedata.combining(c)).lower()
+    folded = folded.replace("'", "").replace("\u200b", "")
+    return " ".join(
+        word.group() + ("*" if folded[word.end() : word.end() + 1] == "*" else "")
+        for word in _WORD.finditer(folded)
+    )
+
+
+def _stands_at(phrase: tuple[str, ...], words: tuple[str, ...] | list[str], start: int) -> bool:
+    if start + len(phrase) > len(words):
+        return False
+    return all(
+        word.startswith(expected[:-1]) if expected.endswith("*") else word == expected
+        for expected, word in zip(phrase, words[start:], strict=False)
+    )
+
+
+def _stands_in(phrase: str, words: list[str]) -> bool:
+    expected = tuple(normalise(phrase).split())
+    return any(_stands_at(expected, words, start) for start in range(len(words)))
+
+
+def _is_unspaced(phrase: str) -> bool:
+    """Whether the phrase is written in a script that does not separate words (Chinese)."""
+    return any("\u4e00" <= character <= "\u9fff" for character in phrase)
+
+
+def is_check_digit_right(system: str, code: str) -> bool:
+    """Whether a SNOMED CT identifier (Verhoeff) or a LOINC code (mod 10) passes its own check.
+
+    Codes of systems without a check digit pass.
+    """
+    if system == SNOMED_CT:
+        return code.isdigit() and _verhoeff(code) == 0
+    if system == LOINC:
+        number, _, digit = code.partition("-")
+        return number.isdigit() and digit == str(_mod10(number))
+    return True
+
+
+def _verhoeff(digits: str) -> int:
+    check = 0
+    for position, digit in enumerate(reversed(digits)):
+        permuted = int(digit)
+        for _ in range(position % 8):
+            permuted = _PERMUTATION[permuted]
+        check = _dihedral(check, permuted)
+    return check
+
+
+def _dihedral(one: int, other: int) -> int:
+    """The product in the dihedral group of the pentagon."""
+    if one < 5:
+        return (one + other) % 5 if other < 5 else 5 + (one + other) % 5
+    return 5 + (one - other) % 5 if other < 5 else (one - other) % 5
+
+
+_PERMUTATION = (1, 5, 7, 6, 2, 8, 3, 0, 9, 4)
+
+
+def _mod10(number: str) -> int:
+    total = 0
+    for position, digit in enumerate(reversed(number)):
+        value = int(digit) * (2 if position % 2 == 0 else 1)
+        total += value // 10 + value % 10
+    return -total % 10
