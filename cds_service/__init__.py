@@ -10,6 +10,7 @@ from flask import Flask, Response, request
 from flask_cors import CORS
 
 from cds_service.api import EXTENSION, Collaborators, Knowledge, cds_hooks
+from cds_service.knowledge import load
 from cds_service.settings import Settings, from_environment
 
 try:
@@ -28,7 +29,7 @@ def create_app(
     Raises SettingsError or KnowledgeError: with a wrong setting or unsound content nothing starts.
     """
     settings = settings or from_environment()
-    knowledge = knowledge or _load(settings)
+    knowledge = knowledge or load(settings.cards_dir)
     clock = clock or _now
 
     app = Flask(__name__, static_folder=None)
@@ -41,12 +42,6 @@ def create_app(
     _allow_browsers(app, settings)
     app.after_request(_add_security_headers)
     return app
-
-
-def _load(settings: Settings) -> Knowledge:
-    from cds_service.knowledge import load  # what is passed in needs no evaluator
-
-    return load(settings.cards_dir)
 
 
 def _now() -> datetime:

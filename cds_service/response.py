@@ -40,7 +40,8 @@ def proposable(resource: Any) -> None:
     """
     if not isinstance(resource, dict) or resource.get("resourceType") not in PROPOSABLE:
         raise ValidationError("Only a ServiceRequest or a Task can be proposed.")
-    waiting: list[Any] = [{name: resource[name] for name in resource if name != "resourceType"}]
+    inside = {name: value for name, value in resource.items() if name != "resourceType"}
+    waiting: list[Any] = [inside] if inside else []
     while waiting:
         value = waiting.pop()
         _refuse_what_is_no_fhir(value)

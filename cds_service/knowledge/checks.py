@@ -110,9 +110,9 @@ class _Checker:
             due = date.fromisoformat(item.last_review_date) + self._service.review_after
             if today is not None and due < today:
                 self._add("", id_, f"was due for review on {due}")
-        for item in (*self._service.rules, *self._service.causes):
-            if not item.examples:
-                self._add("", item.id, "has no example")
+        for id_, rows in self._service.examples.items():
+            if not rows:
+                self._add("", id_, "has no example")
 
     def check_use(self) -> None:
         """No fact, value set or words of records that nothing uses."""
@@ -141,8 +141,14 @@ def _below(name: str, service: Service) -> Iterable[str]:
         yield from _below(each, service)
 
 
-def used_value_sets(services: Mapping[str, Service]) -> set[str]:
-    """The value sets that the facts of any service name."""
+def check_value_sets(services: Mapping[str, Service], library: Library, problems: Problems) -> None:
+    """Note value sets that no fact of any service reads."""
+    for set_id in sorted(set(library.codes) - _used_value_sets(services)):
+        path = problems.folder / "value-sets" / f"{set_id}.json"
+        problems.add(path, "", "no fact reads this value set")
+
+
+def _used_value_sets(services: Mapping[str, Service]) -> set[str]:
     used: set[str] = set()
     for service in services.values():
         for definition in service.facts.values():

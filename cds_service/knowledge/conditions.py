@@ -110,8 +110,7 @@ def _summarise(
     return ConditionFact(
         present=True,
         certain=certain,
-        confirmed=certain
-        and any(each.is_sure and not each.statement.is_weak for each in current),
+        confirmed=certain and any(each.is_sure and not each.statement.is_weak for each in current),
         disputed=disputed,
         onset_days=first.days_before(record.now) if first else None,
         latest_days=last.days_before(record.now) if last else None,
@@ -140,9 +139,7 @@ def _is_current(resource: Resource) -> bool:
     return not any(member.startswith("abatement") for member in resource)
 
 
-def _is_recent(
-    resource: Resource, definition: ConditionDefinition, record: PatientRecord
-) -> bool:
+def _is_recent(resource: Resource, definition: ConditionDefinition, record: PatientRecord) -> bool:
     if definition.within is None:
         return True
     recorded = dates.read(resource.get("recordedDate")) or _onset(resource, record)

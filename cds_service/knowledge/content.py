@@ -194,8 +194,19 @@ class Service:
     @cached_property
     def governed(self) -> Mapping[str, Governance]:
         """Who answers for what, by id: rules, causes, measures, classes and drugs."""
-        items = (*self.rules, *self.causes, *self.measures.values(), *self.classes.values())
-        return {item.governance.id: item.governance for item in items} | dict(self.drugs)
+        return {
+            **{rule.id: rule.governance for rule in self.rules},
+            **{cause.id: cause.governance for cause in self.causes},
+            **{id_: measure.governance for id_, measure in self.measures.items()},
+            **{id_: drug_class.governance for id_, drug_class in self.classes.items()},
+            **self.drugs,
+        }
+
+    @property
+    def examples(self) -> Mapping[str, tuple[Example, ...]]:
+        """The examples of every rule and cause, by id."""
+        rules = {rule.id: rule.examples for rule in self.rules}
+        return rules | {cause.id: cause.examples for cause in self.causes}
 
     @property
     def title(self) -> str:

@@ -124,7 +124,10 @@ Add = Callable[[str, str], None]  # notes a problem: key, message
 
 
 def define_facts(
-    entries: Mapping[str, Mapping[str, Any]], prefetch_keys: Iterable[str], library: Library, add: Add
+    entries: Mapping[str, Mapping[str, Any]],
+    prefetch_keys: Iterable[str],
+    library: Library,
+    add: Add,
 ) -> tuple[dict[str, Definition], dict[str, str]]:
     """The definitions by name, and the type of every `fact.member`; mistakes are noted."""
     definitions: dict[str, Definition] = {}
@@ -223,7 +226,9 @@ def _observation(entry: _Entry) -> Definition | None:
     value_sets = entry.value_sets("observation")
     source, within = entry.keys.get("source"), entry.duration("within")
     if source not in entry.prefetch_keys or within is None:
-        entry.add(entry.name, f"wants `within` and `from`: {', '.join(sorted(entry.prefetch_keys))}")
+        entry.add(
+            entry.name, f"wants `within` and `from`: {', '.join(sorted(entry.prefetch_keys))}"
+        )
         return None
     answer = entry.keys.get("answer")
     name = entry.keys.get("quantity", value_sets[0])
@@ -238,7 +243,7 @@ def _observation(entry: _Entry) -> Definition | None:
         within=within,
         quantity=quantity,
         at_least=entry.keys.get("at_least"),
-        answer=tuple(answer.split("|")) if answer else None,  # type: ignore[arg-type]
+        answer=tuple(answer.split("|")) if answer else None,
         days_ahead=days_ahead,
     )
 

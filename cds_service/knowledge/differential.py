@@ -150,8 +150,10 @@ class _Differential:
     def _drug(self, drug: str) -> str:
         """A named drug with the fixed lines about it; never a dose, never an order."""
         lines = [line.strip("- ") for line in self._beside(drug, "")]
-        return ": ".join([self._voice.say(drug, "title"), " ".join(lines)]) if lines else (
-            self._voice.say(drug, "title")
+        return (
+            ": ".join([self._voice.say(drug, "title"), " ".join(lines)])
+            if lines
+            else (self._voice.say(drug, "title"))
         )
 
     def _why(self, class_id: str, drug: str) -> tuple[Because, ...]:

@@ -50,7 +50,7 @@ def compile_expression(text: str, types: Mapping[str, str]) -> Expression:
     Raises ExpressionError for what does not parse, is not allowed or does not fit in type.
     """
     try:
-        tree = parse(text)
+        tree = parse(text)  # type: ignore[no-untyped-call]
     except Exception as error:
         # The library raises whatever its generated parser stumbles over.
         raise ExpressionError(f"not FHIRPath: {error}") from error
@@ -107,7 +107,9 @@ class _Compiler:
     def _logic(self, node: _Node) -> _Compiled:
         word, left, right = self._operands(node, BOOLEAN)
         return _Compiled(
-            logic.CONNECTIVES[word](left.evaluate, right.evaluate), BOOLEAN, left.text + word + right.text
+            logic.CONNECTIVES[word](left.evaluate, right.evaluate),
+            BOOLEAN,
+            left.text + word + right.text,
         )
 
     def _comparison(self, node: _Node) -> _Compiled:

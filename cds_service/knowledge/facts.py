@@ -115,7 +115,15 @@ class GroupFact:
         return not (self.missing or self.stale or self.unreadable or self.not_retrieved)
 
 
-Fact = ConditionFact | ObservationFact | MedicationFact | AllergyFact | ValueFact | ListFact | GroupFact
+Fact = (
+    ConditionFact
+    | ObservationFact
+    | MedicationFact
+    | AllergyFact
+    | ValueFact
+    | ListFact
+    | GroupFact
+)
 
 
 class Facts(Mapping[str, Any]):

@@ -1,68 +1,15 @@
-"""What a file in cards/ may say: strict YAML, and a schema for each kind of file."""
+"""What a file in cards/ may say: a schema for each kind of file."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-import yaml
 from marshmallow import RAISE, Schema, ValidationError, fields, pre_load, validate
 from marshmallow.validate import OneOf, Regexp
 
 LEVEL = OneOf(("critical", "warning", "info"))
 _DURATION = Regexp(r"^\d+ (hours|days)$", error="wants a number of hours or days, as in 30 days")
-
-
-class ContentError(ValueError):
-    """A file that is not strict YAML; the message names line and column."""
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """YAML without its traps: only true, false, plain decimal numbers and empty are special.
-
-    `no` is a text (a language), `0401` is a text, a date is a text, a repeated key is an error.
-    """
-
-    yaml_implicit_resolvers: dict[str, Any] = {}
-
-
-_StrictLoader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), None)
-_StrictLoader.add_implicit_resolver(
-    "tag:yaml.org,2002:int", re.compile(r"^-?(?:0|[1-9][0-9]*)$"), None
-)
-_StrictLoader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^-?(?:0|[1-9][0-9]*)\.[0-9]+$"), None
-)
-_StrictLoader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^(?:null|~|)$"), None)
-
-
-def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
-    loader.flatten_mapping(node)
-    found: dict[Any, Any] = {}
-    for key_node, value_node in node.value:
-        key = loader.construct_object(key_node, deep=True)
-        if key in found:
-            mark = key_node.start_mark
-            raise ContentError(
-                f"line {mark.line + 1}, column {mark.column + 1}: {key} stands here twice"
-            )
-        found[key] = loader.construct_object(value_node, deep=True)
-    return found
-
-
-_StrictLoader.add_constructor("tag:yaml.org,2002:map", _mapping)
-
-
-def read_yaml(path: Path) -> Any:
-    """The content of a YAML file. Raises ContentError with line and column."""
-    try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)  # noqa: S506
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        raise ContentError(f"{where}{getattr(error, 'problem', error)}") from error
 
 
 class _StrictSchema(Schema):
@@ -84,7 +31,7 @@ class _StrictSchema(Schema):
         return data
 
 
-def _texts(**arguments: Any) -> fields.List:
+def _texts(**arguments: Any) -> fields.List[str]:
     return fields.List(fields.String(), **arguments)
 
 
@@ -344,5 +291,3 @@ class ValueSetSchema(Schema):
     title = fields.String(required=True)
     copyright = fields.String(required=True)
     compose = fields.Dict(required=True)
-
-

@@ -13,14 +13,13 @@ from marshmallow import Schema, ValidationError
 
 from cds_service.knowledge.artifacts import Source
 from cds_service.knowledge.files import (
-    ContentError,
     QuantitiesSchema,
     RecordTextSchema,
     ReferenceSchema,
     ValueSetSchema,
-    read_yaml,
 )
 from cds_service.knowledge.quantities import Conversion, Quantity
+from cds_service.knowledge.strict_yaml import ContentError, read_yaml
 from cds_service.knowledge.terminology import (
     HIERARCHICAL,
     Negation,
@@ -45,7 +44,7 @@ class Problems:
 
     def add_all(self, path: Path, prefix: str, error: ValidationError) -> None:
         """Note every mistake that a schema found."""
-        for key, message in _flatten(error.normalized_messages()):
+        for key, message in _flatten(error.messages):
             self.add(path, ".".join(part for part in (prefix, key) if part), message)
 
     def read(self, path: Path) -> Any:
@@ -92,9 +91,11 @@ class Library:
     codes: Mapping[str, Mapping[str, tuple[str, ...]]]  # value set, system: codes as written
 
 
-def load_library(folder: Path, problems: Problems) -> Library:
+def load_library(folder: Path, problems: Problems, *, thorough: bool = False) -> Library:
     """The shared content of cards/; mistakes are noted, not raised."""
     titles, codes = _load_value_sets(folder / "value-sets", problems)
+    if thorough:
+        _check_digits(folder / "value-sets", codes, problems)
     phrases, negation = _load_record_text(folder / "record-text.yaml", titles, problems)
     for set_id in phrases:
         titles.setdefault(set_id, set_id)
@@ -139,10 +140,18 @@ def _codes_of(
         listed = tuple(concept["code"] for concept in include.get("concept", []))
         if not listed:
             problems.add(path, "compose.include", f"{system} lists no codes")
-        for code in listed:
-            if not is_check_digit_right(system, code):
-                problems.add(path, "compose.include", f"{system}|{code} has a wrong check digit")
         yield system, listed
+
+
+def _check_digits(
+    folder: Path, codes: Mapping[str, Mapping[str, tuple[str, ...]]], problems: Problems
+) -> None:
+    for set_id, systems in codes.items():
+        for system, listed in systems.items():
+            for code in listed:
+                if not is_check_digit_right(system, code):
+                    message = f"{system}|{code} has a wrong check digit"
+                    problems.add(folder / f"{set_id}.json", "compose.include", message)
 
 
 def _by_system(
@@ -170,7 +179,7 @@ def _load_record_text(
 ) -> tuple[dict[str, Phrases], Negation]:
     data = problems.load(RecordTextSchema(), path, problems.read(path))
     if data is None:
-        return {}, Negation(frozenset(), 0)
+        return {}, Negation((), 0)
     phrases = {}
     for set_id, words in data["value_sets"].items():
         if set_id not in titles and not set_id.startswith("text-"):
@@ -181,9 +190,7 @@ def _load_record_text(
     return phrases, Negation(tuple(before), negation["window"])
 
 
-def _load_references(
-    path: Path, problems: Problems
-) -> tuple[dict[str, Source], dict[str, str]]:
+def _load_references(path: Path, problems: Problems) -> tuple[dict[str, Source], dict[str, str]]:
     entries = problems.read(path)
     references, kinds = {}, {}
     for key, entry in entries.items() if isinstance(entries, dict) else ():

@@ -26,7 +26,12 @@ from cds_service.knowledge.content import (
     Withhold,
 )
 from cds_service.knowledge.definitions import define_facts
-from cds_service.knowledge.expressions import BOOLEAN, Expression, ExpressionError, compile_expression
+from cds_service.knowledge.expressions import (
+    BOOLEAN,
+    Expression,
+    ExpressionError,
+    compile_expression,
+)
 from cds_service.knowledge.files import (
     CauseSchema,
     DrugsSchema,
@@ -40,20 +45,22 @@ from cds_service.knowledge.templates import fill_templates
 from cds_service.knowledge.validation import load_models
 
 
-def load(folder: Path, *, today: date | None = None) -> Knowledge:
+def load(folder: Path, *, thorough_on: date | None = None) -> Knowledge:
     """The knowledge in a cards/ folder.
 
-    Raises KnowledgeError with every problem that was found. With `today`, a review date that lies
-    too far back is a problem too.
+    Raises KnowledgeError with every problem that was found. With a day to be thorough on, check
+    digits, unused value sets and overdue reviews are looked at too.
     """
     problems = Problems(folder)
-    library = load_library(folder, problems)
+    library = load_library(folder, problems, thorough=thorough_on is not None)
     services = {}
     for path in sorted(folder.glob("*/service.yaml")):
         service = _ServiceFolder(path.parent, library, problems).load()
         if service is not None:
-            checks.check_service(service, path.parent, library, problems, today)
+            checks.check_service(service, path.parent, library, problems, thorough_on)
             services[service.id] = service
+    if thorough_on is not None:
+        checks.check_value_sets(services, library, problems)
     if not services and not problems.found:
         problems.add(folder, "", "holds no service (a folder with service.yaml)")
     if problems.found:
@@ -81,9 +88,7 @@ class _ServiceFolder:
         definitions, self._types = define_facts(
             entries, data["prefetch"], self._library, self._note(self._folder / "facts.yaml")
         )
-        prefetch = fill_templates(
-            data["prefetch"], definitions, self._library, self._note(path)
-        )
+        prefetch = fill_templates(data["prefetch"], definitions, self._library, self._note(path))
         drugs_data = self._read(DrugsSchema(), "drugs.yaml", {"classes": [], "drugs": []})
         gate = self._gate(data["gate"])
         if gate is None:

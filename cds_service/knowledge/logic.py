@@ -110,7 +110,9 @@ def _bounds(number: float | Interval) -> tuple[float, float]:
     return (number.low, number.high) if isinstance(number, Interval) else (number, number)
 
 
-def _exactly(calculate: Callable[[float, float], float | None]) -> Callable[[Any, Any], float | None]:
+def _exactly(
+    calculate: Callable[[float, float], float | None],
+) -> Callable[[Any, Any], float | None]:
     def apply(one: Any, other: Any) -> float | None:
         if isinstance(one, Interval) or isinstance(other, Interval):
             return None

@@ -82,7 +82,9 @@ class _Course:
 
 def read_medication(definition: MedicationDefinition, record: PatientRecord) -> MedicationFact:
     """The fact that a definition gives on a record."""
-    statements = [each for kind in _KINDS for each in record.statements(kind, definition.value_sets)]
+    statements = [
+        each for kind in _KINDS for each in record.statements(kind, definition.value_sets)
+    ]
     courses = [course for each in statements if (course := _course(each, record))]
     in_force = [course for course in courses if course.in_force]
     ended = [course for course in courses if not course.in_force]

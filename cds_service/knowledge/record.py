@@ -7,14 +7,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any
 
 from cds_service.knowledge import dates
 from cds_service.knowledge.artifacts import Call, Resource, Retrieval
-from cds_service.knowledge.terminology import ATC, RXNORM, Match, Terminology, canonical
+from cds_service.knowledge.concepts import (
+    concerns_no_medicine,
+    id_of,
+    is_understood,
+    may_be_in_force,
+    medication_concepts,
+    says_nothing,
+)
+from cds_service.knowledge.terminology import Terminology
 
-# The code that data-absent-reason gives a resource that was taken back (seen at one vendor).
-_DATA_ABSENT = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
 # FHIR DSTU2 and STU3 names of the resources that we read.
 _FORMER_TYPES = frozenset({"MedicationOrder", "DiagnosticOrder", "MedicationPrescription"})
 
@@ -171,13 +176,13 @@ class PatientRecord:
         if isinstance(resource.get("clinicalStatus"), str) or "dateRecorded" in resource:
             self._set_aside[kind, "other_version"] += 1
             return
-        if not isinstance(concept, dict) or _says_nothing(concept):
+        if not isinstance(concept, dict) or says_nothing(concept):
             self._set_aside[kind, "unreadable"] += 1
             return
         match = self._add(kind, resource, resource, concept)
         if kind == "AllergyIntolerance":
             self._read_reactions(resource)
-            if match is _UNKNOWN and not _concerns_no_medicine(resource):
+            if match is _UNKNOWN and not concerns_no_medicine(resource):
                 self._set_aside[kind, "unreadable"] += 1
 
     def _read_reactions(self, resource: Resource) -> None:
@@ -191,10 +196,10 @@ class PatientRecord:
         if "medication" in order:  # FHIR R5's CodeableReference
             self._set_aside[kind, "other_version"] += 1
             return
-        concepts = _medication_concepts(order, medications)
+        concepts = medication_concepts(order, medications)
         matches = [self._add(kind, order, order, concept) for concept in concepts]
         if not matches or all(match is _UNKNOWN for match in matches):
-            self._set_aside[kind, "unreadable"] += _counts(order)
+            self._set_aside[kind, "unreadable"] += may_be_in_force(order)
 
     def _read_encounter(self, resource: Resource) -> None:
         reasons = resource.get("reasonCode")
@@ -202,12 +207,18 @@ class PatientRecord:
             self._add("Encounter", resource, resource, reason)
 
     def _add(
-        self, kind: str, resource: Resource, element: Resource, concept: object, *, with_words: bool = True
+        self,
+        kind: str,
+        resource: Resource,
+        element: Resource,
+        concept: object,
+        *,
+        with_words: bool = True,
     ) -> object:
         """Index one concept. Gives _KNOWN, _UNKNOWN or _OTHER (not this patient's)."""
         match = self._terminology.match(concept, with_words=with_words)
         if not match.codes and not match.words:
-            return _KNOWN if _understood(concept, match) else _UNKNOWN
+            return _KNOWN if is_understood(concept, match) else _UNKNOWN
         if not self._is_about_patient(resource):
             self._set_aside[kind, "other_patient"] += 1
             return _OTHER
@@ -229,7 +240,7 @@ class PatientRecord:
         reference = subject.get("reference")
         if not isinstance(reference, str):
             return True
-        return _id_of(reference) == self.patient_id
+        return id_of(reference) == self.patient_id
 
     @cached_property
     def birth(self) -> dates.Span | None:
@@ -238,86 +249,3 @@ class PatientRecord:
 
 
 _KNOWN, _UNKNOWN, _OTHER = "known", "unknown", "other"
-
-
-def _understood(concept: object, match: Match) -> bool:
-    """Whether a concept outside our value sets may be called something else.
-
-    Only a code in RxNorm or ATC tells that a medicine is none of ours: those sets are complete.
-    A SNOMED CT, national or local code, or mere text, might still hide one.
-    """
-    if not match.recognised or not isinstance(concept, dict):
-        return False
-    codings = concept.get("coding")
-    return isinstance(codings, list) and any(
-        isinstance(coding, dict) and canonical(coding.get("system")) in (RXNORM, ATC)
-        for coding in codings
-    )
-
-
-def _says_nothing(concept: Resource) -> bool:
-    """Whether a CodeableConcept has neither a code nor words, or only says that data is absent."""
-    if isinstance(concept.get("text"), str) and concept["text"].strip():
-        return False
-    codings = concept.get("coding")
-    if not isinstance(codings, list):
-        return True
-    return not any(
-        isinstance(coding, dict)
-        and (coding.get("code") or coding.get("display"))
-        and coding.get("system") != _DATA_ABSENT
-        for coding in codings
-    )
-
-
-def _concerns_no_medicine(resource: Resource) -> bool:
-    """Whether an allergy is to food or surroundings only, or says that there is none."""
-    categories = resource.get("category")
-    if isinstance(categories, list) and categories:
-        return not any(category in ("medication", "biologic") for category in categories)
-    return False
-
-
-def _counts(order: Resource) -> int:
-    """1 for an order that may be in force; one that was never to be given hides no medicine."""
-    ended = order.get("status") in ("entered-in-error", "cancelled", "not-taken", "stopped", "completed")
-    return 0 if ended or order.get("doNotPerform") is True else 1
-
-
-def _medication_concepts(order: Resource, medications: dict[str, Resource]) -> list[Any]:
-    """What an order is for: its own concept, or the Medication it refers to and its ingredients."""
-    concept = order.get("medicationCodeableConcept")
-    if isinstance(concept, dict):
-        return [] if _says_nothing(concept) else [concept]
-    reference = order.get("medicationReference")
-    if not isinstance(reference, dict):
-        return []
-    medication = _resolve(reference.get("reference"), order, medications)
-    if medication is None:
-        display = reference.get("display")
-        return [{"text": display}] if isinstance(display, str) and display.strip() else []
-    concepts = [medication.get("code")]
-    ingredients = medication.get("ingredient")
-    for ingredient in ingredients if isinstance(ingredients, list) else ():
-        if isinstance(ingredient, dict):
-            concepts.append(ingredient.get("itemCodeableConcept"))
-    return [each for each in concepts if isinstance(each, dict) and not _says_nothing(each)]
-
-
-def _resolve(
-    reference: object, order: Resource, medications: dict[str, Resource]
-) -> Resource | None:
-    if not isinstance(reference, str):
-        return None
-    if reference.startswith("#"):
-        contained = order.get("contained")
-        for resource in contained if isinstance(contained, list) else ():
-            if isinstance(resource, dict) and resource.get("id") == reference[1:]:
-                return resource
-        return None
-    return medications.get(_id_of(reference))
-
-
-def _id_of(reference: str) -> str:
-    """The id in a relative, absolute, versioned or urn:uuid reference (FHIR R4, 2.3.0.1)."""
-    return reference.partition("/_history/")[0].rpartition("/")[2].rpartition(":")[2]

@@ -118,9 +118,7 @@ def _merged(
     )
 
 
-def _differential(
-    service: Service, evaluation: Evaluation, voice: Voice, slot: Slot
-) -> _Draft:
+def _differential(service: Service, evaluation: Evaluation, voice: Voice, slot: Slot) -> _Draft:
     detail, rules = render_differential(service, evaluation, voice)
     listed = evaluation.causes
     first = listed[0].cause.id if listed else "no-cause"

@@ -112,17 +112,21 @@ class Terminology:
             if codes is not None and isinstance(code, str) and code:
                 recognised = True
                 found.update(self._sets(coding["system"], code, codes))
-        if not with_words or (found and not any(set_id.endswith("-nonspecific") for set_id in found)):
-            return Match(frozenset(found), frozenset(), recognised) if found else _RECOGNISED[recognised]
+        if not with_words or (
+            found and not any(set_id.endswith("-nonspecific") for set_id in found)
+        ):
+            return (
+                Match(frozenset(found), frozenset(), recognised)
+                if found
+                else _RECOGNISED[recognised]
+            )
         by_words: set[str] = set()
         for text in texts:
             if isinstance(text, str) and text:
                 by_words.update(self._sets_of_text(text[:300]))
         return Match(frozenset(found), frozenset(by_words - found), recognised)
 
-    def _sets(
-        self, system: str, code: str, codes: Mapping[str, frozenset[str]]
-    ) -> Iterable[str]:
+    def _sets(self, system: str, code: str, codes: Mapping[str, frozenset[str]]) -> Iterable[str]:
         shortest = HIERARCHICAL.get(canonical(system))
         code = code.strip()
         if shortest is None:
@@ -163,9 +167,7 @@ class Terminology:
     def _negated(self, words: tuple[str, ...], start: int) -> bool:
         before = words[max(0, start - self._negation.window) : start]
         return bool(before) and any(
-            _stands_at(phrase, before, at)
-            for phrase in self._negating
-            for at in range(len(before))
+            _stands_at(phrase, before, at) for phrase in self._negating for at in range(len(before))
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from fhir.resources.R4B import get_fhir_model_class
-from fhir.resources.R4B.resource import Resource as Model
+from fhir_core.fhirabstractmodel import FHIRAbstractModel
 
 from cds_service.knowledge.artifacts import Resource
 
@@ -22,7 +22,7 @@ _TYPES = (
     "Observation",
     "Patient",
 )
-_MODELS: dict[str, type[Model]] = {}
+_MODELS: dict[str, type[FHIRAbstractModel]] = {}
 
 
 def load_models() -> None:

@@ -85,7 +85,9 @@ def _needed_by_rules(service: Service) -> Iterable[tuple[Key, bool]]:
             if level != "info" and rule.slot not in (None, DIFFERENTIAL):
                 yield (rule.id, level), True
         beside = [item for item in rule.beside]
-        own = any((rule.id, item) in words.texts for words in service.words.values() for item in beside)
+        own = any(
+            (rule.id, item) in words.texts for words in service.words.values() for item in beside
+        )
         if rule.section or (beside and not own):
             yield (rule.id, "info"), False
         for item in beside if own else ():

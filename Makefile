@@ -1,0 +1,49 @@
+# `make` alone lists the targets. Python 3.11 or newer and make are all that is needed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test check cards golden bench up clean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /|/' | awk -F'|' '{printf "  make %-9s %s\n", $$1, $$2}'
+
+# Made again whenever what it installs may have changed.
+$(BIN)/installed: setup.cfg pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed") if sys.version_info < (3, 11) else None'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	touch $@
+
+install: $(BIN)/installed ## make .venv and install the service with its tests
+
+run: install ## serve on http://localhost:8000
+	@echo 'Discovery:  http://localhost:8000/cds-services'
+	@echo 'Try it:     curl -s http://localhost:8000/cds-services/anxiety-leg-weakness -H "Content-Type: application/json" -d @fixtures/requests/ada-generalised-anxiety.json | $(BIN)/python -m json.tool'
+	@$(BIN)/cds-service serve
+
+test: install ## run the whole suite
+	$(BIN)/python -m pytest
+
+check: install ## format, lint, types, cards, tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/cds-service check
+	$(BIN)/python -m pytest
+
+cards: install ## check the knowledge alone
+	$(BIN)/cds-service check --coverage
+
+golden: install ## write fixtures/requests and fixtures/responses anew; read the difference
+	$(BIN)/python -m pytest tests/cards/test_conversations.py --write-golden -q
+
+bench: install ## measure the service against its floor, in one run
+	$(BIN)/python -m benchmarks
+
+up: ## the service and a FHIR server with the fixture patients, in containers
+	docker compose up --build
+
+clean: ## remove what make made
+	rm -rf $(VENV) build dist *.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache

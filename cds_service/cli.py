@@ -1,0 +1,185 @@
+"""The command line: serve, check, explain, cards; thin edges over the functions of the service."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+import orjson
+from rich.console import Console
+
+from cds_service import __version__, explanation
+from cds_service.errors import CDSError, KnowledgeError, StartError
+from cds_service.hooks import load_context
+from cds_service.knowledge import Knowledge, Service, load
+from cds_service.knowledge.artifacts import Call
+from cds_service.patient_files import as_retrieved, patient_id, read_resources
+from cds_service.prefetch import complete
+from cds_service.schemas import load_request
+from cds_service.settings import Settings, from_environment
+
+_DAY = "%Y-%m-%d"
+_now = click.option(
+    "--today",
+    type=click.DateTime([_DAY]),
+    help="Answer as if today were this day (default: the clock's).",
+)
+_language = click.option("--language", default=None, help="Language of the cards (default: en).")
+_as_json = click.option("--json", "as_json", is_flag=True, help="JSON in place of a picture.")
+_file = click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="cds-service")
+def main() -> None:
+    """A CDS Hooks service for anxiety with leg weakness or fatigue. It never prescribes."""
+
+
+@main.command()
+@click.option("--host", default=None, help="Address to listen on (default: CDS_HOST).")
+@click.option("--port", type=int, default=None, help="Port (default: CDS_PORT or 8000).")
+@click.option("--workers", type=int, default=None, help="Processes (default: CDS_WORKERS or 1).")
+def serve(host: str | None, port: int | None, workers: int | None) -> None:
+    """Serve over HTTP with granian."""
+    from granian.constants import Interfaces
+    from granian.server import Server
+
+    settings = _settings()
+    address, number = host or settings.host, port or settings.port
+    click.echo(f"Discovery: http://{address}:{number}/cds-services")
+    Server(
+        "cds_service:create_app",
+        factory=True,
+        interface=Interfaces.WSGI,
+        address=address,
+        port=number,
+        workers=workers or settings.workers,
+        # A worker that cannot start has said why; starting it again would not help.
+        respawn_failed_workers=False,
+        log_access=False,
+    ).serve()
+
+
+@main.command()
+@click.option("--coverage", "show_coverage", is_flag=True, help="Print rules by examples.")
+def check(show_coverage: bool) -> None:
+    """Check everything in cards/: every problem at once, with file and key."""
+    settings = _settings()
+    try:
+        knowledge = load(settings.cards_dir, thorough_on=datetime.now(UTC).date())  # noqa: TID251
+    except KnowledgeError as error:
+        for problem in error.problems:
+            click.echo(problem, err=True)
+        _stop(f"{len(error.problems)} problems in {settings.cards_dir.name}/")
+    for service in knowledge.services.values():
+        if show_coverage:
+            Console().print(explanation.coverage(service))
+        examples = sum(map(len, service.examples.values()))
+        click.echo(
+            f"{service.id} {service.version}: {len(service.rules)} rules, "
+            f"{len(service.causes)} causes, {examples} examples, "
+            f"languages {', '.join(service.languages)}: sound"
+        )
+
+
+@main.command()
+@_file
+@_now
+@_language
+@_as_json
+def explain(path: Path, today: datetime | None, language: str | None, as_json: bool) -> None:
+    """Explain a CDS Hooks request: facts, outcomes and reasons, then the cards."""
+    knowledge = _knowledge()
+    try:
+        request = load_request(orjson.loads(path.read_bytes()))
+        service = _service_of(knowledge, request.hook)
+        context = load_context(request.hook, request.context)
+        call = Call(
+            retrieved=complete(service, request),
+            patient_id=context.patient_id,
+            user_id=context.user_id,
+            hook_instance=request.hook_instance,
+            now=_at(today),
+            language=language or service.default_language,
+            encounter_id=context.encounter_id,
+        )
+    except orjson.JSONDecodeError as error:
+        _stop(f"{path.name} is not JSON: {error}")
+    except CDSError as error:
+        _stop(str(error))
+    _show(service, call, as_json=as_json)
+
+
+@main.command()
+@_file
+@_now
+@_language
+@_as_json
+def cards(path: Path, today: datetime | None, language: str | None, as_json: bool) -> None:
+    """The cards for a patient in a file: an R4 Bundle or NDJSON."""
+    knowledge = _knowledge()
+    service = _service_of(knowledge, "patient-view")
+    try:
+        resources = read_resources(path)
+        call = Call(
+            retrieved=as_retrieved(resources, service.prefetch),
+            patient_id=patient_id(resources),
+            user_id="Practitioner/command-line",
+            hook_instance=path.stem,
+            now=_at(today),
+            language=language or service.default_language,
+        )
+    except CDSError as error:
+        _stop(str(error))
+    answer = service.answer(call)
+    if as_json:
+        click.echo(explanation.as_json(answer.cards))
+    else:
+        explanation.print_cards(Console(), answer.cards)
+
+
+def _show(service: Service, call: Call, *, as_json: bool) -> None:
+    if call.language not in service.languages:
+        _stop(f"there are no words in {call.language}; there are {', '.join(service.languages)}")
+    explained = explanation.explain(service, call)
+    if as_json:
+        click.echo(orjson.dumps(explained, option=orjson.OPT_INDENT_2).decode())
+        return
+    console = Console()
+    console.print(explanation.tree(explained))
+    explanation.print_cards(console, service.answer(call).cards)
+
+
+def _settings() -> Settings:
+    try:
+        return from_environment()
+    except StartError as error:
+        _stop(str(error))
+
+
+def _knowledge() -> Knowledge:
+    try:
+        return load(_settings().cards_dir)
+    except StartError as error:
+        _stop(str(error))
+
+
+def _service_of(knowledge: Knowledge, hook: str) -> Any:
+    for service in knowledge.services.values():
+        if service.hook == hook:
+            return service
+    _stop(f"no service answers {hook}")
+
+
+def _at(today: datetime | None) -> datetime:
+    if today is None:
+        return datetime.now(UTC)  # noqa: TID251
+    return today.replace(hour=12, tzinfo=UTC)
+
+
+def _stop(message: str) -> NoReturn:
+    click.echo(message, err=True)
+    sys.exit(1)

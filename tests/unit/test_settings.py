@@ -1,0 +1,98 @@
+"""Settings: every variable, its default, and what a wrong value says."""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError, fields
+from pathlib import Path
+
+import pytest
+
+from cds_service.errors import SettingsError
+from cds_service.settings import SETTINGS, Settings, from_environment
+
+
+def test_an_empty_environment_gives_the_defaults() -> None:
+    assert from_environment({}) == Settings()
+
+
+def test_the_defaults_are_those_of_a_machine_at_home() -> None:
+    settings = Settings()
+    assert (settings.host, settings.port, settings.workers) == ("127.0.0.1", 8000, 1)
+    assert settings.max_body_bytes == 16 * 1024 * 1024
+    assert settings.cors_origins == ("*",)
+    assert (settings.language, settings.suggestions) == ("en", True)
+    assert settings.cards_dir.name == "cards"
+
+
+def test_every_setting_is_read_from_its_variable(tmp_path: Path) -> None:
+    environ = {
+        "CDS_CARDS_DIR": str(tmp_path),
+        "CDS_HOST": "0.0.0.0",
+        "CDS_PORT": "8080",
+        "CDS_WORKERS": "4",
+        "CDS_MAX_BODY_BYTES": "2048",
+        "CDS_CORS_ORIGINS": "https://ehr.example.org, http://localhost:8080",
+        "CDS_LANGUAGE": "zh-Hans",
+        "CDS_SUGGESTIONS": "False",
+        "CDS_LOG_LEVEL": "debug",
+        "PATH": "/usr/bin",
+    }
+    assert from_environment(environ) == Settings(
+        cards_dir=tmp_path,
+        host="0.0.0.0",
+        port=8080,
+        workers=4,
+        max_body_bytes=2048,
+        cors_origins=("https://ehr.example.org", "http://localhost:8080"),
+        language="zh-Hans",
+        suggestions=False,
+        log_level="DEBUG",
+    )
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.variable)
+def test_an_empty_variable_counts_as_not_set(setting: object) -> None:
+    assert from_environment({str(getattr(setting, "variable", "")): " "}) == Settings()
+
+
+@pytest.mark.parametrize(
+    "variable, value",
+    [
+        ("CDS_CARDS_DIR", "/no/such/folder"),
+        ("CDS_PORT", "0"),
+        ("CDS_PORT", "65536"),
+        ("CDS_PORT", "http"),
+        ("CDS_PORT", "8_000"),
+        ("CDS_PORT", "²"),
+        ("CDS_PORT", "9" * 5000),
+        ("CDS_WORKERS", "-1"),
+        ("CDS_MAX_BODY_BYTES", "16M"),
+        ("CDS_CORS_ORIGINS", "ehr.example.org"),
+        ("CDS_CORS_ORIGINS", "https://ehr.example.org/"),
+        ("CDS_CORS_ORIGINS", "https://.*"),
+        ("CDS_CORS_ORIGINS", "*, https://ehr.example.org"),
+        ("CDS_LANGUAGE", "english please"),
+        ("CDS_SUGGESTIONS", "perhaps"),
+        ("CDS_LOG_LEVEL", "loud"),
+    ],
+)
+def test_a_wrong_value_stops_the_start_and_names_the_variable(variable: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{variable}: "):
+        from_environment({variable: value})
+
+
+def test_the_table_has_a_row_for_every_setting() -> None:
+    assert [row.variable for row in SETTINGS] == [
+        "CDS_" + each.name.upper() for each in fields(Settings)
+    ]
+    assert all(row.type and row.default and row.sentence.endswith(".") for row in SETTINGS)
+
+
+def test_the_default_in_the_table_is_the_default() -> None:
+    rows = {row.variable: row.default for row in SETTINGS if row.variable != "CDS_CARDS_DIR"}
+    assert from_environment(rows) == Settings()
+
+
+def test_settings_do_not_change() -> None:
+    with pytest.raises(FrozenInstanceError):
+        Settings().port = 1  # type: ignore[misc]
