@@ -37,7 +37,7 @@ cards: install ## check the knowledge alone
 	$(BIN)/cds-service check --coverage
 
 golden: install ## write fixtures/requests and fixtures/responses anew; read the difference
-	$(BIN)/python -m pytest tests/cards/test_conversations.py --write-golden -q
+	$(BIN)/python -m tests.cards.golden
 
 bench: install ## measure the service against its floor, in one run
 	$(BIN)/python -m benchmarks

@@ -129,9 +129,13 @@ def print_cards(console: Console, cards: Sequence[Card]) -> None:
     if not cards:
         console.print("No cards: evaluated, nothing to say.")
     for card in cards:
-        body = Group(Text(f"Source: {card.source.label}", style="italic"), Markdown(card.detail))
-        title = f"[bold]{card.indicator}[/] {card.summary}"
-        console.print(Panel(body, title=title, title_align="left", style=_COLOURS[card.indicator]))
+        body = Group(
+            Text(card.summary, style="bold"),
+            Text(f"Source: {card.source.label}", style="italic"),
+            Markdown(card.detail),
+        )
+        style = _COLOURS[card.indicator]
+        console.print(Panel(body, title=card.indicator, title_align="left", border_style=style))
 
 
 def coverage(service: Service) -> Table:

@@ -37,9 +37,11 @@ class AllergyFact:
 
 def read_allergy(definition: AllergyDefinition, record: PatientRecord) -> AllergyFact:
     """The fact that a definition gives on a record."""
+    # "History of a reaction to …" is an allergy still.
+    value_sets = (*definition.value_sets, *(f"past:{each}" for each in definition.value_sets))
     valid = [
         statement
-        for statement in record.statements("AllergyIntolerance", definition.value_sets)
+        for statement in record.statements("AllergyIntolerance", value_sets)
         if code_of(statement.resource.get("verificationStatus")) not in _NEVER_WAS
         and code_of(statement.resource.get("clinicalStatus")) not in _OVER
     ]

@@ -36,7 +36,7 @@ def decide(service: Service, call: Call) -> Evaluation:
     evaluation = evaluate(service, record)
     if not invalid_resources(_evidence(service, evaluation)):
         return evaluation
-    record.discard(invalid_resources(record.indexed_resources()))
+    record.discard(invalid_resources(record.used_resources()))
     return evaluate(service, record)
 
 
@@ -94,5 +94,4 @@ def expressions_of(service: Service) -> Iterable[Expression]:
 def _missing(evaluation: Evaluation) -> Iterable[str]:
     for fact in evaluation.facts.known.values():
         if isinstance(fact, GroupFact):
-            yield from fact.missing
-            yield from fact.not_retrieved
+            yield from (each.name for each in (*fact.missing, *fact.not_retrieved))

@@ -30,7 +30,7 @@ class Retrieved:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Everything that an answer depends on. `now` is aware; ids are as the hook's context has them."""
+    """All that an answer depends on; `now` is aware, ids are as the hook's context has them."""
 
     retrieved: Retrieved
     patient_id: str

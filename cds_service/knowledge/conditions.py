@@ -81,7 +81,7 @@ def read_condition(definition: ConditionDefinition, record: PatientRecord) -> Co
     """The fact that a definition gives on a record."""
     current: list[_Problem] = []
     refuted: list[Statement] = []
-    for statement in record.statements("Condition", definition.value_sets):
+    for statement in record.statements("Condition", _value_sets(definition)):
         resource = statement.resource
         verification = code_of(resource.get("verificationStatus"))
         if verification in _NEVER_WAS:
@@ -97,6 +97,13 @@ def read_condition(definition: ConditionDefinition, record: PatientRecord) -> Co
         absent = False if record.is_complete("conditions") else None
         return ConditionFact(absent, absent, absent)
     return _summarise(current, refuted, record)
+
+
+def _value_sets(definition: ConditionDefinition) -> tuple[str, ...]:
+    """With past problems also those that the words call past: "history of falls"."""
+    if not definition.any_status:
+        return definition.value_sets
+    return (*definition.value_sets, *(f"past:{each}" for each in definition.value_sets))
 
 
 def _summarise(

@@ -202,6 +202,15 @@ class Service:
             **self.drugs,
         }
 
+    @cached_property
+    def beside(self) -> Mapping[str, tuple[str, ...]]:
+        """The rules whose line stands beside an item or on the card of a slot, by item."""
+        found: dict[str, list[str]] = {}
+        for rule in self.rules:
+            for item in rule.beside:
+                found.setdefault(item, []).append(rule.id)
+        return {item: tuple(rules) for item, rules in found.items()}
+
     @property
     def examples(self) -> Mapping[str, tuple[Example, ...]]:
         """The examples of every rule and cause, by id."""

@@ -18,7 +18,7 @@ _CLOCK_SKEW = timedelta(minutes=15)
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The earliest and latest instant, both in UTC, that a FHIR date, dateTime or instant may mean."""
+    """The earliest and latest instant in UTC that a FHIR date, dateTime or instant may mean."""
 
     earliest: datetime
     latest: datetime

@@ -64,7 +64,7 @@ class _Differential:
             if rule.section_when and not rule.section_when.evaluate(self._evaluation.facts):
                 continue
             self._rules.append(rule.id)
-            lines.append(f"- {self._voice.say(rule.id, 'info')}")
+            lines.append(f"- {self._voice.about(outcome.facts).say(rule.id, 'info')}")
         return lines
 
     def _shown_items(self) -> set[str]:
@@ -98,12 +98,12 @@ class _Differential:
 
     def _beside(self, item: str, indent: str = "  ") -> Iterable[str]:
         """The lines of rules that stand beside an item whenever it is shown."""
-        for outcome in self._evaluation.outcomes.values():
-            rule = outcome.rule
-            if outcome.level is not None and item in rule.beside:
-                self._rules.append(rule.id)
-                part = item if self._voice.has(rule.id, item) else "info"
-                yield f"{indent}- {self._voice.say(rule.id, part)}"
+        for rule_id in self._service.beside.get(item, ()):
+            outcome = self._evaluation.outcomes[rule_id]
+            if outcome.level is not None:
+                self._rules.append(rule_id)
+                part = item if self._voice.has(rule_id, item) else "info"
+                yield f"{indent}- {self._voice.about(outcome.facts).say(rule_id, part)}"
 
     def _measures(self, measures: Sequence[str]) -> Iterable[str]:
         for measure in measures:

@@ -25,9 +25,13 @@ class GateState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RuleOutcome:
-    """The level at which a rule applies, or None; `unknown` when the record does not say."""
+    """The level at which a rule applies, or None; `unknown` when the record does not say.
+
+    `facts` is the reading of the record that led to it, for the words.
+    """
 
     rule: Rule
+    facts: Mapping[str, Any] = field(repr=False)
     level: str | None
     unknown: bool = False
 
@@ -131,9 +135,9 @@ def judge(rule: Rule, facts: Mapping[str, Any]) -> RuleOutcome:
             continue
         holds = condition.evaluate(facts)
         if holds:
-            return RuleOutcome(rule, level, unknown)
+            return RuleOutcome(rule, facts, level, unknown)
         unknown = unknown or holds is None
-    return RuleOutcome(rule, None, unknown)
+    return RuleOutcome(rule, facts, None, unknown)
 
 
 def _worse(one: RuleOutcome, other: RuleOutcome) -> RuleOutcome:
@@ -176,7 +180,7 @@ def _only_slots(outcomes: Mapping[str, RuleOutcome]) -> frozenset[str] | None:
 def weigh(
     cause: Cause, readings: Sequence[Mapping[str, Any]], withheld: Mapping[str, tuple[Because, ...]]
 ) -> CauseOutcome:
-    """Points count only what holds in every reading; requirements must hold, exclusions must not."""
+    """Points count what holds in every reading; requirements must hold, exclusions must not."""
     points = 0
     because: list[str] = []
     for group in cause.points:

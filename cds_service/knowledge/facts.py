@@ -100,13 +100,13 @@ class ListFact:
 
 @dataclass(frozen=True, slots=True)
 class GroupFact:
-    """Names of the facts in each state; an empty tuple is none."""
+    """The facts in each state, empty for none; what was read once is said with its value."""
 
-    missing: tuple[str, ...] = ()
-    stale: tuple[str, ...] = ()
-    unreadable: tuple[str, ...] = ()
-    conflicting: tuple[str, ...] = ()
-    not_retrieved: tuple[str, ...] = ()
+    missing: tuple[FactName, ...] = ()
+    stale: tuple[FactName, ...] = ()
+    unreadable: tuple[FactName, ...] = ()
+    conflicting: tuple[FactName, ...] = ()
+    not_retrieved: tuple[FactName, ...] = ()
     resources: tuple[Resource, ...] = ()
 
     @property
@@ -182,6 +182,9 @@ class Facts(Mapping[str, Any]):
                 return ValueFact(definition.expression.evaluate(self))
 
 
+_SAID_AS = {"stale": "reading", "conflicting": "reading", "unreadable": "unreadable"}
+
+
 def read_group(definition: GroupDefinition, facts: Mapping[str, Any]) -> GroupFact:
     """Which facts of a group are in which state; of alternatives the best one counts."""
     order = ("ok", "conflicting", "stale", "unreadable", "not-retrieved", "missing")
@@ -189,7 +192,7 @@ def read_group(definition: GroupDefinition, facts: Mapping[str, Any]) -> GroupFa
     for alternatives in definition.facts:
         states = {name: facts[name].state for name in alternatives}
         best = min(states, key=lambda name: order.index(states[name]))
-        found[states[best]].append(FactName(best))
+        found[states[best]].append(FactName(best, _SAID_AS.get(states[best], "label")))
     return GroupFact(
         missing=tuple(found["missing"]),
         stale=tuple(found["stale"]),

@@ -12,6 +12,7 @@ import orjson
 from marshmallow import Schema, ValidationError
 
 from cds_service.knowledge.artifacts import Source
+from cds_service.knowledge.check_digits import is_check_digit_right
 from cds_service.knowledge.files import (
     QuantitiesSchema,
     RecordTextSchema,
@@ -26,7 +27,6 @@ from cds_service.knowledge.terminology import (
     Phrases,
     Terminology,
     canonical,
-    is_check_digit_right,
 )
 
 
@@ -187,7 +187,7 @@ def _load_record_text(
         phrases[set_id] = Phrases(tuple(words["match"]), tuple(words["unless"]))
     negation = data["negation"]
     before = (*negation["before"], *data["other_person"], *data["not_yet"])
-    return phrases, Negation(tuple(before), negation["window"])
+    return phrases, Negation(tuple(before), negation["window"], tuple(data["past"]))
 
 
 def _load_references(path: Path, problems: Problems) -> tuple[dict[str, Source], dict[str, str]]:

@@ -78,6 +78,7 @@ class _ServiceFolder:
         self._library = library
         self._problems = problems
         self._types: dict[str, str] = {}
+        self._fact_paths: dict[str, Path] = {}
 
     def load(self) -> Service | None:
         path = self._folder / "service.yaml"
@@ -86,7 +87,7 @@ class _ServiceFolder:
         if data is None or entries is None:
             return None
         definitions, self._types = define_facts(
-            entries, data["prefetch"], self._library, self._note(self._folder / "facts.yaml")
+            entries, data["prefetch"], self._library, self._note_fact
         )
         prefetch = fill_templates(data["prefetch"], definitions, self._library, self._note(path))
         drugs_data = self._read(DrugsSchema(), "drugs.yaml", {"classes": [], "drugs": []})
@@ -140,6 +141,9 @@ class _ServiceFolder:
                 loaded.append(item)
         return loaded
 
+    def _note_fact(self, key: str, message: str) -> None:
+        self._problems.add(self._fact_paths[key.partition(".")[0]], key, message)
+
     def _note(self, path: Path) -> Any:
         return lambda key, message: self._problems.add(path, key, message)
 
@@ -150,8 +154,9 @@ class _ServiceFolder:
         for path in (self._folder / "facts.yaml", *sorted((self._folder / "facts").glob("*.yaml"))):
             data = self._problems.read(path)
             for name in data if isinstance(data, dict) else ():
-                if name in entries:
+                if name in self._fact_paths:
                     self._problems.add(path, name, "is a fact of another file already")
+                self._fact_paths[name] = path
                 entry = self._problems.load(schema, path, data[name], name)
                 if entry is not None:
                     entries[name] = entry

@@ -138,7 +138,7 @@ def _unreadable(reading: _Reading) -> ObservationFact:
 
 def _readings(definition: ObservationDefinition, record: PatientRecord) -> Iterable[_Reading]:
     for statement in record.statements("Observation", definition.value_sets):
-        if statement.resource.get("status") not in _FINAL:
+        if statement.resource.get("status") not in _FINAL or _is_heading(statement.element):
             continue
         span = _effective(statement.resource)
         if span is None or span.is_future(record.now):
@@ -147,6 +147,12 @@ def _readings(definition: ObservationDefinition, record: PatientRecord) -> Itera
         if definition.at_least is not None and _is_below(number, definition.at_least):
             continue
         yield _Reading(number, span, statement)
+
+
+def _is_heading(element: Resource) -> bool:
+    """Whether it only gathers other Observations, as a panel does."""
+    gathers = "component" in element or "hasMember" in element
+    return gathers and not any(member.startswith("value") for member in element)
 
 
 def _number(

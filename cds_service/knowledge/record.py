@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
 
 from cds_service.knowledge import dates
 from cds_service.knowledge.artifacts import Call, Resource, Retrieval
@@ -97,7 +96,7 @@ class PatientRecord:
         wanted = frozenset(kinds)
         return sum(
             resource.get("resourceType") in wanted and self._is_future(resource)
-            for resource in self.indexed_resources()
+            for resource in self.used_resources()
         )
 
     def _is_future(self, resource: Resource) -> bool:
@@ -112,19 +111,24 @@ class PatientRecord:
 
     def discard(self, resources: Iterable[Resource]) -> None:
         """Set resources aside as unreadable after all; every index forgets them."""
-        gone = {id(resource): resource for resource in resources}
-        for resource in gone.values():
-            self._set_aside[resource["resourceType"], "unreadable"] += 1
+        gone = {id(resource) for resource in resources}
+        for resource in list(self.used_resources()):
+            if id(resource) in gone:
+                self._set_aside[resource["resourceType"], "unreadable"] += 1
         for key, statements in self._index.items():
             self._index[key] = [each for each in statements if id(each.resource) not in gone]
+        if id(self.patient) in gone:
+            self.patient = None
 
-    def indexed_resources(self) -> Iterable[Resource]:
-        """Every resource that some value set matched, once."""
+    def used_resources(self) -> Iterable[Resource]:
+        """The patient, and every resource that some value set matched, once."""
         found = {
             id(statement.resource): statement.resource
             for statements in self._index.values()
             for statement in statements
         }
+        if self.patient is not None:
+            found[id(self.patient)] = self.patient
         return found.values()
 
     # -- reading ---------------------------------------------------------------------------------
@@ -242,7 +246,7 @@ class PatientRecord:
             return True
         return id_of(reference) == self.patient_id
 
-    @cached_property
+    @property
     def birth(self) -> dates.Span | None:
         """The date of birth, or None when it is missing or no date."""
         return dates.read(self.patient.get("birthDate")) if self.patient else None

@@ -73,7 +73,8 @@ def _drafts(service: Service, evaluation: Evaluation, voice: Voice) -> Iterable[
             if evaluation.symptom:
                 yield _differential(service, evaluation, voice, slot)
             continue
-        drafts = [_merged(each, slot, evaluation, voice) for each in _groups(slot, evaluation)]
+        groups = _groups(slot, evaluation)
+        drafts = [_merged(service, each, slot, evaluation, voice) for each in groups]
         if slot.silences and any(draft.indicator == "critical" for draft in drafts):
             silenced.add(slot.silences)
         yield from drafts
@@ -94,27 +95,29 @@ def _groups(slot: Slot, evaluation: Evaluation) -> list[list[RuleOutcome]]:
 
 
 def _merged(
-    outcomes: list[RuleOutcome], slot: Slot, evaluation: Evaluation, voice: Voice
+    service: Service, outcomes: list[RuleOutcome], slot: Slot, evaluation: Evaluation, voice: Voice
 ) -> _Draft:
     first = outcomes[0]
     text = voice.text(first.rule.id, str(first.level))
-    paragraphs = [voice.fill(text.detail)]
+    own = voice.about(first.facts)
+    paragraphs = [own.fill(text.detail)]
     for outcome in outcomes[1:]:
         other = voice.text(outcome.rule.id, str(outcome.level))
-        paragraphs.append(f"**{voice.fill(other.summary)}**")
-        paragraphs.append(voice.fill(other.detail))
+        about = voice.about(outcome.facts)
+        paragraphs.append(f"**{about.fill(other.summary)}**")
+        paragraphs.append(about.fill(other.detail))
     beside = [
-        outcome.rule.id
-        for outcome in evaluation.outcomes.values()
-        if outcome.level and slot.id in outcome.rule.beside
+        evaluation.outcomes[rule_id]
+        for rule_id in service.beside.get(slot.id, ())
+        if evaluation.outcomes[rule_id].level
     ]
-    paragraphs.extend(voice.say(rule_id, "info") for rule_id in beside)
+    paragraphs.extend(voice.about(each.facts).say(each.rule.id, "info") for each in beside)
     return _Draft(
         slot,
         str(first.level),
-        voice.fill(text.summary, plain=True),
+        own.fill(text.summary, plain=True),
         "\n\n".join(paragraph for paragraph in paragraphs if paragraph),
-        [outcome.rule.id for outcome in outcomes] + beside,
+        [outcome.rule.id for outcome in (*outcomes, *beside)],
     )
 
 

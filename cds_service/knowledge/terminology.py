@@ -59,11 +59,13 @@ class Phrases:
 class Negation:
     """Phrases before a match that turn it around, and how many words back they reach.
 
-    They also hold "family history" and "risk of": not this patient, not yet.
+    `before` also holds "family history" and "risk of": not this patient, not yet. What stands
+    after one of `past` ("history of") is over, and belongs to the set `past:<id>` instead.
     """
 
     before: tuple[str, ...]
     window: int
+    past: tuple[str, ...] = ()
 
 
 class Terminology:
@@ -80,9 +82,13 @@ class Terminology:
         negation: Negation,
     ) -> None:
         self._codes = codes
-        self._phrases = phrases
+        self._forbidding = {
+            set_id: [tuple(normalise(phrase).split()) for phrase in each.unless]
+            for set_id, each in phrases.items()
+        }
         self._negation = negation
-        self._negating = [tuple(normalise(phrase).split()) for phrase in negation.before]
+        self._negating = _by_first_word(negation.before)
+        self._past = _by_first_word(negation.past)
         self._by_first_word: dict[str, list[tuple[tuple[str, ...], str]]] = {}
         self._unspaced: list[tuple[str, str]] = []
         for set_id, phrase in ((i, p) for i, each in phrases.items() for p in each.match):
@@ -139,22 +145,24 @@ class Terminology:
 
     def _read_text(self, text: str) -> frozenset[str]:
         """The value sets whose phrases stand in the text, unless negated or forbidden."""
-        found = set()
+        found: set[tuple[str, bool]] = set()
         for clause in _CLAUSE.split(text):
             words = tuple(normalise(clause).split())
             for start, word in enumerate(words):
                 for phrase, set_id in self._candidates(word):
-                    if _stands_at(phrase, words, start) and not self._negated(words, start):
-                        found.add(set_id)
+                    if _stands_at(phrase, words, start) and not self._follows(
+                        self._negating, words, start
+                    ):
+                        found.add((set_id, self._follows(self._past, words, start)))
         if not text.isascii():
-            found.update(set_id for phrase, set_id in self._unspaced if phrase in text)
+            found.update((set_id, False) for phrase, set_id in self._unspaced if phrase in text)
         if not found:
             return frozenset()
         whole = normalise(text).split()
         return frozenset(
-            set_id
-            for set_id in found
-            if not any(_stands_in(phrase, whole) for phrase in self._phrases[set_id].unless)
+            f"past:{set_id}" if is_past else set_id
+            for set_id, is_past in found
+            if not any(_stands_in(phrase, whole) for phrase in self._forbidding[set_id])
         )
 
     def _candidates(self, word: str) -> Iterable[tuple[tuple[str, ...], str]]:
@@ -164,10 +172,15 @@ class Terminology:
                 if phrase[0].endswith("*"):
                     yield phrase, set_id
 
-    def _negated(self, words: tuple[str, ...], start: int) -> bool:
+    def _follows(
+        self, phrases: Mapping[str, list[tuple[str, ...]]], words: tuple[str, ...], start: int
+    ) -> bool:
+        """Whether one of the phrases stands in the window before a word."""
         before = words[max(0, start - self._negation.window) : start]
-        return bool(before) and any(
-            _stands_at(phrase, before, at) for phrase in self._negating for at in range(len(before))
+        return any(
+            _stands_at(phrase, before, at)
+            for at, word in enumerate(before)
+            for phrase in phrases.get(word, ())
         )
 
 
@@ -204,52 +217,18 @@ def _stands_at(phrase: tuple[str, ...], words: tuple[str, ...] | list[str], star
     )
 
 
-def _stands_in(phrase: str, words: list[str]) -> bool:
-    expected = tuple(normalise(phrase).split())
-    return any(_stands_at(expected, words, start) for start in range(len(words)))
+def _stands_in(phrase: tuple[str, ...], words: list[str]) -> bool:
+    return any(_stands_at(phrase, words, start) for start in range(len(words)))
+
+
+def _by_first_word(phrases: Iterable[str]) -> dict[str, list[tuple[str, ...]]]:
+    found: dict[str, list[tuple[str, ...]]] = {}
+    for phrase in phrases:
+        words = tuple(normalise(phrase).split())
+        found.setdefault(words[0], []).append(words)
+    return found
 
 
 def _is_unspaced(phrase: str) -> bool:
     """Whether the phrase is written in a script that does not separate words (Chinese)."""
     return any("\u4e00" <= character <= "\u9fff" for character in phrase)
-
-
-def is_check_digit_right(system: str, code: str) -> bool:
-    """Whether a SNOMED CT identifier (Verhoeff) or a LOINC code (mod 10) passes its own check.
-
-    Codes of systems without a check digit pass.
-    """
-    if system == SNOMED_CT:
-        return code.isdigit() and _verhoeff(code) == 0
-    if system == LOINC:
-        number, _, digit = code.partition("-")
-        return number.isdigit() and digit == str(_mod10(number))
-    return True
-
-
-def _verhoeff(digits: str) -> int:
-    check = 0
-    for position, digit in enumerate(reversed(digits)):
-        permuted = int(digit)
-        for _ in range(position % 8):
-            permuted = _PERMUTATION[permuted]
-        check = _dihedral(check, permuted)
-    return check
-
-
-def _dihedral(one: int, other: int) -> int:
-    """The product in the dihedral group of the pentagon."""
-    if one < 5:
-        return (one + other) % 5 if other < 5 else 5 + (one + other) % 5
-    return 5 + (one - other) % 5 if other < 5 else (one - other) % 5
-
-
-_PERMUTATION = (1, 5, 7, 6, 2, 8, 3, 0, 9, 4)
-
-
-def _mod10(number: str) -> int:
-    total = 0
-    for position, digit in enumerate(reversed(number)):
-        value = int(digit) * (2 if position % 2 == 0 else 1)
-        total += value // 10 + value % 10
-    return -total % 10

@@ -119,6 +119,7 @@ def _optional(service: Service) -> Iterable[Key]:
     for name in service.facts:
         yield name, "label"
         yield name, "reading"
+        yield name, "unreadable"
 
 
 def _check_summary(

@@ -19,10 +19,12 @@ LONGEST_TEXT = 40
 LONGEST_SUMMARY = 139  # UTF-16 code units; CDS Hooks, "Card Attributes": under 140
 
 
-class FactName(str):
-    """The name of a fact as a value; it is said by the fact's own words."""
+@dataclass(frozen=True, slots=True)
+class FactName:
+    """The name of a fact as a value, and the part of the fact's own words that says it."""
 
-    __slots__ = ()
+    name: str
+    part: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,10 @@ class Voice:
         self._words = words
         self._facts = facts
 
+    def about(self, facts: Mapping[str, Any]) -> Voice:
+        """The same voice about another reading of the record."""
+        return self if facts is self._facts else Voice(self._words, facts)
+
     def has(self, id_: str, part: str) -> bool:
         """Whether there are words for it."""
         return self._words.has(id_, part)
@@ -180,8 +186,8 @@ class Voice:
         match value:
             case None:
                 return self._words.plain("layout", "unknown")
-            case FactName():
-                return self.say(value, "reading" if self.has(value, "reading") else "label")
+            case FactName(name, part):
+                return self.say(name, part if self.has(name, part) else "label")
             case str():
                 return harmless(value) if plain else escape_markdown(harmless(value))
             case Interval() | float() | int():
