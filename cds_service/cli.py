@@ -16,8 +16,10 @@ from cds_service.errors import CDSError, KnowledgeError, StartError
 from cds_service.hooks import load_context
 from cds_service.knowledge import Knowledge, Service, load
 from cds_service.knowledge.artifacts import Call
+from cds_service.knowledge.library import Problems
 from cds_service.patient_files import as_retrieved, patient_id, read_resources
 from cds_service.prefetch import complete
+from cds_service.safety_case import load_hazards, write_safety_case
 from cds_service.schemas import load_request
 from cds_service.settings import Settings, from_environment
 
@@ -75,6 +77,7 @@ def check(show_coverage: bool) -> None:
             click.echo(problem, err=True)
         _stop(f"{len(error.problems)} problems in {settings.cards_dir.name}/")
     for service in knowledge.services.values():
+        _check_hazards(settings, service)
         if show_coverage:
             Console().print(explanation.coverage(service))
         examples = sum(map(len, service.examples.values()))
@@ -83,6 +86,26 @@ def check(show_coverage: bool) -> None:
             f"{len(service.causes)} causes, {examples} examples, "
             f"languages {', '.join(service.languages)}: sound"
         )
+
+
+@main.command("safety-case")
+@click.option("--check", "only_check", is_flag=True, help="Only say whether the page is current.")
+def safety_case(only_check: bool) -> None:
+    """Write docs/safety/safety-case.md from the hazard log and the knowledge."""
+    folder = _settings().cards_dir.parent / "docs" / "safety"
+    knowledge = _knowledge()
+    problems = Problems(folder)
+    for service in knowledge.services.values():
+        hazards = load_hazards(folder / "hazards.yaml", service, problems)
+        if problems.found:
+            _stop("\n".join(problems.found))
+        questions = (folder / "open-questions.md").read_text(encoding="utf-8")
+        page = write_safety_case(service, hazards, questions)
+        path = folder / "safety-case.md"
+        if not only_check:
+            path.write_text(page, encoding="utf-8")
+        elif path.read_text(encoding="utf-8") != page:
+            _stop("safety-case.md is not current: run `cds-service safety-case`")
 
 
 @main.command()
@@ -139,6 +162,16 @@ def cards(path: Path, today: datetime | None, language: str | None, as_json: boo
         click.echo(explanation.as_json(answer.cards))
     else:
         explanation.print_cards(Console(), answer.cards)
+
+
+def _check_hazards(settings: Settings, service: Service) -> None:
+    """The hazard log of a checkout; an installed service has none."""
+    path = settings.cards_dir.parent / "docs" / "safety" / "hazards.yaml"
+    problems = Problems(path.parent)
+    if path.is_file():
+        load_hazards(path, service, problems)
+    if problems.found:
+        _stop("\n".join(problems.found))
 
 
 def _show(service: Service, call: Call, *, as_json: bool) -> None:

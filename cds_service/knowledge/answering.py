@@ -22,7 +22,7 @@ def answer(service: Service, call: Call) -> Answer:
         cards=render(service, evaluation, call),
         applied=tuple(outcome.rule.id for outcome in outcomes if outcome.level),
         unknown=tuple(outcome.rule.id for outcome in outcomes if outcome.unknown),
-        missing=tuple(_missing(evaluation)),
+        missing=tuple(dict.fromkeys(_missing(evaluation))),
     )
 
 
@@ -84,6 +84,8 @@ def expressions_of(service: Service) -> Iterable[Expression]:
         yield from rule.levels.values()
         yield from (withhold.when for withhold in rule.withhold if withhold.when)
         yield from filter(None, [rule.section_when])
+    for suggestion in service.suggestions:
+        yield from (suggestion.when, *(request.when for request in suggestion.requests))
     for cause in service.causes:
         for group in cause.points:
             yield from (reason.when for reason in group.reasons)
@@ -92,6 +94,6 @@ def expressions_of(service: Service) -> Iterable[Expression]:
 
 
 def _missing(evaluation: Evaluation) -> Iterable[str]:
-    for fact in evaluation.facts.known.values():
+    for fact in evaluation.known_facts.values():
         if isinstance(fact, GroupFact):
             yield from (each.name for each in (*fact.missing, *fact.not_retrieved))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cds_service.knowledge import examples, word_checks
 from cds_service.knowledge.answering import expressions_of
-from cds_service.knowledge.content import Rule, Service
+from cds_service.knowledge.content import Rule, Service, SuggestionRule
 from cds_service.knowledge.evaluation import ALL_CAUSES, ALL_DRUGS, ALL_MEASURES
 from cds_service.knowledge.facts import ExpressionDefinition, GroupDefinition
 from cds_service.knowledge.library import Library, Problems
@@ -85,9 +85,26 @@ class _Checker:
             self._want("causes.yaml", cause.id, filter(None, [cause.pattern_of]), causes)
         for class_id, drug_class in classes.items():
             self._want("drugs.yaml", class_id, drug_class.drugs, drugs)
+        for suggestion in service.suggestions:
+            self._want("suggestions.yaml", suggestion.governance.id, [suggestion.slot], slots)
+            self._check_codes(suggestion)
         for rule in service.rules:
             items = {*drugs, *classes, *measures, *causes}
             self._check_rule(rule, items, slots)
+
+    def _check_codes(self, suggestion: SuggestionRule) -> None:
+        """Only codes that stand in a value set, and so were verified, are proposed."""
+        known = {
+            (system, code)
+            for systems in self._library.codes.values()
+            for system, codes in systems.items()
+            for code in codes
+        }
+        for request in suggestion.requests:
+            coding = request.coding
+            if coding is not None and (coding.system, coding.code) not in known:
+                key = f"{suggestion.governance.id}.{request.id}"
+                self._add("suggestions.yaml", key, f"no value set holds {coding.code}")
 
     def _check_rule(self, rule: Rule, items: set[str], slots: set[str]) -> None:
         path = f"rules/{rule.topic}.yaml"

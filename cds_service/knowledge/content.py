@@ -129,6 +129,25 @@ class Measure:
 
 
 @dataclass(frozen=True, slots=True)
+class ProposedRequest:
+    """A ServiceRequest that may be proposed: `coding` is None when words alone say what for."""
+
+    id: str
+    when: Expression
+    coding: Coding | None
+
+
+@dataclass(frozen=True, slots=True)
+class SuggestionRule:
+    """Requests offered together with one click on the card of a slot, never on a critical one."""
+
+    governance: Governance
+    slot: str
+    when: Expression
+    requests: tuple[ProposedRequest, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class DrugClass:
     """A named drug class and its named drugs in the order for review."""
 
@@ -180,6 +199,7 @@ class Service:
     measures: Mapping[str, Measure]
     classes: Mapping[str, DrugClass]
     drugs: Mapping[str, Governance]
+    suggestions: tuple[SuggestionRule, ...]
     words: Mapping[str, Words]
     sources: Mapping[str, Source]
     terminology: Terminology = field(repr=False)
@@ -193,12 +213,13 @@ class Service:
 
     @cached_property
     def governed(self) -> Mapping[str, Governance]:
-        """Who answers for what, by id: rules, causes, measures, classes and drugs."""
+        """Who answers for what, by id: rules, causes, measures, classes, suggestions, drugs."""
         return {
             **{rule.id: rule.governance for rule in self.rules},
             **{cause.id: cause.governance for cause in self.causes},
             **{id_: measure.governance for id_, measure in self.measures.items()},
             **{id_: drug_class.governance for id_, drug_class in self.classes.items()},
+            **{each.governance.id: each.governance for each in self.suggestions},
             **self.drugs,
         }
 

@@ -1,21 +1,15 @@
-"""facts.yaml to fact definitions: which keys go together, and the members each kind has."""
+"""facts.yaml to fact definitions: which keys go together, and in which order they are made."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
 from cds_service.knowledge.allergies import AllergyDefinition
 from cds_service.knowledge.conditions import ConditionDefinition
-from cds_service.knowledge.expressions import (
-    BOOLEAN,
-    NUMBER,
-    TEXT,
-    TEXTS,
-    ExpressionError,
-    compile_expression,
-)
+from cds_service.knowledge.expressions import ExpressionError, compile_expression
 from cds_service.knowledge.facts import (
     Definition,
     ExpressionDefinition,
@@ -25,6 +19,7 @@ from cds_service.knowledge.facts import (
 )
 from cds_service.knowledge.library import Library
 from cds_service.knowledge.medications import MedicationDefinition
+from cds_service.knowledge.members import members_of
 from cds_service.knowledge.observations import ObservationDefinition
 
 _LISTS = {
@@ -37,78 +32,6 @@ _LISTS = {
     "allergies": ("AllergyIntolerance",),
 }
 
-MEMBERS: Mapping[str, Mapping[str, str]] = {
-    "condition": {
-        "value": BOOLEAN,
-        "present": BOOLEAN,
-        "certain": BOOLEAN,
-        "confirmed": BOOLEAN,
-        "disputed": BOOLEAN,
-        "new": BOOLEAN,
-        "onset_days": NUMBER,
-        "latest_days": NUMBER,
-        "onset_date": TEXT,
-        "names": TEXTS,
-    },
-    "observation": {
-        "value": NUMBER,
-        "state": TEXT,
-        "present": BOOLEAN,
-        "date": TEXT,
-        "age_days": NUMBER,
-        "last_value": NUMBER,
-        "previous": NUMBER,
-        "other_value": NUMBER,
-        "low": NUMBER,
-        "high": NUMBER,
-        "flag": TEXT,
-        "count": NUMBER,
-        "span_days": NUMBER,
-    },
-    "medication": {
-        "value": BOOLEAN,
-        "active": BOOLEAN,
-        "present": BOOLEAN,
-        "recent": BOOLEAN,
-        "uncertain": BOOLEAN,
-        "count": NUMBER,
-        "overlap_days": NUMBER,
-        "duration_days": NUMBER,
-        "covered_days": NUMBER,
-        "stopped_days": NUMBER,
-        "stop_unknown": BOOLEAN,
-        "intolerance": BOOLEAN,
-        "ineffective": BOOLEAN,
-        "names": TEXTS,
-        "date": TEXT,
-    },
-    "allergy": {"value": BOOLEAN, "present": BOOLEAN, "severe": BOOLEAN, "names": TEXTS},
-    "list": {
-        "value": BOOLEAN,
-        "complete": BOOLEAN,
-        "unreadable": NUMBER,
-        "other_version": NUMBER,
-        "other_patient": NUMBER,
-        "future": NUMBER,
-    },
-    "group": {
-        "value": BOOLEAN,
-        "missing": TEXTS,
-        "stale": TEXTS,
-        "unreadable": TEXTS,
-        "conflicting": TEXTS,
-        "not_retrieved": TEXTS,
-    },
-}
-_KINDS: Mapping[type, Mapping[str, str]] = {
-    ConditionDefinition: MEMBERS["condition"],
-    ObservationDefinition: MEMBERS["observation"],
-    MedicationDefinition: MEMBERS["medication"],
-    AllergyDefinition: MEMBERS["allergy"],
-    ListDefinition: MEMBERS["list"],
-    GroupDefinition: MEMBERS["group"],
-}
-_PATIENT_TYPES = {"age": NUMBER, "sex": TEXT, "deceased": BOOLEAN, "user": TEXT}
 # Beside the key that names the kind, these keys may stand.
 _ALLOWED = {
     "patient": (),
@@ -120,6 +43,7 @@ _ALLOWED = {
     "group": (),
     "expression": (),
 }
+_NAMED = re.compile(r"%([a-z_0-9]+)")
 Add = Callable[[str, str], None]  # notes a problem: key, message
 
 
@@ -133,25 +57,32 @@ def define_facts(
     definitions: dict[str, Definition] = {}
     types: dict[str, str] = {}
     keys = frozenset(prefetch_keys)
-    for name, entry in entries.items():
-        kind = _kind(name, entry, add)
+    kinds = {name: _kind(name, entry, add) for name, entry in entries.items()}
+    for name in _in_order(entries):
+        kind, entry = kinds[name], entries[name]
         if kind is None:
             continue
         definition = _DEFINE[kind](_Entry(name, entry, library, keys, types, definitions, add))
-        if definition is None:
-            continue
-        definitions[name] = definition
-        types.update(members_of({name: definition}))
+        if definition is not None:
+            definitions[name] = definition
+            types.update(members_of({name: definition}))
     return definitions, types
 
 
-def members_of(definitions: Mapping[str, Definition]) -> dict[str, str]:
-    """The type of every `fact.member`."""
-    return {
-        f"{name}.{member}": type_
-        for name, definition in definitions.items()
-        for member, type_ in _members(definition).items()
-    }
+def _in_order(entries: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:
+    """The names so that every fact stands after those it is made of, wherever they are written."""
+    open_ = dict.fromkeys(entries)
+    while open_:
+        ready = [name for name in open_ if not (_made_of(entries[name]) & open_.keys())]
+        # Facts that go round in a circle come last; the loader says that they are unknown.
+        for name in ready or list(open_):
+            yield name
+            del open_[name]
+
+
+def _made_of(entry: Mapping[str, Any]) -> set[str]:
+    named = {name for alternatives in entry.get("group", ()) for name in alternatives}
+    return named | set(_NAMED.findall(entry.get("expression", "")))
 
 
 def _kind(name: str, entry: Mapping[str, Any], add: Add) -> str | None:
@@ -165,15 +96,6 @@ def _kind(name: str, entry: Mapping[str, Any], add: Add) -> str | None:
         if shown != kind and shown not in _ALLOWED[kind]:
             add(name, f"{shown} does not go with {kind}; allowed: {', '.join(_ALLOWED[kind])}")
     return kind
-
-
-def _members(definition: Definition) -> Mapping[str, str]:
-    if isinstance(definition, PatientDefinition):
-        type_ = _PATIENT_TYPES[definition.member]
-        return {"value": type_, "present": type_}
-    if isinstance(definition, ExpressionDefinition):
-        return {"value": definition.expression.type, "present": definition.expression.type}
-    return _KINDS[type(definition)]
 
 
 class _Entry:
@@ -275,7 +197,7 @@ def _group(entry: _Entry) -> Definition | None:
     facts = tuple(tuple(alternatives) for alternatives in entry.keys["group"])
     for name in (name for alternatives in facts for name in alternatives):
         if not isinstance(entry.definitions.get(name), ObservationDefinition):
-            entry.add(f"{entry.name}.group", f"{name} is no observation fact further up")
+            entry.add(f"{entry.name}.group", f"{name} is no observation fact")
             return None
     return GroupDefinition(facts)
 

@@ -64,7 +64,7 @@ class Because:
 class Evaluation:
     """All outcomes for one patient. `withheld` maps an item to the reasons."""
 
-    facts: Facts
+    facts: Mapping[str, Any]
     gate: GateState
     symptom: bool | None = None
     outcomes: Mapping[str, RuleOutcome] = field(default_factory=dict)
@@ -77,6 +77,11 @@ class Evaluation:
         """Whether a rule applies at any level."""
         outcome = self.outcomes.get(rule_id)
         return outcome is not None and outcome.level is not None
+
+    @property
+    def known_facts(self) -> Mapping[str, Any]:
+        """The facts that were asked for."""
+        return self.facts.known if isinstance(self.facts, Facts) else self.facts
 
     def why_withheld(self, *items: str) -> tuple[Because, ...]:
         """The reasons against any of the items, each once."""
@@ -94,19 +99,20 @@ def evaluate(service: Service, record: PatientRecord) -> Evaluation:
     if anxiety is not True:
         unchecked = service.gate.unchecked.evaluate(facts) is True and anxiety is None
         return Evaluation(facts, GateState.UNCHECKED if unchecked else GateState.CLOSED)
-    return _evaluate_open(service, record, facts)
+    evaluation = assess(service, [facts])
+    if not facts.conflicts:
+        return evaluation
+    # Two different values at one time: look at both, take the safer outcome (R09).
+    return assess(service, [facts, Facts(service.facts, record, highest=True)])
 
 
-def _evaluate_open(service: Service, record: PatientRecord, facts: Facts) -> Evaluation:
+def assess(service: Service, readings: Sequence[Mapping[str, Any]]) -> Evaluation:
+    """The outcomes for facts; of several readings of one record the worst outcome counts."""
+    facts = readings[0]
     outcomes = {rule.id: judge(rule, facts) for rule in service.rules}
-    readings = [facts]
-    if facts.conflicts:
-        # Two different values at one time: look at both, take the safer outcome (R09).
-        readings.append(Facts(service.facts, record, highest=True))
-        outcomes = {
-            rule_id: _worse(outcome, judge(outcome.rule, readings[1]))
-            for rule_id, outcome in outcomes.items()
-        }
+    for reading in readings[1:]:
+        for rule in service.rules:
+            outcomes[rule.id] = _worse(outcomes[rule.id], judge(rule, reading))
     symptom = service.gate.symptom.evaluate(facts)
     if symptom is not True and not any(_opens(outcome) for outcome in outcomes.values()):
         unchecked = service.gate.unchecked.evaluate(facts) is True
@@ -154,7 +160,7 @@ def _opens(outcome: RuleOutcome) -> bool:
 
 
 def _withheld(
-    outcomes: Mapping[str, RuleOutcome], readings: Sequence[Facts]
+    outcomes: Mapping[str, RuleOutcome], readings: Sequence[Mapping[str, Any]]
 ) -> dict[str, tuple[Because, ...]]:
     found: dict[str, list[Because]] = {}
     for outcome in outcomes.values():

@@ -1,4 +1,4 @@
-"""What a file in cards/ may say: a schema for each kind of file."""
+"""What a file of a service in cards/ may say: a schema for each kind of file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LEVEL = OneOf(("critical", "warning", "info"))
 _DURATION = Regexp(r"^\d+ (hours|days)$", error="wants a number of hours or days, as in 30 days")
 
 
-class _StrictSchema(Schema):
+class StrictSchema(Schema):
     """Refuses unknown keys with the list of those allowed."""
 
     class Meta:
@@ -31,38 +31,38 @@ class _StrictSchema(Schema):
         return data
 
 
-def _texts(**arguments: Any) -> fields.List[str]:
+def texts(**arguments: Any) -> fields.List[str]:
     return fields.List(fields.String(), **arguments)
 
 
-class ExampleSchema(_StrictSchema):
+class ExampleSchema(StrictSchema):
     """One row of a decision table."""
 
     name = fields.String(required=True)
     facts = fields.Dict(keys=fields.String(), load_default=dict)
     expect = fields.String(required=True)
-    withholds = _texts(load_default=None)
+    withholds = texts(load_default=None)
     points = fields.Integer(load_default=None)
 
 
-class GovernedSchema(_StrictSchema):
+class GovernedSchema(StrictSchema):
     """What every rule, cause, measure, class and drug carries."""
 
     id = fields.String(required=True)
     title = fields.String(required=True)
     status = fields.String(required=True, validate=OneOf(("draft", "active", "retired")))
     version = fields.String(required=True, validate=Regexp(r"^\d+\.\d+\.\d+$"))
-    sources = _texts(required=True, validate=validate.Length(min=1))
+    sources = texts(required=True, validate=validate.Length(min=1))
     grade = fields.String(required=True, validate=OneOf(("A", "B", "C", "D", "X")))
     confirmed = fields.String(required=True, validate=OneOf(("C1", "C2", "G")))
     lastReviewDate = fields.Date(required=True)
     reviewer = fields.String(allow_none=True, load_default=None)
 
 
-class WithholdSchema(_StrictSchema):
+class WithholdSchema(StrictSchema):
     """What a rule takes away."""
 
-    items = _texts(required=True, validate=validate.Length(min=1))
+    items = texts(required=True, validate=validate.Length(min=1))
     when = fields.String(load_default=None)
     because = fields.String(load_default="withheld")
 
@@ -79,21 +79,21 @@ class RuleSchema(GovernedSchema):
     slot = fields.String(load_default=None)
     section = fields.String(load_default=None)
     section_when = fields.String(load_default=None)
-    beside = _texts(load_default=list)
+    beside = texts(load_default=list)
     opens = fields.String(load_default=None, validate=OneOf(("critical", "warning")))
-    only_slots = _texts(load_default=None)
+    only_slots = texts(load_default=None)
     withhold = fields.List(fields.Nested(WithholdSchema), load_default=list)
     examples = fields.List(fields.Nested(ExampleSchema), required=True)
 
 
-class ReasonSchema(_StrictSchema):
+class ReasonSchema(StrictSchema):
     """A condition and the part of the words that says it."""
 
     when = fields.String(required=True)
     because = fields.String(required=True)
 
 
-class PointsSchema(_StrictSchema):
+class PointsSchema(StrictSchema):
     """Points for each reason that holds, up to a limit."""
 
     each = fields.Integer(required=True, validate=validate.Range(min=1))
@@ -108,10 +108,28 @@ class CauseSchema(GovernedSchema):
     excludes = fields.List(fields.Nested(ReasonSchema), load_default=list)
     points = fields.List(fields.Nested(PointsSchema), required=True)
     notes = fields.List(fields.Nested(ReasonSchema), load_default=list)
-    measures = _texts(load_default=list)
-    classes = _texts(load_default=list)
+    measures = texts(load_default=list)
+    classes = texts(load_default=list)
     pattern_of = fields.String(load_default=None)
     examples = fields.List(fields.Nested(ExampleSchema), required=True)
+
+
+class RequestSchema(StrictSchema):
+    """One ServiceRequest of a suggestion; without a code it is said in words alone."""
+
+    id = fields.String(required=True)
+    when = fields.String(load_default="true")
+    system = fields.Url(schemes={"http", "https"}, load_default=None)
+    code = fields.String(load_default=None)
+    display = fields.String(load_default=None)
+
+
+class SuggestionSchema(GovernedSchema):
+    """suggestions.yaml holds a list of these."""
+
+    slot = fields.String(required=True)
+    when = fields.String(load_default="true")
+    requests = fields.List(fields.Nested(RequestSchema), required=True)
 
 
 class MeasureSchema(GovernedSchema):
@@ -123,7 +141,7 @@ class MeasureSchema(GovernedSchema):
 class DrugClassSchema(GovernedSchema):
     """drugs.yaml, `classes`."""
 
-    drugs = _texts(required=True, validate=validate.Length(min=1))
+    drugs = texts(required=True, validate=validate.Length(min=1))
     only_first_cause = fields.String(load_default=None)
 
 
@@ -131,22 +149,22 @@ class DrugSchema(GovernedSchema):
     """drugs.yaml, `drugs`."""
 
 
-class DrugsSchema(_StrictSchema):
+class DrugsSchema(StrictSchema):
     """drugs.yaml."""
 
     classes = fields.List(fields.Nested(DrugClassSchema), required=True)
     drugs = fields.List(fields.Nested(DrugSchema), required=True)
 
 
-class FactSchema(_StrictSchema):
+class FactSchema(StrictSchema):
     """One fact of facts.yaml; which keys go together is checked by the loader."""
 
     patient = fields.String(validate=OneOf(("age", "sex", "deceased", "user")))
     list = fields.String()
-    condition = _texts(validate=validate.Length(min=1))
-    observation = _texts(validate=validate.Length(min=1))
-    medication = _texts(validate=validate.Length(min=1))
-    allergy = _texts(validate=validate.Length(min=1))
+    condition = texts(validate=validate.Length(min=1))
+    observation = texts(validate=validate.Length(min=1))
+    medication = texts(validate=validate.Length(min=1))
+    allergy = texts(validate=validate.Length(min=1))
     group = fields.List(fields.List(fields.String()))
     expression = fields.String()
     source = fields.String(data_key="from")
@@ -157,7 +175,7 @@ class FactSchema(_StrictSchema):
     days_ahead = fields.Boolean()
     any_status = fields.Boolean()
     visit_reason = fields.String(validate=_DURATION)
-    each = _texts()
+    each = texts()
     severe = fields.String()
 
     @pre_load
@@ -170,32 +188,32 @@ class FactSchema(_StrictSchema):
         }
 
 
-class GateSchema(_StrictSchema):
+class GateSchema(StrictSchema):
     """service.yaml, `gate`."""
 
-    silence = _texts(required=True)
+    silence = texts(required=True)
     anxiety = fields.String(required=True)
     symptom = fields.String(required=True)
     unchecked = fields.String(required=True)
 
 
-class SlotSchema(_StrictSchema):
+class SlotSchema(StrictSchema):
     """service.yaml, one of `slots`; they stand in the order of the cards."""
 
     id = fields.String(required=True)
     override_reasons = fields.Dict(
-        keys=fields.String(validate=LEVEL), values=_texts(), required=True
+        keys=fields.String(validate=LEVEL), values=texts(), required=True
     )
     keep_apart = fields.String(load_default=None, validate=LEVEL)
     silences = fields.String(load_default=None)
 
 
-class ServiceSchema(_StrictSchema):
+class ServiceSchema(StrictSchema):
     """service.yaml."""
 
     hook = fields.String(required=True)
     version = fields.String(required=True)
-    required = _texts(required=True)
+    required = texts(required=True)
     prefetch = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
     gate = fields.Nested(GateSchema, required=True)
     slots = fields.List(fields.Nested(SlotSchema), required=True)
@@ -203,91 +221,6 @@ class ServiceSchema(_StrictSchema):
     most_cards = fields.Integer(required=True)
     most_causes = fields.Integer(required=True)
     least_points = fields.Integer(required=True)
-    ties = _texts(required=True)
+    ties = texts(required=True)
     review_after_days = fields.Integer(required=True)
-    sections = _texts(required=True)
-
-
-class ReferenceSchema(_StrictSchema):
-    """references.yaml maps a key to one of these."""
-
-    title = fields.String(required=True)
-    organisation = fields.String()
-    year = fields.Integer()
-    kind = fields.String(
-        required=True,
-        validate=OneOf(
-            ("guideline", "label", "regulator", "paper", "standard", "design", "general")
-        ),
-    )
-    url = fields.Url(schemes={"https"})
-    opened = fields.String(required=True, validate=OneOf(("C1", "C2", "G")))
-
-
-class ConversionSchema(_StrictSchema):
-    """How one other unit becomes ours."""
-
-    factor = fields.Float(required=True, validate=validate.Range(min=0, min_inclusive=False))
-    offset = fields.Float(load_default=0.0)
-    source = fields.String()
-
-
-class QuantitySchema(_StrictSchema):
-    """quantities.yaml, one analyte."""
-
-    unit = fields.String(required=True)
-    plausible = fields.List(fields.Float(), required=True, validate=validate.Length(equal=2))
-    plausible_source = fields.String()
-    convert = fields.Dict(
-        keys=fields.String(), values=fields.Nested(ConversionSchema), load_default=dict
-    )
-    unitless = fields.Boolean(load_default=False)
-    source = fields.String()
-
-
-class QuantitiesSchema(_StrictSchema):
-    """quantities.yaml."""
-
-    spellings = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
-    quantities = fields.Dict(
-        keys=fields.String(), values=fields.Nested(QuantitySchema), required=True
-    )
-
-
-class PhrasesSchema(_StrictSchema):
-    """record-text.yaml, the words of one value set."""
-
-    match = _texts(required=True, validate=validate.Length(min=1))
-    unless = _texts(load_default=list)
-
-
-class NegationSchema(_StrictSchema):
-    """record-text.yaml, `negation`."""
-
-    before = _texts(required=True)
-    window = fields.Integer(required=True)
-
-
-class RecordTextSchema(_StrictSchema):
-    """record-text.yaml."""
-
-    negation = fields.Nested(NegationSchema, required=True)
-    other_person = _texts(load_default=list)
-    not_yet = _texts(load_default=list)
-    past = _texts(load_default=list)
-    value_sets = fields.Dict(
-        keys=fields.String(), values=fields.Nested(PhrasesSchema), required=True
-    )
-
-
-class ValueSetSchema(Schema):
-    """The part of a FHIR ValueSet that we read; the rest is for people and other tools."""
-
-    class Meta:
-        unknown = "exclude"
-
-    resourceType = fields.String(required=True, validate=OneOf(("ValueSet",)))
-    id = fields.String(required=True)
-    title = fields.String(required=True)
-    copyright = fields.String(required=True)
-    compose = fields.Dict(required=True)
+    sections = texts(required=True)

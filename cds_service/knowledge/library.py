@@ -13,7 +13,7 @@ from marshmallow import Schema, ValidationError
 
 from cds_service.knowledge.artifacts import Source
 from cds_service.knowledge.check_digits import is_check_digit_right
-from cds_service.knowledge.files import (
+from cds_service.knowledge.library_files import (
     QuantitiesSchema,
     RecordTextSchema,
     ReferenceSchema,

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from uuid import NAMESPACE_URL, uuid5
+from uuid import uuid5
 
 from cds_service.knowledge.artifacts import Call, Card, Source
 from cds_service.knowledge.content import LEVELS, Service, Slot
 from cds_service.knowledge.differential import render_differential
 from cds_service.knowledge.evaluation import Evaluation, GateState, RuleOutcome
+from cds_service.knowledge.suggestions import NAMESPACE, offered_suggestions
 from cds_service.knowledge.words import LONGEST_SUMMARY, Voice, utf16_length
 
-_NAMESPACE = uuid5(NAMESPACE_URL, "https://cds-hooks.hl7.org/anxiety-leg-weakness/card")
 DIFFERENTIAL = "differential"
 
 
@@ -25,7 +25,7 @@ def render(service: Service, evaluation: Evaluation, call: Call) -> tuple[Card, 
     order = [slot.id for slot in service.slots]
     drafts.sort(key=lambda each: (LEVELS.index(each.indicator), order.index(each.slot.id)))
     kept = drafts[: service.most_cards]
-    return tuple(each.card(service, voice, call) for each in kept)
+    return tuple(each.card(service, evaluation, voice, call) for each in kept)
 
 
 class _Draft:
@@ -40,12 +40,13 @@ class _Draft:
         self._detail = detail
         self._rules = tuple(dict.fromkeys(rules))
 
-    def card(self, service: Service, voice: Voice, call: Call) -> Card:
+    def card(self, service: Service, evaluation: Evaluation, voice: Voice, call: Call) -> Card:
         """The card. Its uuid is the same when the same call is repeated, and never otherwise."""
+        offers = self.indicator != "critical" and evaluation.gate is GateState.OPEN
         identity = f"{call.hook_instance} {call.patient_id} {self.slot.id} {' '.join(self._rules)}"
         detail = f"{self._detail}\n\n{_footer(service, voice, self._rules)}"
         return Card(
-            uuid=str(uuid5(_NAMESPACE, identity)),
+            uuid=str(uuid5(NAMESPACE, identity)),
             summary=_checked(self._summary),
             indicator=self.indicator,
             detail=detail,
@@ -53,6 +54,11 @@ class _Draft:
             override_reasons=tuple(
                 replace(reason, display=voice.plain("override-reasons", reason.code))
                 for reason in self.slot.override_reasons.get(self.indicator, ())
+            ),
+            suggestions=tuple(
+                offered_suggestions(service, self.slot.id, evaluation.facts, voice, call)
+                if offers
+                else ()
             ),
             rules=self._rules,
         )

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from cds_service.knowledge.content import LEVELS, Service
-from cds_service.knowledge.definitions import members_of
 from cds_service.knowledge.expressions import BOOLEAN, NUMBER, TEXT, TEXTS
 from cds_service.knowledge.facts import GroupDefinition
 from cds_service.knowledge.library import Problems
+from cds_service.knowledge.members import members_of
 from cds_service.knowledge.rendering import DIFFERENTIAL
 from cds_service.knowledge.words import LONGEST_SUMMARY, LONGEST_TEXT, Text, Words, utf16_length
 
@@ -75,6 +75,10 @@ def _needed(service: Service) -> Iterable[tuple[Key, bool]]:
             yield (id_, "not-first"), False
     for drug in service.drugs:
         yield (drug, "title"), False
+    for suggestion in service.suggestions:
+        yield (suggestion.governance.id, "label"), False
+        for request in suggestion.requests:
+            yield (suggestion.governance.id, f"request {request.id}"), False
 
 
 def _needed_by_rules(service: Service) -> Iterable[tuple[Key, bool]]:

@@ -1,0 +1,24 @@
+# syntax=docker/dockerfile:1
+
+# First stage: build the wheel, and install it with what it needs into a folder of its own.
+FROM python:3.12-slim AS build
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+WORKDIR /source
+COPY setup.cfg pyproject.toml README.md LICENSE NOTICE ./
+COPY cards cards
+COPY cds_service cds_service
+RUN pip wheel --wheel-dir /wheels . \
+    && python -m venv --without-pip /service \
+    && pip --python /service/bin/python install --no-index --find-links /wheels anxiety-cds-service
+
+# Second stage: that folder and Python, nothing that builds.
+FROM python:3.12-slim
+COPY --from=build /service /service
+# From outside the container only this address can be reached.
+ENV PATH=/service/bin:$PATH PYTHONUNBUFFERED=1 CDS_HOST=0.0.0.0
+USER 10001:10001
+WORKDIR /tmp
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=3s --start-period=15s --retries=3 \
+    CMD ["python", "-c", "import os, urllib.request as http; http.urlopen('http://127.0.0.1:' + (os.environ.get('CDS_PORT') or '8000') + '/health/ready', timeout=2)"]
+CMD ["cds-service", "serve"]

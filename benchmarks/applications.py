@@ -1,0 +1,45 @@
+"""What granian serves in a measurement; `python -m benchmarks.applications NAME PORT` starts it."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+
+from flask import Flask
+
+import cds_service
+from benchmarks import floor as floor_application
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)  # the day of the fixtures
+NAMES = ("service", "floor")
+
+
+def service() -> Flask:
+    """The service as it comes, on the day of the fixtures."""
+    return cds_service.create_app(clock=lambda: NOW)
+
+
+def floor() -> Flask:
+    """The application that does nothing."""
+    return floor_application.create_app()
+
+
+def main(name: str, port: int) -> None:
+    """Serve one of them with the options of `cds-service serve`, and one worker."""
+    from granian.constants import Interfaces
+    from granian.server import Server
+
+    Server(
+        f"benchmarks.applications:{name}",
+        factory=True,
+        interface=Interfaces.WSGI,
+        address="127.0.0.1",
+        port=port,
+        workers=1,
+        respawn_failed_workers=False,
+        log_access=False,
+    ).serve()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))

@@ -1,0 +1,109 @@
+"""The request bodies that are measured: two invented people, padded to two sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+import orjson
+
+from cds_service.knowledge import Service
+from cds_service.patient_files import as_prefetch, patient_id, read_resources
+
+PATIENTS = Path(__file__).parent.parent / "fixtures" / "patients"
+PEOPLE = {"silent": "george-no-anxiety", "firing": "ada-generalised-anxiety"}
+SIZES = {"small": 11_000, "large": 1_200_000}
+_OBSERVATIONS_A_CONDITION = 3
+
+# Common in any chart, and read by no rule.
+_CONDITIONS = (("44465007", "Sprain of ankle"), ("80967001", "Dental caries"))
+_OBSERVATIONS = (("882-1", "ABO and Rh group"), ("20454-5", "Protein in urine by test strip"))
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """One request to measure, and whether the service has cards for it."""
+
+    name: str
+    content: bytes
+    fires: bool
+
+
+def make_bodies(service: Service) -> list[Body]:
+    """Small and large, silent and firing."""
+    return [
+        Body(f"{size}, {person}", _body(service, stem, SIZES[size]), person == "firing")
+        for size in SIZES
+        for person, stem in PEOPLE.items()
+    ]
+
+
+def _body(service: Service, stem: str, size: int) -> bytes:
+    resources = read_resources(PATIENTS / f"{stem}.json")
+    patient = patient_id(resources)
+    prefetch = as_prefetch(resources, service.prefetch)
+    request = {
+        "hookInstance": str(uuid5(NAMESPACE_URL, stem)),
+        "hook": service.hook,
+        "context": {"userId": "Practitioner/example", "patientId": patient},
+        "prefetch": prefetch,
+    }
+    wanting = size - len(orjson.dumps(request))
+    for key, entry in _padding(patient):
+        wanting -= len(orjson.dumps(entry)) + 1
+        if wanting < 0:
+            break
+        prefetch[key].setdefault("entry", []).append(entry)
+        prefetch[key]["total"] += 1
+    return orjson.dumps(request)
+
+
+def _padding(patient: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Entries without end: a prefetch key, and what goes into its searchset."""
+    subject = {"reference": f"Patient/{patient}"}
+    for number in count():
+        is_condition = number % (_OBSERVATIONS_A_CONDITION + 1) == 0
+        make = _condition if is_condition else _observation
+        resource = make(number) | {"id": f"padding-{number}", "subject": subject}
+        key = "conditions" if is_condition else "laboratory"
+        yield key, {"resource": resource, "search": {"mode": "match"}}
+
+
+def _condition(number: int) -> dict[str, Any]:
+    status = "http://terminology.hl7.org/CodeSystem/condition-clinical"
+    verification = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
+    return {
+        "resourceType": "Condition",
+        "clinicalStatus": {"coding": [{"system": status, "code": "resolved"}]},
+        "verificationStatus": {"coding": [{"system": verification, "code": "confirmed"}]},
+        "code": _concept("http://snomed.info/sct", *_CONDITIONS[number % len(_CONDITIONS)]),
+        "onsetDateTime": f"20{number % 20:02}-03-14T09:26:53+01:00",
+        "recordedDate": f"20{number % 20:02}-03-14T09:26:53+01:00",
+    }
+
+
+def _observation(number: int) -> dict[str, Any]:
+    category = "http://terminology.hl7.org/CodeSystem/observation-category"
+    return {
+        "resourceType": "Observation",
+        "status": "final",
+        "category": [{"coding": [{"system": category, "code": "laboratory"}]}],
+        "code": _concept("http://loinc.org", *_OBSERVATIONS[number % len(_OBSERVATIONS)]),
+        "effectiveDateTime": f"20{number % 26:02}-06-{number % 28 + 1:02}T08:00:00Z",
+        "issued": f"20{number % 26:02}-06-{number % 28 + 1:02}T10:30:00.000Z",
+        "valueQuantity": {
+            "value": number % 500 / 10,
+            "unit": "mg/dL",
+            "system": "http://unitsofmeasure.org",
+            "code": "mg/dL",
+        },
+    }
+
+
+def _concept(system: str, code: str, display: str) -> dict[str, Any]:
+    coding = {"system": system, "code": code, "display": display}
+    return {"coding": [coding], "text": display}

@@ -1,0 +1,65 @@
+"""Where the time of a call goes: its steps one by one, without HTTP."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from statistics import median
+
+import orjson
+
+from benchmarks.applications import NOW
+from benchmarks.bodies import Body
+from cds_service.hooks import load_context
+from cds_service.knowledge import Service
+from cds_service.knowledge.answering import decide
+from cds_service.knowledge.artifacts import Call
+from cds_service.knowledge.evaluation import evaluate
+from cds_service.knowledge.record import PatientRecord
+from cds_service.knowledge.rendering import render
+from cds_service.prefetch import complete
+from cds_service.response import dump_response
+from cds_service.schemas import load_request
+
+# `decide` contains `record` and `evaluate`, and the validation of what cards rest on.
+STEPS = ("parse", "request", "record", "evaluate", "decide", "render", "dump")
+
+
+def milliseconds(service: Service, body: Body, seconds: float) -> dict[str, float]:
+    """The median CPU time of each step, over as many runs as fit into `seconds`."""
+    runs: list[list[float]] = []
+    until = time.perf_counter() + seconds
+    while len(runs) < 3 or time.perf_counter() < until:
+        moments = list(_moments(service, body))
+        pairs = zip(moments, moments[1:], strict=False)
+        runs.append([(after - before) * 1000 for before, after in pairs])
+    return {step: median(run[at] for run in runs) for at, step in enumerate(STEPS)}
+
+
+def _moments(service: Service, body: Body) -> Iterator[float]:
+    """The CPU clock before the first step and after each."""
+    yield time.process_time()
+    content = orjson.loads(body.content)
+    yield time.process_time()
+    request = load_request(content)
+    context = load_context(request.hook, request.context)
+    call = Call(
+        retrieved=complete(service, request),
+        patient_id=context.patient_id,
+        user_id=context.user_id,
+        hook_instance=request.hook_instance,
+        now=NOW,
+        language=service.default_language,
+        encounter_id=context.encounter_id,
+    )
+    yield time.process_time()
+    record = PatientRecord(call, service.terminology)
+    yield time.process_time()
+    evaluate(service, record)
+    yield time.process_time()
+    evaluation = decide(service, call)
+    yield time.process_time()
+    cards = render(service, evaluation, call)
+    yield time.process_time()
+    orjson.dumps(dump_response(cards))
+    yield time.process_time()

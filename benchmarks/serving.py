@@ -1,0 +1,100 @@
+"""One server under measurement: started, called over one kept connection, stopped."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+from http.client import HTTPConnection
+from pathlib import Path
+from types import TracebackType
+
+from benchmarks import processes
+from benchmarks.bodies import Body
+
+PROJECT = Path(__file__).parent.parent
+ADDRESS = "/cds-services/anxiety-leg-weakness"
+_LONGEST_START = 60.0
+
+
+class Server:
+    """A context in which one of benchmarks.applications is served."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.start_seconds = 0.0
+
+    def __enter__(self) -> Server:
+        port = _free_port()
+        started = time.perf_counter()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.applications", self.name, str(port)],
+            cwd=PROJECT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        self._connection = HTTPConnection("127.0.0.1", port, timeout=30)
+        self._wait(started + _LONGEST_START)
+        self.start_seconds = time.perf_counter() - started
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._connection.close()
+        self._process.terminate()
+        self._process.wait(20)
+
+    def call(self, body: Body) -> bytes:
+        """The answer to one call. Raises RuntimeError when it is not 200."""
+        headers = {"Content-Type": "application/json"}
+        self._connection.request("POST", ADDRESS, body.content, headers)
+        response = self._connection.getresponse()
+        answer = response.read()
+        if response.status != 200:
+            raise RuntimeError(f"{self.name} answered {body.name} with {response.status}")
+        return answer
+
+    def microseconds(self, body: Body, seconds: float) -> float:
+        """CPU of the server a call, over as many calls as fit into `seconds`.
+
+        Where there is no /proc it is the time that the client waited.
+        """
+        calls = 0
+        began, cpu = time.perf_counter(), self._cpu()
+        while time.perf_counter() - began < seconds:
+            self.call(body)
+            calls += 1
+        return (self._cpu() - cpu) / calls * 1e6
+
+    def memory(self) -> dict[str, int]:
+        """PSS and RSS of the worker in KiB."""
+        return processes.memory_of_worker(self._process.pid)
+
+    def _cpu(self) -> float:
+        if processes.HAS_PROC:
+            return processes.cpu_seconds(self._process.pid)
+        return time.perf_counter()
+
+    def _wait(self, deadline: float) -> None:
+        while True:
+            try:
+                self._connection.request("GET", "/cds-services")
+                self._connection.getresponse().read()
+                return
+            except (ConnectionError, OSError):
+                self._connection.close()
+            if self._process.poll() is not None or time.perf_counter() > deadline:
+                self._process.kill()
+                raise RuntimeError(f"{self.name} did not start; `cds-service serve` says why")
+            time.sleep(0.02)
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])

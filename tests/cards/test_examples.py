@@ -1,0 +1,75 @@
+"""Every example beside a rule or a cause, and that there are enough of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cds_service.knowledge import examples, load
+from cds_service.knowledge.content import Cause, Example, Rule, Service
+from cds_service.knowledge.evaluation import judge, weigh
+from cds_service.knowledge.expressions import Expression
+
+SERVICE = load(Path(__file__).parent.parent.parent / "cards").services["anxiety-leg-weakness"]
+ITEMS: list[Rule | Cause] = [*SERVICE.rules, *SERVICE.causes]
+ROWS = [(item, example) for item in ITEMS for example in item.examples]
+# Spelled as the specification numbers them; R13 to R19, R29, R44, R69, R71, R92 and R107 it lacks.
+GAPS = {*range(13, 20), 29, 44, 68, 69, 71, 92, 107}
+NUMBERED = {f"R{number:02}" for number in range(1, 112) if number not in GAPS}
+
+
+@pytest.mark.parametrize(
+    ("item", "example"), ROWS, ids=[f"{item.id}: {example.name}" for item, example in ROWS]
+)
+def test_an_example_comes_out_as_it_says(item: Rule | Cause, example: Example) -> None:
+    facts = examples.ExampleFacts(SERVICE.facts, example.facts)
+    if isinstance(item, Rule):
+        assert examples.rule_result(judge(item, facts)) == example.expect
+        if example.withholds is not None:
+            assert set(examples.withheld_items(item, facts)) == set(example.withholds)
+        return
+    outcome = weigh(item, [facts], {})
+    assert examples.cause_result(outcome, SERVICE.least_points) == example.expect
+    if example.points is not None:
+        assert outcome.points == example.points
+
+
+def test_every_rule_of_the_specification_stands_in_cards() -> None:
+    assert NUMBERED - {rule.id for rule in SERVICE.rules} == set()
+
+
+@pytest.mark.parametrize("rule", SERVICE.rules, ids=[rule.id for rule in SERVICE.rules])
+def test_every_level_of_a_rule_has_an_example(rule: Rule) -> None:
+    assert set(rule.levels) <= {example.expect for example in rule.examples}
+
+
+@pytest.mark.parametrize("rule", SERVICE.rules, ids=[rule.id for rule in SERVICE.rules])
+def test_a_rule_that_may_not_apply_has_an_example_of_that(rule: Rule) -> None:
+    if any(condition.text == "true" for condition in rule.levels.values()):
+        assert {example.expect for example in rule.examples} == {"info"}
+    else:
+        assert "none" in {example.expect for example in rule.examples}
+
+
+def _example_facts(service: Service, example: Example) -> examples.ExampleFacts:
+    return examples.ExampleFacts(service.facts, example.facts)
+
+
+def _conditions(item: Rule | Cause) -> list[Expression]:
+    if isinstance(item, Rule):
+        return [*item.levels.values(), *(each.when for each in item.withhold if each.when)]
+    return [
+        *(reason.when for group in item.points for reason in group.reasons),
+        *(reason.when for reason in (*item.requires, *item.excludes)),
+    ]
+
+
+@pytest.mark.parametrize("item", ITEMS, ids=[item.id for item in ITEMS])
+def test_every_condition_is_true_in_some_example_and_not_in_another(item: Rule | Cause) -> None:
+    for condition in _conditions(item):
+        if not condition.names:
+            continue
+        came = [condition.evaluate(_example_facts(SERVICE, example)) for example in item.examples]
+        assert True in came, f"{item.id}: no example makes true: {condition.text}"
+        assert any(value is not True for value in came), f"{item.id}: always {condition.text}"

@@ -1,0 +1,201 @@
+"""What holds whatever the record says: the safety layer as properties over random facts."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from cds_service.knowledge import load
+from cds_service.knowledge.allergies import AllergyDefinition
+from cds_service.knowledge.artifacts import Call, Card, Retrieved
+from cds_service.knowledge.conditions import ConditionDefinition
+from cds_service.knowledge.evaluation import Evaluation, GateState, assess, judge
+from cds_service.knowledge.examples import ExampleFacts
+from cds_service.knowledge.medications import MedicationDefinition
+from cds_service.knowledge.observations import ObservationDefinition
+from cds_service.knowledge.rendering import render
+
+SERVICE = load(Path(__file__).parent.parent.parent / "cards").services["anxiety-leg-weakness"]
+ANXIOUS = {"anxiety_condition": True, "gad": True, "gad7": 16, "fatigue": True}
+CALL = Call(
+    retrieved=Retrieved((), {}),
+    patient_id="example",
+    user_id="Practitioner/example",
+    hook_instance="example",
+    now=datetime(2026, 11, 22, 12, tzinfo=UTC),
+    language="en",
+)
+CRITICAL_FIRST = ("critical", "warning", "info")
+
+
+def _strategy(definition: object) -> st.SearchStrategy[Any] | None:
+    if isinstance(definition, ConditionDefinition | MedicationDefinition | AllergyDefinition):
+        return st.sampled_from([True, False, None])
+    if isinstance(definition, ObservationDefinition) and definition.quantity is not None:
+        lowest, highest = definition.quantity.plausible
+        return st.one_of(st.none(), st.floats(max(lowest, 0), min(highest, 5000)))
+    return None
+
+
+TOLD = {
+    name: strategy
+    for name, each in SERVICE.facts.items()
+    if (strategy := _strategy(each)) is not None
+}
+
+
+def _named(*kinds: type) -> list[str]:
+    return sorted(name for name in TOLD if isinstance(SERVICE.facts[name], kinds))
+
+
+@st.composite
+def facts(draw: st.DrawFn) -> dict[str, Any]:
+    """Facts of an anxious patient with a few random ones more."""
+    names = draw(st.lists(st.sampled_from(sorted(TOLD)), max_size=12, unique=True))
+    told: dict[str, Any] = {name: draw(TOLD[name]) for name in names}
+    told["age"] = draw(st.sampled_from([None, 12.0, 17.0, 18.0, 21.0, 40.0, 65.0, 90.0]))
+    return {**told, **ANXIOUS}
+
+
+def _facts(told: dict[str, Any]) -> ExampleFacts:
+    return ExampleFacts(SERVICE.facts, told)
+
+
+def _assess(told: dict[str, Any]) -> Evaluation:
+    return assess(SERVICE, [_facts(told)])
+
+
+def _cards(evaluation: Evaluation) -> tuple[Card, ...]:
+    return render(SERVICE, evaluation, CALL)
+
+
+def _offered(evaluation: Evaluation) -> set[str]:
+    """The drugs that the differential shows as options."""
+    detail = "".join(card.detail for card in _cards(evaluation) if card.indicator == "info")
+    shown = detail.partition("**Not listed, and why**")[0]
+    titles = {drug: SERVICE.words["en"].plain(drug, "title") for drug in SERVICE.drugs}
+    return {drug for drug, title in titles.items() if f"      - {title}" in shown}
+
+
+def _withheld(evaluation: Evaluation) -> set[str]:
+    classes = {drug: id_ for id_, each in SERVICE.classes.items() for drug in each.drugs}
+    return {drug for drug in SERVICE.drugs if evaluation.why_withheld("drugs", classes[drug], drug)}
+
+
+@settings(max_examples=300, deadline=None)
+@given(facts())
+def test_a_withheld_drug_is_never_an_option(told: dict[str, Any]) -> None:
+    evaluation = _assess(told)
+    assert not _offered(evaluation) & _withheld(evaluation)
+
+
+@settings(max_examples=300, deadline=None)
+@given(facts(), st.sampled_from(_named(MedicationDefinition, AllergyDefinition)))
+def test_one_more_medicine_or_allergy_never_adds_an_option(
+    told: dict[str, Any], hazard: str
+) -> None:
+    with_it, without = _assess({**told, hazard: True}), _assess({**told, hazard: False})
+    assert _offered(with_it) <= _offered(without)
+
+
+@settings(max_examples=300, deadline=None)
+@given(facts())
+def test_a_critical_finding_comes_without_causes_and_drugs(told: dict[str, Any]) -> None:
+    cards = _cards(_assess(told))
+    findings = [card for card in cards if card.indicator == "critical"]
+    rules = {rule.id: rule for rule in SERVICE.rules}
+    for card in findings:
+        if any(rules[id_].slot == "finding" for id_ in card.rules if id_ in rules):
+            assert all(other.indicator != "info" for other in cards)
+
+
+@settings(max_examples=300, deadline=None)
+@given(facts())
+def test_at_most_four_cards_in_the_order_of_urgency(told: dict[str, Any]) -> None:
+    cards = _cards(_assess(told))
+    assert len(cards) <= 4
+    indicators = [CRITICAL_FIRST.index(card.indicator) for card in cards]
+    assert indicators == sorted(indicators)
+    assert len({card.uuid for card in cards}) == len(cards)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    facts(), st.sampled_from(_named(ConditionDefinition, MedicationDefinition, AllergyDefinition))
+)
+def test_what_is_not_known_never_makes_a_card_firmer(told: dict[str, Any], name: str) -> None:
+    """A rule that holds without knowing a fact would hold whether it were true or false."""
+    order = [None, "info", "warning", "critical"]
+    levels = {}
+    for value in (True, False, None):
+        assessed = [judge(rule, _facts({**told, name: value})) for rule in SERVICE.rules]
+        levels[value] = {each.rule.id: order.index(each.level) for each in assessed}
+    for rule_id, level in levels[None].items():
+        assert level <= max(levels[True][rule_id], levels[False][rule_id]), rule_id
+
+
+@settings(max_examples=200, deadline=None)
+@given(facts(), st.sampled_from(["medication_list", "allergy_list", "problem_list"]))
+def test_a_list_that_did_not_come_leaves_no_drug_to_offer(told: dict[str, Any], name: str) -> None:
+    assert _offered(_assess({**told, name: False})) == set()
+
+
+@settings(max_examples=200, deadline=None)
+@given(facts())
+def test_all_languages_give_the_same_cards(told: dict[str, Any]) -> None:
+    evaluation = _assess(told)
+    answers = [
+        [
+            (card.uuid, card.indicator, card.rules)
+            for card in render(SERVICE, evaluation, _in(language))
+        ]
+        for language in SERVICE.languages
+    ]
+    assert all(answer == answers[0] for answer in answers)
+
+
+def _in(language: str) -> Call:
+    return Call(
+        retrieved=CALL.retrieved,
+        patient_id=CALL.patient_id,
+        user_id=CALL.user_id,
+        hook_instance=CALL.hook_instance,
+        now=CALL.now,
+        language=language,
+    )
+
+
+HOSTILE = st.text(
+    alphabet=st.sampled_from("<>&*_`[]()#!|~$\\\n\r\t\u202e\u200b\u0000:/.@\"'=abc 1"), max_size=120
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(HOSTILE)
+def test_text_from_the_record_cannot_break_out(text: str) -> None:
+    told = {**ANXIOUS, "fatigue.names": [text or "x"], "limb_weakness": True}
+    evaluation = _assess({**told, "limb_weakness.names": [text or "x"]})
+    assert evaluation.gate is GateState.OPEN
+    for card in _cards(evaluation):
+        plain = render(
+            SERVICE, _assess({**told, "fatigue.names": ["x"], "limb_weakness.names": ["x"]}), CALL
+        )
+        tokens = _tokens(card.detail)
+        harmless = _tokens(next(each.detail for each in plain if each.indicator == card.indicator))
+        assert tokens == harmless
+        assert "\n" not in card.summary and len(card.summary.encode("utf-16-le")) // 2 < 140
+
+
+def _tokens(markdown: str) -> list[str]:
+    """The structure that Markdown makes of a text: everything but the texts themselves."""
+    reader = MarkdownIt("gfm-like", {"html": True, "linkify": False})
+    found = []
+    for token in reader.parse(markdown):
+        found.append(token.type)
+        found.extend(child.type for child in token.children or () if child.type != "text")
+    return found

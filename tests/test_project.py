@@ -1,0 +1,267 @@
+"""What holds for the project as a whole: floors, sizes, documentation, the wheel."""
+
+from __future__ import annotations
+
+import ast
+import importlib.metadata
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from cds_service.settings import SETTINGS
+
+PROJECT = Path(__file__).parent.parent
+PACKAGE = PROJECT / "cds_service"
+CARDS = PROJECT / "cards"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+# From the ground up. A module imports from its own floor and from those below.
+FLOORS = (
+    {"errors", "settings"},
+    {"knowledge"},
+    {"schemas", "response", "hooks", "prefetch", "fhir_client", "patient_files"}
+    | {"store", "audit", "metrics"},
+    {"api", "auth", "feedback", "web", "explanation", "safety_case"},
+    {"__init__", "cli"},
+)
+ONLY_IN = {
+    "flask": {"__init__", "api", "auth", "feedback", "web"},
+    "flask_cors": {"__init__"},
+    "requests": {"fhir_client"},
+    "sqlalchemy": {"store"},
+    "granian": {"cli"},
+    "click": {"cli"},
+    "fhirpathpy": {"knowledge.expressions"},
+    "os": {"settings"},
+}
+BARRED_IN_KNOWLEDGE = set(ONLY_IN) - {"fhirpathpy"} | {"logging", "time", "socket", "werkzeug"}
+CLOCKS = {"now", "today", "utcnow"}
+READ_THE_CLOCK = {"__init__", "cli"}
+MOST_LINES = 300
+_MACHINE_PATH = re.compile(r"""(?:^|[\s"'`=(,])(/(?:home|root|Users|work|tmp)/\S*|[A-Z]:\\\S*)""")
+_OLDEST_SETUPTOOLS = 77  # as pyproject.toml wants it
+
+
+def _name(path: Path) -> str:
+    """`api`, or `knowledge.facts`."""
+    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+
+
+def _floor(name: str) -> int:
+    first = name.partition(".")[0]
+    [floor] = [at for at, names in enumerate(FLOORS) if first in names] or [None]
+    assert floor is not None, f"{name} stands on no floor: give it one in FLOORS"
+    return floor
+
+
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def _imports(path: Path) -> Iterator[str]:
+    """The full name of everything that a module imports, wherever in it."""
+    for node in ast.walk(_tree(path)):
+        if isinstance(node, ast.Import):
+            yield from (each.name for each in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{_name(path)} imports from where it stands"
+            yield from (f"{node.module}.{each.name}" for each in node.names)
+
+
+def _ours(imported: str) -> str | None:
+    """The module of ours that is meant; None when it is somebody else's."""
+    first, *rest = imported.split(".")
+    if first != PACKAGE.name:
+        return None
+    modules = {path.stem for path in PACKAGE.iterdir()}
+    return rest[0] if rest and rest[0] in modules else "__init__"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=_name)
+def test_imports_point_down(path: Path) -> None:
+    name = _name(path)
+    for imported in _imports(path):
+        ours, theirs = _ours(imported), imported.partition(".")[0]
+        if ours is not None:
+            assert _floor(ours) <= _floor(name), f"{name} imports {ours}, which is above it"
+        elif theirs in ONLY_IN:
+            allowed = ONLY_IN[theirs]
+            assert {name, name.partition(".")[0]} & allowed, f"{name} imports {imported}"
+        if name.startswith("knowledge"):
+            assert theirs not in BARRED_IN_KNOWLEDGE, f"{name} imports {imported}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=_name)
+def test_the_clock_is_read_at_the_edge_only(path: Path) -> None:
+    asked = {
+        node.attr
+        for node in ast.walk(_tree(path))
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id in ("datetime", "date")
+    }
+    assert _name(path) in READ_THE_CLOCK or not asked & CLOCKS
+
+
+@pytest.mark.parametrize("path", MODULES, ids=_name)
+def test_no_module_is_longer_than_the_wall(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= MOST_LINES
+
+
+# -- content is content --------------------------------------------------------------------------
+
+
+def _clinical_names() -> set[str]:
+    """Drugs, diagnoses, findings and tests: whatever has a value set."""
+    names = {path.stem for path in (CARDS / "value-sets").glob("*.json")}
+    assert len(names) > 50
+    return names
+
+
+def _words_of_code(path: Path) -> Iterator[str]:
+    """Names and texts in a module, without its docstrings and comments, words with hyphens."""
+    documentation = set()
+    for node in ast.walk(_tree(path)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            documentation.add(ast.get_docstring(node, clean=False))
+    for node in ast.walk(_tree(path)):
+        for text in vars(node).values():
+            if isinstance(text, str) and text not in documentation:
+                yield re.sub(r"[\s_]+", "-", text.lower())
+
+
+@pytest.mark.parametrize("path", MODULES, ids=_name)
+def test_no_drug_and_no_diagnosis_stands_in_python(path: Path) -> None:
+    clinical = "|".join(map(re.escape, sorted(_clinical_names(), key=len, reverse=True)))
+    pattern = re.compile(rf"(?<![a-z0-9])(?:{clinical})(?![a-z0-9])")
+    found = [name for text in _words_of_code(path) for name in pattern.findall(text)]
+    assert found == []
+
+
+def test_cards_hold_no_program() -> None:
+    kinds = {path.suffix for path in CARDS.rglob("*") if path.is_file()}
+    assert kinds <= {".yaml", ".md", ".json"}
+
+
+def test_every_value_set_is_read_by_a_fact() -> None:
+    read: set[str] = set()
+    for path in CARDS.glob("*/facts*/**/*.yaml"):
+        read.update(_texts(yaml.safe_load(path.read_text(encoding="utf-8"))))
+    for path in CARDS.glob("*/facts.yaml"):
+        read.update(_texts(yaml.safe_load(path.read_text(encoding="utf-8"))))
+    assert sorted(_clinical_names() - read) == []
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for each in value:
+            yield from _texts(each)
+    elif isinstance(value, str):
+        yield value
+
+
+# -- documentation -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name", ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "NOTICE"]
+)
+def test_what_a_reader_looks_for_is_there(name: str) -> None:
+    assert (PROJECT / name).read_text(encoding="utf-8").strip()
+
+
+def test_every_setting_stands_in_the_readme_as_it_is() -> None:
+    lines = (PROJECT / "README.md").read_text(encoding="utf-8").splitlines()
+    rows = [
+        tuple(cell.strip().strip("`") for cell in line.strip().strip("|").split("|"))
+        for line in lines
+        if line.startswith("| `CDS_") or line.startswith("| CDS_")
+    ]
+    expected = [(each.variable, each.type, each.default, each.sentence) for each in SETTINGS]
+    assert rows == expected
+
+
+def test_no_file_knows_the_machine_it_was_written_on() -> None:
+    found = [
+        f"{path.relative_to(PROJECT)}:{number}: {match[1]}"
+        for path in _files_of_the_project()
+        for number, line in enumerate(_lines(path), start=1)
+        for match in [_MACHINE_PATH.search(line)]
+        if match
+    ]
+    assert found == []
+
+
+def _files_of_the_project() -> list[Path]:
+    """What git knows, or would know after an `add`."""
+    if shutil.which("git") is None or not (PROJECT / ".git").exists():
+        pytest.skip("this is no git checkout")
+    listing = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=PROJECT,
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    paths = [PROJECT / name for name in listing.stdout.split("\0") if name]
+    return [path for path in paths if path.is_file()]
+
+
+def _lines(path: Path) -> list[str]:
+    content = path.read_bytes()
+    return [] if b"\0" in content else content.decode("utf-8").splitlines()
+
+
+# -- the wheel -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    """The names in a wheel that is built from a copy, with the setuptools that is installed."""
+    try:
+        installed = importlib.metadata.version("setuptools")
+    except importlib.metadata.PackageNotFoundError:
+        installed = "0"
+    if int(installed.partition(".")[0]) < _OLDEST_SETUPTOOLS:
+        pytest.skip(f"to build a wheel takes setuptools {_OLDEST_SETUPTOOLS}, not {installed}")
+    copy = tmp_path_factory.mktemp("wheel")
+    for name in ("cds_service", "cards"):
+        shutil.copytree(
+            PROJECT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", ".*")
+        )
+    for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE", "NOTICE"):
+        shutil.copy(PROJECT / name, copy)
+    command = [sys.executable, "-m", "pip", "wheel", ".", "--no-deps", "--no-build-isolation"]
+    built = subprocess.run(
+        [*command, "--no-index", "--wheel-dir", "out"], cwd=copy, capture_output=True, text=True
+    )
+    assert built.returncode == 0, built.stdout + built.stderr
+    [path] = (copy / "out").glob("*.whl")
+    return set(zipfile.ZipFile(path).namelist())
+
+
+def test_the_wheel_holds_every_card_and_every_module(wheel: set[str]) -> None:
+    cards = {
+        f"cds_service/cards/{path.relative_to(CARDS).as_posix()}"
+        for path in CARDS.rglob("*")
+        if path.is_file()
+    }
+    modules = {f"cds_service/{path.relative_to(PACKAGE).as_posix()}" for path in MODULES}
+    assert sorted((cards | modules | {"cds_service/py.typed"}) - wheel) == []
+
+
+def test_the_wheel_holds_nothing_else(wheel: set[str]) -> None:
+    tops = {name.partition("/")[0] for name in wheel}
+    assert [top for top in tops if not top.endswith(".dist-info")] == ["cds_service"]
+    assert any(name.endswith("/licenses/LICENSE") for name in wheel)
+    assert any(name.endswith("/licenses/NOTICE") for name in wheel)

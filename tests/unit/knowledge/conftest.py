@@ -1,0 +1,57 @@
+"""The small knowledge of these tests, loaded once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import resources
+from hypothesis import settings
+
+from cds_service.knowledge import load
+from cds_service.knowledge.artifacts import Resource, Retrieval
+from cds_service.knowledge.content import Service
+from cds_service.knowledge.facts import Facts
+from cds_service.knowledge.record import PatientRecord
+
+# The same examples on every machine: a failure is the change's, not the draw's.
+settings.register_profile("knowledge", derandomize=True, database=None, deadline=None)
+settings.load_profile("knowledge")
+
+TINY_CARDS = Path(__file__).parents[2] / "tiny_cards"
+
+FactsOf = Callable[..., Facts]
+RecordOf = Callable[..., PatientRecord]
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Service:
+    """The service `legs` of tests/tiny_cards."""
+    return load(TINY_CARDS).services["legs"]
+
+
+@pytest.fixture(scope="session")
+def record_of(tiny: Service) -> RecordOf:
+    """A record of resources, whose lists came whole but for `states`."""
+
+    def make(*given: Resource, **members: Any) -> PatientRecord:
+        return PatientRecord(resources.call(*given, **members), tiny.terminology)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def facts_of(tiny: Service, record_of: RecordOf) -> FactsOf:
+    """The facts of tests/tiny_cards on resources."""
+
+    def make(
+        *given: Resource,
+        states: dict[str, Retrieval] | None = None,
+        highest: bool = False,
+        **members: Any,
+    ) -> Facts:
+        return Facts(tiny.facts, record_of(*given, states=states, **members), highest=highest)
+
+    return make

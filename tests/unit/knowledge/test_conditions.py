@@ -1,0 +1,271 @@
+"""What the record says of a problem."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from resources import (
+    ANXIETY,
+    WEAKNESS,
+    concept,
+    condition,
+    days_ago,
+    encounter,
+    status,
+)
+
+from cds_service.knowledge.artifacts import Resource, Retrieval
+from cds_service.knowledge.conditions import code_of, name_of
+from cds_service.knowledge.quantities import Interval
+
+from .conftest import FactsOf
+
+CLINICAL = {
+    **dict.fromkeys(("active", "recurrence", "relapse", None), True),
+    **dict.fromkeys(("inactive", "remission", "resolved"), False),
+}
+VERIFICATION = {
+    **dict.fromkeys(("confirmed", None), (True, True)),
+    **dict.fromkeys(("unconfirmed", "provisional", "differential"), (True, False)),
+    **dict.fromkeys(("refuted", "entered-in-error"), (False, False)),
+}
+
+
+@pytest.mark.parametrize("clinical", CLINICAL)
+@pytest.mark.parametrize("verification", VERIFICATION)
+def test_both_statuses_decide_whether_a_problem_is_present_and_confirmed(
+    facts_of: FactsOf, clinical: str | None, verification: str | None
+) -> None:
+    fact = facts_of(condition(clinical=clinical, verification=verification))["anxiety"]
+    counts, sure = VERIFICATION[verification]
+    assert fact.present is (counts and CLINICAL[clinical])
+    assert fact.certain is fact.present
+    assert fact.confirmed is (fact.present and sure)
+    assert fact.value is fact.present
+
+
+@pytest.mark.parametrize("clinical", CLINICAL)
+@pytest.mark.parametrize("verification", VERIFICATION)
+def test_a_past_problem_counts_where_any_status_does_unless_it_never_was(
+    facts_of: FactsOf, clinical: str | None, verification: str | None
+) -> None:
+    facts = facts_of(condition(WEAKNESS, clinical=clinical, verification=verification))
+    assert facts["weakness_ever"].present is VERIFICATION[verification][0]
+
+
+@pytest.mark.parametrize(
+    "abatement",
+    [
+        {"abatementDateTime": "2026-01-01"},
+        {"abatementAge": {"value": 40, "unit": "a"}},
+        {"abatementPeriod": {"end": "2026-01-01"}},
+        {"abatementRange": {}},
+        {"abatementString": "last year"},
+    ],
+)
+def test_any_abatement_means_that_a_problem_is_over(
+    facts_of: FactsOf, abatement: dict[str, Any]
+) -> None:
+    facts = facts_of(condition(WEAKNESS, clinical=None, **abatement))
+    assert facts["weakness"].present is False
+    assert facts["weakness_ever"].present is True
+
+
+@pytest.mark.parametrize(
+    ("onset", "days"),
+    [
+        ({"onsetDateTime": days_ago(10)}, 10.0),
+        ({"onsetDateTime": "2026-10"}, Interval(22, 52)),
+        ({"onsetPeriod": {"start": days_ago(15), "end": days_ago(1)}}, 15.0),
+        ({"onsetAge": {"value": 40}}, 20.0),
+        ({"onsetString": "last summer"}, 20.0),
+        ({"onsetDateTime": "soon"}, 20.0),
+        ({"onsetDateTime": days_ago(-9)}, 20.0),
+        ({"onsetDateTime": days_ago(10), "recordedDate": days_ago(2)}, 10.0),
+        ({"recordedDate": ...}, None),
+    ],
+)
+def test_the_onset_is_what_the_record_dates_else_when_it_was_recorded(
+    facts_of: FactsOf, onset: dict[str, Any], days: object
+) -> None:
+    assert facts_of(condition(**onset))["anxiety"].onset_days == days
+
+
+@pytest.mark.parametrize(
+    ("onset", "is_new"),
+    [
+        ({"onsetDateTime": days_ago(30)}, True),
+        ({"onsetDateTime": days_ago(31)}, False),
+        ({"onsetDateTime": "2026-11"}, True),
+        ({"onsetDateTime": "2026-10"}, None),
+        ({"onsetDateTime": "2025"}, False),
+        ({"recordedDate": ...}, None),
+    ],
+)
+def test_a_problem_is_new_for_thirty_days(
+    facts_of: FactsOf, onset: dict[str, Any], is_new: bool | None
+) -> None:
+    assert facts_of(condition(**onset))["anxiety"].new is is_new
+
+
+def test_of_several_onsets_the_earliest_and_the_latest_are_told(facts_of: FactsOf) -> None:
+    onsets = [condition(onsetDateTime=days_ago(days)) for days in (200, 10, 90)]
+    fact = facts_of(*onsets)["anxiety"]
+    assert (fact.onset_days, fact.latest_days, fact.new) == (200.0, 10.0, True)
+    assert fact.onset_date == days_ago(200)
+
+
+def test_an_onset_is_shown_no_more_precisely_than_it_was_recorded(facts_of: FactsOf) -> None:
+    for text in ("2024", "2024-03", "2024-03-09"):
+        assert facts_of(condition(onsetDateTime=text))["anxiety"].onset_date == text
+
+
+@pytest.mark.parametrize(("days", "present"), [(365, True), (366, False)])
+def test_a_problem_counts_while_it_was_recorded_in_its_window(
+    facts_of: FactsOf, days: float, present: bool
+) -> None:
+    facts = facts_of(condition(WEAKNESS, recordedDate=days_ago(days)))
+    assert facts["weakness"].present is present
+
+
+def test_a_problem_without_a_date_counts_whatever_its_window(facts_of: FactsOf) -> None:
+    assert facts_of(condition(WEAKNESS, recordedDate=...))["weakness"].present is True
+
+
+def test_the_onset_stands_in_for_a_missing_recorded_date(facts_of: FactsOf) -> None:
+    old = condition(WEAKNESS, recordedDate=..., onsetDateTime=days_ago(400))
+    assert facts_of(old)["weakness"].present is False
+
+
+def test_words_alone_make_a_problem_present_but_not_certain(facts_of: FactsOf) -> None:
+    fact = facts_of(condition({"text": "anxiety"}))["anxiety"]
+    assert (fact.present, fact.certain, fact.confirmed) == (True, False, False)
+
+
+def test_a_code_with_other_meanings_makes_a_problem_present_but_not_certain(
+    facts_of: FactsOf,
+) -> None:
+    code = ("http://hl7.org/fhir/sid/icd-10-cm", "F48.8", "Other")
+    fact = facts_of(condition(code))["anxiety"]
+    assert (fact.present, fact.certain) == (True, False)
+
+
+def test_a_specific_code_beside_words_makes_a_problem_certain(facts_of: FactsOf) -> None:
+    fact = facts_of(condition({"text": "anxiety"}), condition())["anxiety"]
+    assert (fact.present, fact.certain) == (True, True)
+
+
+def test_certainty_and_confirmation_must_come_from_the_same_statement(facts_of: FactsOf) -> None:
+    coded = condition(verification="provisional")
+    fact = facts_of(coded, condition({"text": "anxiety"}))["anxiety"]
+    assert (fact.certain, fact.confirmed) == (True, False)
+
+
+def test_a_problem_that_is_refuted_elsewhere_is_disputed(facts_of: FactsOf) -> None:
+    fact = facts_of(condition(), condition(verification="refuted"))["anxiety"]
+    assert (fact.present, fact.disputed, fact.certain, fact.confirmed) == (
+        True,
+        True,
+        False,
+        False,
+    )
+
+
+def test_another_concept_that_is_refuted_disputes_nothing(facts_of: FactsOf) -> None:
+    other = condition(("http://hl7.org/fhir/sid/icd-10-cm", "F41.9", ""), verification="refuted")
+    fact = facts_of(condition(), other)["anxiety"]
+    assert (fact.disputed, fact.certain) == (False, True)
+
+
+def test_what_was_entered_in_error_disputes_nothing(facts_of: FactsOf) -> None:
+    fact = facts_of(condition(), condition(verification="entered-in-error"))["anxiety"]
+    assert not fact.disputed
+
+
+def test_refuted_words_dispute_the_same_words(facts_of: FactsOf) -> None:
+    same = {"text": "Leg weakness"}
+    refuted = condition({"text": "leg weakness"}, verification="refuted")
+    assert facts_of(condition(same), refuted)["weakness"].disputed
+
+
+def test_names_come_once_each(facts_of: FactsOf) -> None:
+    fact = facts_of(condition(), condition(), condition({"text": "Anxiety attack"}))["anxiety"]
+    assert fact.names == ("Anxiety", "Anxiety attack")
+    assert len(fact.resources) == 3
+
+
+def test_history_in_words_is_a_past_problem(facts_of: FactsOf) -> None:
+    facts = facts_of(condition({"text": "History of leg weakness"}))
+    assert (facts["weakness"].present, facts["weakness_ever"].present) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("visit", "present"),
+    [
+        (encounter(days=90), True),
+        (encounter(days=91), False),
+        (encounter(days=-2), False),
+        (encounter(period=...), False),
+        (encounter(period={"end": days_ago(1)}), False),
+        (encounter(status="planned"), False),
+        (encounter(status="cancelled"), False),
+        (encounter(status="entered-in-error"), False),
+        (encounter(status="in-progress"), True),
+        (encounter({"text": "no anxiety"}), False),
+        (encounter(reasonCode="anxiety"), False),
+    ],
+)
+def test_the_reason_of_a_visit_counts_in_its_window(
+    facts_of: FactsOf, visit: Resource, present: bool
+) -> None:
+    assert facts_of(visit)["anxiety"].present is present
+
+
+def test_the_reason_of_a_visit_does_not_count_where_the_fact_does_not_say_so(
+    facts_of: FactsOf,
+) -> None:
+    assert facts_of(encounter(WEAKNESS))["weakness"].present is False
+
+
+def test_a_found_problem_is_present_even_on_an_incomplete_list(facts_of: FactsOf) -> None:
+    facts = facts_of(condition(), states={"conditions": Retrieval.INCOMPLETE})
+    assert facts["anxiety"].present is True
+    assert facts["weakness"].present is None
+    assert facts["weakness"].certain is None
+    assert facts["weakness"].new is None
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        (status("x", " active "), "active"),
+        ({"coding": [{}, {"code": "b"}, {"code": "c"}]}, "b"),
+        ({"coding": [{"code": 1}]}, None),
+        ({"coding": {"code": "a"}}, None),
+        ({"text": "active"}, None),
+        ("active", None),
+        (None, None),
+    ],
+)
+def test_the_code_of_a_concept_is_its_first(said: object, code: str | None) -> None:
+    assert code_of(said) == code
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        (concept(ANXIETY, text=" Worries "), "Worries"),
+        (concept(ANXIETY), "Anxiety"),
+        ({"coding": [{"code": "1"}, {"display": "Second"}]}, "Second"),
+        ({"coding": [{"code": "1"}]}, "1"),
+        ({"text": " ", "coding": [{"display": " "}]}, ""),
+        ({}, ""),
+        (None, ""),
+        ("Anxiety", ""),
+    ],
+)
+def test_a_concept_is_called_by_its_text_else_a_display_else_a_code(
+    said: object, name: str
+) -> None:
+    assert name_of(said) == name

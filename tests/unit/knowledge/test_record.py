@@ -1,0 +1,389 @@
+"""One pass over the resources: what is indexed, what is set aside and counted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from resources import (
+    ANXIETY,
+    LORAZEPAM,
+    MORPHINE,
+    POTASSIUM,
+    WEAKNESS,
+    allergy,
+    call,
+    concept,
+    condition,
+    encounter,
+    observation,
+    order,
+    patient,
+    quantity,
+    statement,
+)
+
+from cds_service.knowledge.artifacts import Resource, Retrieval
+from cds_service.knowledge.content import Service
+from cds_service.knowledge.facts import Facts
+from cds_service.knowledge.record import PatientRecord, SetAside
+
+from .conftest import FactsOf, RecordOf
+
+MEDICATION = {"resourceType": "Medication", "id": "m1", "code": concept(MORPHINE)}
+
+
+def found(record: PatientRecord, kind: str, *value_sets: str) -> list[str]:
+    return [each.resource["id"] for each in record.statements(kind, value_sets)]
+
+
+def test_a_resource_is_found_by_kind_and_value_set(record_of: RecordOf) -> None:
+    record = record_of(condition(ANXIETY, id="c1"), allergy(id="a1"), order(id="o1"))
+    assert found(record, "Condition", "anxiety") == ["c1"]
+    assert found(record, "Condition", "weakness") == []
+    assert found(record, "AllergyIntolerance", "sedatives") == ["a1"]
+    assert found(record, "MedicationRequest", "sedatives", "lorazepam") == ["o1"]
+
+
+def test_a_resource_in_two_value_sets_is_one_statement(record_of: RecordOf) -> None:
+    code = concept(ANXIETY, WEAKNESS)
+    assert found(record_of(condition(code, id="c1")), "Condition", "anxiety", "weakness") == ["c1"]
+
+
+def test_a_statement_says_where_it_stands(record_of: RecordOf) -> None:
+    (one,) = record_of(condition(id="c1")).statements("Condition", ["anxiety"])
+    assert one.reference == "Condition/c1"
+
+
+def test_a_resource_under_two_prefetch_keys_is_read_once(record_of: RecordOf) -> None:
+    same = condition(id="c1")
+    assert found(record_of(same, dict(same)), "Condition", "anxiety") == ["c1"]
+
+
+def test_resources_without_an_id_are_all_read(record_of: RecordOf) -> None:
+    record = record_of(condition(id=...), condition(id=...))
+    assert len(record.statements("Condition", ["anxiety"])) == 2
+
+
+def test_the_same_id_of_another_kind_is_another_resource(record_of: RecordOf) -> None:
+    record = record_of(order(id="x"), statement(id="x"))
+    assert found(record, "MedicationRequest", "sedatives") == ["x"]
+    assert found(record, "MedicationStatement", "sedatives") == ["x"]
+
+
+@pytest.mark.parametrize(
+    ("given", "kind"),
+    [
+        (condition(subject={"reference": "Patient/bob"}), "Condition"),
+        (observation(subject={"reference": "https://x.example.org/Patient/bob"}), "Observation"),
+        (allergy(patient={"reference": "Patient/bob"}), "AllergyIntolerance"),
+        (order(subject={"reference": "urn:uuid:bob"}), "MedicationRequest"),
+    ],
+)
+def test_what_is_about_another_patient_is_counted_not_read(
+    record_of: RecordOf, given: Resource, kind: str
+) -> None:
+    record = record_of(given)
+    assert record.set_aside(kind) == SetAside(other_patient=1)
+    assert list(record.used_resources()) == []
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        *("Patient/ada", "https://fhir.example.org/Patient/ada", "urn:uuid:ada"),
+        "Patient/ada/_history/2",
+    ],
+)
+def test_every_kind_of_reference_to_the_patient_is_known(
+    record_of: RecordOf, reference: str
+) -> None:
+    record = record_of(condition(id="c1", subject={"reference": reference}))
+    assert found(record, "Condition", "anxiety") == ["c1"]
+
+
+def test_another_patients_resource_is_not_the_patient(record_of: RecordOf) -> None:
+    assert record_of(patient(id="bob")).patient is None
+    assert record_of(patient(id="bob"), patient()).patient == patient()
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"medicationReference": {"reference": "#m1"}, "contained": [MEDICATION]},
+        {"medicationReference": {"reference": "Medication/m1"}},
+        {"medicationReference": {"reference": "urn:uuid:m1"}},
+        {"medicationReference": {"reference": "Medication/m1/_history/4"}},
+        {"medicationReference": {"reference": "https://x.example.org/fhir/Medication/m1"}},
+        {"medicationReference": {"reference": "Medication/gone", "display": "Morphine 10 mg"}},
+    ],
+)
+def test_the_medication_of_an_order_is_found_wherever_it_is(
+    record_of: RecordOf, members: dict[str, Any]
+) -> None:
+    record = record_of(order(medicationCodeableConcept=..., id="o1", **members), MEDICATION)
+    assert found(record, "MedicationRequest", "opioids") == ["o1"]
+
+
+def test_a_medication_may_come_after_its_order_or_before(record_of: RecordOf) -> None:
+    referring = order(
+        medicationCodeableConcept=..., medicationReference={"reference": "Medication/m1"}, id="o1"
+    )
+    for resources in ((MEDICATION, referring), (referring, MEDICATION)):
+        assert found(record_of(*resources), "MedicationRequest", "opioids") == ["o1"]
+
+
+@pytest.mark.parametrize(
+    ("given", "kind"),
+    [
+        (condition(clinicalStatus="active"), "Condition"),
+        (condition(dateRecorded="2016-01-01"), "Condition"),
+        (allergy(clinicalStatus="active"), "AllergyIntolerance"),
+        (order(medicationCodeableConcept=..., medication={"concept": {}}), "MedicationRequest"),
+        (order(resourceType="MedicationOrder"), "MedicationRequest"),
+        (statement(medication={"concept": concept(LORAZEPAM)}), "MedicationStatement"),
+    ],
+)
+def test_the_shape_of_another_fhir_version_is_counted_not_read(
+    record_of: RecordOf, given: Resource, kind: str
+) -> None:
+    record = record_of(given)
+    assert record.set_aside(kind) == SetAside(other_version=1)
+    assert list(record.used_resources()) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "fact"),
+    [
+        (condition(clinicalStatus="active"), "anxiety"),
+        (order(medicationCodeableConcept=..., medication={"concept": {}}), "opioid"),
+        (allergy(clinicalStatus="active"), "sedative_allergy"),
+    ],
+)
+def test_what_is_absent_from_a_list_in_another_version_is_unknown(
+    facts_of: FactsOf, given: Resource, fact: str
+) -> None:
+    assert facts_of(given)[fact].present is None
+
+
+@pytest.mark.parametrize(
+    ("given", "kind"),
+    [
+        (condition(code={}), "Condition"),
+        (condition(code=...), "Condition"),
+        (condition(code=[1]), "Condition"),
+        (allergy({"text": "a thing"}), "AllergyIntolerance"),
+        (order({"text": "a pill"}), "MedicationRequest"),
+        (order(medicationCodeableConcept=...), "MedicationRequest"),
+        (order(medicationCodeableConcept={}), "MedicationRequest"),
+        (statement({"text": "a pill"}), "MedicationStatement"),
+        (condition(modifierExtension=[{"url": "urn:x"}]), "Condition"),
+        (observation(modifierExtension=[{"url": "urn:x"}]), "Observation"),
+        (order(modifierExtension=[{"url": "urn:x"}]), "MedicationRequest"),
+    ],
+)
+def test_what_cannot_be_understood_is_counted_as_unreadable(
+    record_of: RecordOf, given: Resource, kind: str
+) -> None:
+    record = record_of(given)
+    assert record.set_aside(kind) == SetAside(unreadable=1)
+    assert list(record.used_resources()) == []
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        condition({"text": "a broken arm"}),
+        observation(4, {"text": "a thing"}),
+        order({"text": "a pill"}, status="completed"),
+        order({"text": "a pill"}, doNotPerform=True),
+        order((LORAZEPAM[0], "161", "acetaminophen")),
+        allergy({"text": "peanuts"}, category=["food"]),
+        encounter({"text": "a cold"}),
+    ],
+)
+def test_what_is_understood_to_be_something_else_is_not_counted(
+    record_of: RecordOf, given: Resource
+) -> None:
+    record = record_of(given)
+    kind = given["resourceType"]
+    assert (record.set_aside(kind), list(record.used_resources())) == (SetAside(), [])
+
+
+def test_a_component_with_a_modifier_that_is_not_understood_is_not_read(
+    facts_of: FactsOf,
+) -> None:
+    component = {
+        "code": concept(POTASSIUM),
+        "valueQuantity": quantity(2.0),
+        "modifierExtension": [{"url": "urn:not-really"}],
+    }
+    panel = observation(..., {"text": "a panel"}, component=[component])
+    assert facts_of(panel)["potassium"].value is None
+
+
+def test_an_order_not_to_give_a_medicine_is_no_order(facts_of: FactsOf) -> None:
+    assert facts_of(order(doNotPerform=True))["sedative"].active is False
+
+
+def test_future_results_and_orders_are_counted(record_of: RecordOf) -> None:
+    record = record_of(
+        observation(days=-3), observation(days=3), order(days=-3), observation(days=-1)
+    )
+    assert record.count_future(["Observation"]) == 1
+    assert record.count_future(["Observation", "MedicationRequest"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("state", "is_complete"),
+    [
+        (Retrieval.COMPLETE, True),
+        (Retrieval.INCOMPLETE, False),
+        (Retrieval.FAILED, False),
+        (Retrieval.MISSING, False),
+    ],
+)
+def test_only_a_whole_list_lets_absence_be_inferred(
+    record_of: RecordOf, facts_of: FactsOf, state: Retrieval, is_complete: bool
+) -> None:
+    states = dict.fromkeys(("conditions", "allergies", "medicationRequests", "laboratory"), state)
+    assert record_of(states=states).is_complete("conditions") is is_complete
+    facts = facts_of(states=states)
+    absent = False if is_complete else None
+    assert facts["anxiety"].present is absent
+    assert facts["sedative_allergy"].present is absent
+    assert facts["sedative"].active is absent
+    assert facts["potassium"].state == ("missing" if is_complete else "not-retrieved")
+
+
+def test_a_key_that_is_not_mentioned_is_missing(tiny: Service) -> None:
+    record = PatientRecord(call(states={}), tiny.terminology)
+    assert not record.is_complete("no-such-key")
+
+
+def test_discarded_resources_are_forgotten_and_counted(record_of: RecordOf) -> None:
+    ada, good, bad = patient(), condition(id="c1"), condition(id="c2")
+    record = record_of(ada, good, bad)
+    record.discard([bad, ada])
+    assert found(record, "Condition", "anxiety") == ["c1"]
+    assert record.set_aside("Condition") == SetAside(unreadable=1)
+    assert record.patient is None
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["coding", "code", "system", "text", "value", "start", "end", "reference"]
+            )
+            | st.text(max_size=3),
+            inner,
+            max_size=3,
+        )
+    ),
+    max_leaves=6,
+)
+WHOLE: dict[str, Resource] = {
+    "patient": patient(),
+    "condition": condition(onsetDateTime="2026-10-01", clinicalStatus=..., id="c1"),
+    "observation": observation(
+        component=[{"code": concept(POTASSIUM), "valueQuantity": quantity(4)}],
+        referenceRange=[{"low": quantity(3.5)}],
+        interpretation=[concept(POTASSIUM)],
+        effectivePeriod={"start": "2026-11-01", "end": "2026-11-02"},
+        issued="2026-11-02T00:00:00Z",
+    ),
+    "answer": observation(
+        ..., ("http://loinc.org", "69725-0", ""), valueCodeableConcept=concept(POTASSIUM)
+    ),
+    "order": order(
+        dispenseRequest={"expectedSupplyDuration": {"value": 3, "code": "d"}},
+        dosageInstruction=[{"timing": {"repeat": {"boundsPeriod": {"end": "2026-12-01"}}}}],
+        statusReason={"text": "rash"},
+    ),
+    "supplied": order(
+        dispenseRequest={
+            "expectedSupplyDuration": {"value": 3, "code": "d"},
+            "numberOfRepeatsAllowed": 2,
+        },
+    ),
+    "statement": statement(statusReason=[{"text": "rash"}], effectivePeriod={"end": "2026-11-01"}),
+    "allergy": allergy(
+        criticality="low",
+        reaction=[{"manifestation": [{"text": "rash"}], "severity": "mild", "substance": {}}],
+    ),
+    "encounter": encounter(),
+}
+
+
+def paths(value: object, above: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The way to every member of a resource, but for its type."""
+    steps = value.items() if isinstance(value, dict) else enumerate(value)  # type: ignore[arg-type]
+    found: list[tuple[Any, ...]] = []
+    for key, below in steps:
+        if key != "resourceType":
+            found.append((*above, key))
+            if isinstance(below, dict | list):
+                found.extend(paths(below, (*above, key)))
+    return found
+
+
+def with_member(value: Any, path: tuple[Any, ...], member: object) -> Any:
+    if not path:
+        return member
+    copy = dict(value) if isinstance(value, dict) else list(value)
+    copy[path[0]] = with_member(value[path[0]], path[1:], member)
+    return copy
+
+
+FACTS_WITH_CODES = ("anxiety", "weakness", "sedative", "opioid", "sedative_allergy", "potassium")
+CODES = (ANXIETY[1], LORAZEPAM[1], POTASSIUM[1])
+NONSENSE = [
+    *(None, True, False, 0, -1, 10**400, 1e308, float("nan"), "", " ", "\ud800", "9999-12-31"),
+    *("0001-01-01", "9999-12-31T23:59:59Z", [], {}, [[]], [None], [{}], {"coding": [{}]}),
+    *([["a"]], {"coding": [{"system": [], "code": {}}]}, {"reference": []}, {"": None}),
+]
+
+
+def read_everything(tiny: Service, resource: Resource) -> dict[str, Any]:
+    record = PatientRecord(call(resource), tiny.terminology)
+    facts = Facts(tiny.facts, record)
+    other = Facts(tiny.facts, record, highest=True)
+    return {name: (facts[name], other[name])[0] for name in tiny.facts}
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_whole_resource_is_read(tiny: Service, name: str) -> None:
+    facts = read_everything(tiny, WHOLE[name])
+    nothing = read_everything(tiny, {"resourceType": "Basic"})
+    assert facts != nothing
+
+
+PLACES = [(name, path) for name, resource in WHOLE.items() for path in paths(resource)]
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    PLACES,
+    ids=lambda each: ".".join(map(str, each)) if isinstance(each, tuple) else each,
+)
+def test_nonsense_in_the_place_of_any_member_never_raises(
+    tiny: Service, name: str, path: tuple[Any, ...]
+) -> None:
+    for nonsense in NONSENSE:
+        read_everything(tiny, with_member(WHOLE[name], path, nonsense))
+
+
+@given(place=st.sampled_from(PLACES), member=JSON)
+def test_any_json_in_the_place_of_any_member_makes_nothing_present_that_has_no_code(
+    tiny: Service, place: tuple[str, tuple[Any, ...]], member: object
+) -> None:
+    name, path = place
+    broken = with_member(WHOLE[name], path, member)
+    facts = read_everything(tiny, broken)
+    present = any(facts[fact].present is True for fact in FACTS_WITH_CODES)
+    assert not present or any(code in str(broken) for code in CODES)
