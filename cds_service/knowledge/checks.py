@@ -74,6 +74,8 @@ class _Checker:
         slots = {slot.id for slot in service.slots}
         self._want("service.yaml", "ties", causes ^ set(service.ties), causes & set(service.ties))
         rule_ids = {rule.id for rule in service.rules}
+        for slot in service.slots:
+            self._want("service.yaml", f"slots.{slot.id}.silences", slot.silences, slots)
         self._want("service.yaml", "gate.silence", service.gate.silence, rule_ids)
         ids = [rule.id for rule in service.rules] + [cause.id for cause in service.causes]
         for id_, times in Counter(ids).items():

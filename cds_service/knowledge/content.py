@@ -158,12 +158,16 @@ class DrugClass:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A place for one card: its order, and the override reasons by indicator."""
+    """A place for one card, and the override reasons by indicator.
+
+    `silences`: while this slot has a critical card, cards of those slots up to that level stay
+    away (B.9).
+    """
 
     id: str
     override_reasons: Mapping[str, tuple[Coding, ...]]
     keep_apart: str | None
-    silences: str | None
+    silences: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -205,7 +205,9 @@ class SlotSchema(StrictSchema):
         keys=fields.String(validate=LEVEL), values=texts(), required=True
     )
     keep_apart = fields.String(load_default=None, validate=LEVEL)
-    silences = fields.String(load_default=None)
+    silences = fields.Dict(
+        keys=fields.String(), values=fields.String(validate=LEVEL), load_default=dict
+    )
 
 
 class ServiceSchema(StrictSchema):

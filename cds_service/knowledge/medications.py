@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -10,6 +11,7 @@ from typing import Any
 from cds_service.knowledge import dates
 from cds_service.knowledge.artifacts import Resource, Retrieval
 from cds_service.knowledge.conditions import name_of
+from cds_service.knowledge.quantities import Interval, Number
 from cds_service.knowledge.record import PatientRecord, Statement
 
 _KINDS = ("MedicationRequest", "MedicationStatement")
@@ -37,17 +39,18 @@ class MedicationFact:
     """Members that expressions and words may use; None means that the record does not say.
 
     `recent`: in force or ended at most 30 days ago; `uncertain`: all that is in force is old, on
-    hold or known by its words only; `count`: different drugs in force; `overlap_days`: for how
-    long two of them; `duration_days`: unbroken cover up to now; `covered_days`: cover before the
-    stop; `stopped_days`: since the stop; `stop_unknown`: it ended, the record does not say when;
-    `intolerance` and `ineffective`: why it once ended.
+    hold or known by its words only; `count`: different drugs in force, at least so many when a
+    list did not come whole; `overlap_days`: for how long two of them; `duration_days`: unbroken
+    cover up to now; `covered_days`: cover before the stop; `stopped_days`: since the stop;
+    `stop_unknown`: it ended, the record does not say when; `intolerance` and `ineffective`: why
+    it once ended.
     """
 
     active: bool | None
     recent: bool | None = None
     uncertain: bool = False
-    count: int = 0
-    overlap_days: float | None = None
+    count: Number = 0.0
+    overlap_days: Number | None = None
     duration_days: float | None = None
     covered_days: float | None = None
     stopped_days: float | None = None
@@ -90,7 +93,7 @@ def read_medication(definition: MedicationDefinition, record: PatientRecord) -> 
     ended = [course for course in courses if not course.in_force]
     if not in_force and not ended:
         absent = _absent(record)
-        return MedicationFact(absent, absent)
+        return MedicationFact(absent, absent, count=_count(0, record))
     reasons = [_reason(course, record) for course in ended]
     shown = in_force or ended
     return MedicationFact(
@@ -201,8 +204,6 @@ def _drugs(
     in_force: list[_Course], definition: MedicationDefinition, record: PatientRecord
 ) -> dict[str, Any]:
     """How many different drugs are in force, and for how long two of them."""
-    if not definition.each:
-        return {"count": len({_name(course.statement).lower() for course in in_force})}
     drug_of = {
         id(statement.resource): drug
         for drug in definition.each
@@ -212,10 +213,22 @@ def _drugs(
     days: dict[str, float] = {}
     for course in in_force:
         drug = drug_of.get(id(course.statement.resource), _name(course.statement).lower())
-        lasted = (record.now.date() - course.start).days if course.start else 0
-        days[drug] = max(days.get(drug, 0), lasted)
+        lasted = float((record.now.date() - course.start).days) if course.start else math.inf
+        days[drug] = max(days.get(drug, 0.0), lasted)
     longest = sorted(days.values(), reverse=True)
-    return {"count": len(days), "overlap_days": longest[1] if len(longest) > 1 else None}
+    return {"count": _count(len(days), record), "overlap_days": _overlap(longest)}
+
+
+def _count(drugs: int, record: PatientRecord) -> Number:
+    """At least so many, when a list did not come whole."""
+    return float(drugs) if _absent(record) is False else Interval(drugs, math.inf)
+
+
+def _overlap(longest: list[float]) -> Number | None:
+    """For how long the second longest has been given; from an unknown start any time."""
+    if len(longest) < 2:
+        return None
+    return Interval(0.0, math.inf) if math.isinf(longest[1]) else longest[1]
 
 
 def _cover(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from uuid import uuid5
 
@@ -69,21 +69,30 @@ def _drafts(service: Service, evaluation: Evaluation, voice: Voice) -> Iterable[
     if evaluation.gate is GateState.UNCHECKED:
         yield _unchecked(slots[DIFFERENTIAL], voice)
         return
-    silenced: set[str] = set()
+    silenced: dict[str, str] = {}
     for slot in service.slots:
         if evaluation.only_slots is not None and slot.id not in evaluation.only_slots:
             continue
-        if slot.id in silenced:
-            continue
-        if slot.id == DIFFERENTIAL:
-            if evaluation.symptom:
-                yield _differential(service, evaluation, voice, slot)
-            continue
-        groups = _groups(slot, evaluation)
-        drafts = [_merged(service, each, slot, evaluation, voice) for each in groups]
-        if slot.silences and any(draft.indicator == "critical" for draft in drafts):
-            silenced.add(slot.silences)
-        yield from drafts
+        for draft in _of_slot(service, evaluation, voice, slot):
+            if not _is_silenced(draft, silenced):
+                yield draft
+            if draft.indicator == "critical":
+                silenced |= slot.silences
+
+
+def _of_slot(
+    service: Service, evaluation: Evaluation, voice: Voice, slot: Slot
+) -> Iterable[_Draft]:
+    if slot.id != DIFFERENTIAL:
+        for outcomes in _groups(slot, evaluation):
+            yield _merged(service, outcomes, slot, evaluation, voice)
+    elif evaluation.symptom:
+        yield _differential(service, evaluation, voice, slot)
+
+
+def _is_silenced(draft: _Draft, silenced: Mapping[str, str]) -> bool:
+    level = silenced.get(draft.slot.id)
+    return level is not None and LEVELS.index(draft.indicator) >= LEVELS.index(level)
 
 
 def _groups(slot: Slot, evaluation: Evaluation) -> list[list[RuleOutcome]]:

@@ -31,6 +31,7 @@ Key = tuple[str, str]
 def check_words(service: Service, folder: Path, problems: Problems) -> None:
     """Note every text that is missing, unused, too long, or names what is no fact."""
     needed = dict(_needed(service))
+    types = members_of(service.facts)
     optional = frozenset(_optional(service))
     for language, words in service.words.items():
         path = folder / language
@@ -38,11 +39,11 @@ def check_words(service: Service, folder: Path, problems: Problems) -> None:
             if not words.has(id_, part):
                 problems.add(path, f"{id_} {part}", "the text is missing")
             elif is_summary:
-                _check_summary(service, words, id_, part, path, problems)
+                _check_summary(types, words, id_, part, path, problems)
         for (id_, part), text in words.texts.items():
             if (id_, part) not in needed and (id_, part) not in optional:
                 problems.add(path, f"{id_} {part}", "nothing says this text")
-            for wrong in _unknown_placeholders(service, text):
+            for wrong in _unknown_placeholders(types, text):
                 problems.add(path, f"{id_} {part}", wrong)
     _compare_languages(service, folder, problems)
 
@@ -127,10 +128,9 @@ def _optional(service: Service) -> Iterable[Key]:
 
 
 def _check_summary(
-    service: Service, words: Words, id_: str, part: str, path: Path, problems: Problems
+    types: Mapping[str, str], words: Words, id_: str, part: str, path: Path, problems: Problems
 ) -> None:
     summary = words.texts[id_, part].summary
-    types = members_of(service.facts)
     longest = sum(
         utf16_length(piece)
         if isinstance(piece, str)
@@ -144,8 +144,7 @@ def _check_summary(
         problems.add(path, f"{id_} {part}", "the summary is more than one line")
 
 
-def _unknown_placeholders(service: Service, text: Text) -> Iterable[str]:
-    types = members_of(service.facts)
+def _unknown_placeholders(types: Mapping[str, str], text: Text) -> Iterable[str]:
     for placeholder in text.placeholders:
         name = f"{placeholder.fact}.{placeholder.member}"
         if name not in types:

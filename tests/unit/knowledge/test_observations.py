@@ -120,7 +120,9 @@ def test_facts_know_whether_a_conflict_was_read(facts_of: FactsOf) -> None:
 
 
 def test_the_same_value_twice_is_no_conflict(facts_of: FactsOf) -> None:
-    same = facts_of(observation(4.0), observation(quantity(4.0, "meq/L")["value"]))["potassium"]
+    same = facts_of(observation(4.0), observation(valueQuantity=quantity(4.0, "meq/L")))[
+        "potassium"
+    ]
     assert (same.state, same.other_value) == ("ok", None)
 
 

@@ -1,0 +1,281 @@
+"""What the record says of a medicine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from resources import (
+    DIAZEPAM,
+    LORAZEPAM,
+    bounded,
+    days_ago,
+    order,
+    statement,
+    supplied,
+)
+
+from cds_service.knowledge.artifacts import Resource, Retrieval
+
+from .conftest import FactsOf
+
+PAGE = {"medicationRequests": Retrieval.INCOMPLETE}
+
+
+@pytest.mark.parametrize(
+    ("status", "active", "uncertain"),
+    [
+        ("active", True, False),
+        ("on-hold", True, True),
+        ("unknown", True, True),
+        (..., True, True),
+        ("completed", False, False),
+        ("stopped", False, False),
+        ("cancelled", False, False),
+        ("entered-in-error", False, False),
+        ("draft", False, False),
+    ],
+)
+def test_the_status_of_an_order_decides_whether_it_is_in_force(
+    facts_of: FactsOf, status: object, active: bool, uncertain: bool
+) -> None:
+    fact = facts_of(order(status=status))["sedative"]
+    assert (fact.active, fact.uncertain) == (active, uncertain)
+    assert (fact.value, fact.present) == (active, active)
+
+
+@pytest.mark.parametrize("intent", ["proposal", "plan", "option"])
+def test_what_was_only_proposed_is_not_taken(facts_of: FactsOf, intent: str) -> None:
+    fact = facts_of(order(intent=intent))["sedative"]
+    assert (fact.active, fact.recent) == (False, False)
+
+
+def test_a_statement_counts_as_an_order_does(facts_of: FactsOf) -> None:
+    fact = facts_of(statement(days=40))["sedative"]
+    assert (fact.active, fact.duration_days, fact.date) == (True, 40.0, days_ago(40))
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"dosageInstruction": bounded(days_ago(50), days_ago(14))},
+        {"dispenseRequest": {"validityPeriod": {"end": days_ago(14)}}},
+        {"dispenseRequest": supplied(36), "authoredOn": days_ago(50)},
+        {"dispenseRequest": supplied(12, numberOfRepeatsAllowed=2), "authoredOn": days_ago(50)},
+        {"dosageInstruction": bounded(None, days_ago(40)) + bounded(None, days_ago(14))},
+    ],
+)
+def test_what_ran_out_fourteen_days_ago_may_still_be_taken(
+    facts_of: FactsOf, members: dict[str, Any]
+) -> None:
+    fact = facts_of(order(**{"days": 50, **members}))["sedative"]
+    assert (fact.active, fact.recent, fact.stopped_days) == (True, True, None)
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"dosageInstruction": bounded(days_ago(50), days_ago(15))},
+        {"dispenseRequest": {"validityPeriod": {"end": days_ago(15)}}},
+        {"dispenseRequest": supplied(35), "authoredOn": days_ago(50)},
+        {"dispenseRequest": supplied(7, numberOfRepeatsAllowed=4), "authoredOn": days_ago(50)},
+    ],
+)
+def test_what_ran_out_fifteen_days_ago_has_ended(
+    facts_of: FactsOf, members: dict[str, Any]
+) -> None:
+    fact = facts_of(order(**{"days": 50, **members}))["sedative"]
+    assert (fact.active, fact.recent, fact.stopped_days) == (False, True, 15.0)
+    assert (fact.covered_days, fact.duration_days) == (35.0, None)
+
+
+@pytest.mark.parametrize(("days", "recent"), [(15, True), (30, True), (31, False), (400, False)])
+def test_a_medicine_is_recent_for_thirty_days_after_its_end(
+    facts_of: FactsOf, days: int, recent: bool
+) -> None:
+    ended = order(days=500, status="stopped", dosageInstruction=bounded(None, days_ago(days)))
+    fact = facts_of(ended)["sedative"]
+    assert (fact.recent, fact.stopped_days, fact.stop_unknown) == (recent, float(days), False)
+
+
+@pytest.mark.parametrize(("days", "recent"), [(20, None), (365, None), (366, False)])
+def test_a_stop_without_a_date_may_have_been_lately(
+    facts_of: FactsOf, days: int, recent: bool | None
+) -> None:
+    fact = facts_of(order(days=days, status="stopped"))["sedative"]
+    assert (fact.active, fact.recent) == (False, recent)
+    assert (fact.stopped_days, fact.stop_unknown) == (None, True)
+
+
+def test_one_known_stop_does_not_hide_an_unknown_one(facts_of: FactsOf) -> None:
+    known = order(days=90, status="stopped", dosageInstruction=bounded(None, days_ago(60)))
+    fact = facts_of(known, order(days=90, status="stopped"))["sedative"]
+    assert (fact.stopped_days, fact.stop_unknown, fact.recent) == (60.0, True, None)
+
+
+def test_a_stopped_order_whose_plan_reaches_on_ended_today_at_the_latest(
+    facts_of: FactsOf,
+) -> None:
+    ended = order(status="stopped", dosageInstruction=bounded(None, days_ago(-30)))
+    assert facts_of(ended)["sedative"].stopped_days == 0.0
+
+
+@pytest.mark.parametrize(("days", "uncertain"), [(365, False), (366, True)])
+def test_an_open_order_of_over_a_year_may_be_forgotten(
+    facts_of: FactsOf, days: int, uncertain: bool
+) -> None:
+    fact = facts_of(order(days=days))["sedative"]
+    assert (fact.active, fact.uncertain) == (True, uncertain)
+
+
+def test_an_old_order_with_an_end_ahead_is_not_forgotten(facts_of: FactsOf) -> None:
+    fact = facts_of(order(days=500, dosageInstruction=bounded(None, days_ago(-5))))["sedative"]
+    assert (fact.active, fact.uncertain) == (True, False)
+
+
+def test_an_end_at_the_end_of_time_is_an_open_order(facts_of: FactsOf) -> None:
+    fact = facts_of(order(dosageInstruction=bounded(None, "9999-12-31")))["sedative"]
+    assert fact.active is True
+
+
+def test_words_alone_make_a_medicine_uncertain(facts_of: FactsOf) -> None:
+    fact = facts_of(order({"text": "LORazepam 1 mg"}))["sedative"]
+    assert (fact.active, fact.uncertain) == (True, True)
+
+
+def test_one_certain_order_is_enough(facts_of: FactsOf) -> None:
+    assert not facts_of(order(status="on-hold"), order())["sedative"].uncertain
+
+
+@pytest.mark.parametrize(("days", "active"), [(0, True), (-1, False)])
+def test_an_order_counts_from_its_day_on(facts_of: FactsOf, days: int, active: bool) -> None:
+    assert facts_of(order(days=days))["sedative"].active is active
+
+
+@pytest.mark.parametrize(("gap", "duration"), [(14, 100.0), (15, 40.0)])
+def test_orders_up_to_fourteen_days_apart_are_one_course(
+    facts_of: FactsOf, gap: int, duration: float
+) -> None:
+    earlier = order(
+        days=100, status="completed", dosageInstruction=bounded(None, days_ago(40 + gap))
+    )
+    later = order(days=40)
+    for both in ((earlier, later), (later, earlier)):
+        assert facts_of(*both)["sedative"].duration_days == duration
+
+
+def test_a_course_reaches_back_over_many_orders(facts_of: FactsOf) -> None:
+    courses = [
+        order(days=start, status="completed", dispenseRequest=supplied(28))
+        for start in (130, 100, 70, 40)
+    ]
+    assert facts_of(*courses, order(days=10))["sedative"].duration_days == 130.0
+
+
+def test_a_short_order_inside_a_long_one_breaks_no_course(facts_of: FactsOf) -> None:
+    long = order(days=200)
+    short = order(days=100, status="completed", dosageInstruction=bounded(None, days_ago(90)))
+    assert facts_of(short, long)["sedative"].duration_days == 200.0
+
+
+def test_an_order_without_a_start_has_no_duration(facts_of: FactsOf) -> None:
+    fact = facts_of(order(authoredOn=...))["sedative"]
+    assert (fact.active, fact.duration_days, fact.date) == (True, None, None)
+
+
+def test_two_drugs_overlap_for_as_long_as_the_shorter_one(facts_of: FactsOf) -> None:
+    fact = facts_of(order(days=90), order(DIAZEPAM, days=30), order(DIAZEPAM, days=10))["sedative"]
+    assert (fact.count, fact.overlap_days) == (2, 30)
+    assert fact.names == ("lorazepam", "diazepam")
+
+
+def test_one_drug_under_two_names_is_one_drug(facts_of: FactsOf) -> None:
+    other_name = (LORAZEPAM[0], LORAZEPAM[1], "Ativan")
+    fact = facts_of(order(), order(other_name))["sedative"]
+    assert (fact.count, fact.overlap_days) == (1, None)
+
+
+def test_drugs_that_ended_are_not_counted(facts_of: FactsOf) -> None:
+    assert facts_of(order(), order(DIAZEPAM, status="stopped"))["sedative"].count == 1
+
+
+@pytest.mark.parametrize(
+    ("reason", "intolerance", "ineffective"),
+    [
+        ({"text": "side effects: drowsy"}, True, False),
+        ({"text": "Did not help"}, False, True),
+        ([{"text": "rash"}, {"text": "no benefit"}], True, True),
+        ({"text": "moved away"}, False, False),
+        ("rash", False, False),
+        (None, False, False),
+    ],
+)
+def test_the_reason_for_a_stop_is_read_from_its_words(
+    facts_of: FactsOf, reason: object, intolerance: bool, ineffective: bool
+) -> None:
+    fact = facts_of(order(status="stopped", statusReason=reason))["sedative"]
+    assert (fact.intolerance, fact.ineffective) == (intolerance, ineffective)
+
+
+def test_the_reason_of_an_earlier_stop_counts_while_the_medicine_is_taken_again(
+    facts_of: FactsOf,
+) -> None:
+    fact = facts_of(order(status="stopped", statusReason={"text": "rash"}), order())["sedative"]
+    assert (fact.active, fact.intolerance) == (True, True)
+
+
+def test_active_and_stopped_at_once_counts_as_active(facts_of: FactsOf) -> None:
+    assert facts_of(order(), order(status="stopped"))["sedative"].active is True
+
+
+@pytest.mark.parametrize(
+    ("given", "states", "active"),
+    [
+        ([], {}, False),
+        ([], PAGE, None),
+        ([], {"medicationRequests": Retrieval.MISSING}, None),
+        ([], {"medicationRequests": Retrieval.FAILED}, None),
+        ([], {"medicationStatements": Retrieval.MISSING}, False),
+        ([], {"medicationStatements": Retrieval.INCOMPLETE}, None),
+        ([order()], PAGE, True),
+        ([order(status="stopped")], PAGE, None),
+    ],
+)
+def test_only_whole_lists_tell_that_a_medicine_is_not_taken(
+    facts_of: FactsOf,
+    given: list[Resource],
+    states: dict[str, Retrieval],
+    active: bool | None,
+) -> None:
+    fact = facts_of(*given, states=states)["sedative"]
+    assert fact.active is active
+    if not given:
+        assert fact.recent is active
+
+
+@pytest.mark.parametrize(
+    "supply",
+    [
+        *({"value": "30", "code": "d"}, {"value": 30, "code": "fortnight"}, {"code": "d"}, [], 30),
+        *({"value": 0, "code": "d"}, {"value": -5, "code": "d"}, {"value": 99999, "code": "d"}),
+    ],
+)
+def test_a_supply_that_cannot_be_read_leaves_the_order_open(
+    facts_of: FactsOf, supply: object
+) -> None:
+    given = order(days=300, dispenseRequest={"expectedSupplyDuration": supply})
+    assert facts_of(given)["sedative"].active is True
+
+
+@pytest.mark.parametrize(("code", "value"), [("wk", 5), ("d", 35), ("weeks", 5)])
+def test_a_supply_may_be_told_in_weeks(facts_of: FactsOf, code: str, value: int) -> None:
+    duration = {"value": value, "unit": code}
+    given = order(days=50, dispenseRequest={"expectedSupplyDuration": duration})
+    assert facts_of(given)["sedative"].stopped_days == 15.0
+
+
+def test_an_order_of_a_class_and_of_its_drug_are_both_found(facts_of: FactsOf) -> None:
+    atc = ("http://www.whocc.no/atc", "N05BA12", "alprazolam")
+    facts = facts_of(order(atc))
+    assert facts["sedative"].names == ("alprazolam",)
+    assert facts["opioid"].active is False
