@@ -154,13 +154,12 @@ def _footer(service: Service, voice: Voice, rules: Sequence[str]) -> str:
 
 
 def _source(service: Service, rules: Sequence[str]) -> Source:
-    """The first guidance with an address that the card's rules rest on, else the first one."""
+    """What the card's first rule rests on: its first source with an address, else its first."""
     governed = service.governed
-    sources = [
-        service.sources[key] for rule in rules if rule in governed for key in governed[rule].sources
-    ]
-    linked = [source for source in sources if source.url]
-    return (linked or sources or [Source(service.title)])[0]
+    for rule in rules:
+        sources = [service.sources[key] for key in governed[rule].sources]
+        return next((source for source in sources if source.url), sources[0])
+    return Source(service.title)
 
 
 def _checked(summary: str) -> str:
