@@ -57,9 +57,9 @@ def _name(path: Path) -> str:
 
 def _floor(name: str) -> int:
     first = name.partition(".")[0]
-    [floor] = [at for at, names in enumerate(FLOORS) if first in names] or [None]
-    assert floor is not None, f"{name} stands on no floor: give it one in FLOORS"
-    return floor
+    floors = [at for at, names in enumerate(FLOORS) if first in names]
+    assert len(floors) == 1, f"{name} stands on no floor: give it one in FLOORS"
+    return floors[0]
 
 
 def _tree(path: Path) -> ast.Module:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from calendar import monthrange
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from cds_service.knowledge.quantities import Interval
 
-_PARTIAL = re.compile(r"(\d{4})(?:-(\d{2}))?(?:-(\d{2}))?\Z")
+_PARTIAL = re.compile(r"(\d{4})(?:-(\d{2}))?(?:-(\d{2}))?\Z", re.ASCII)
 _DAY = timedelta(days=1)
 # The widest distance between two clocks on one day: a time without a zone may lie this far off.
 _ANY_ZONE = timedelta(hours=14)
@@ -64,7 +65,7 @@ def _of_date(year: str, month: str | None, day: str | None) -> Span:
     if day:
         last = first
     elif month:
-        last = (first.replace(day=28) + timedelta(days=4)).replace(day=1) - _DAY
+        last = first.replace(day=monthrange(first.year, first.month)[1])
     else:
         last = first.replace(month=12, day=31)
     start = datetime(first.year, first.month, first.day, tzinfo=UTC)

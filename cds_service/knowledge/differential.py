@@ -28,7 +28,8 @@ class _Differential:
         self._evaluation = evaluation
         self._voice = voice
         self._rules: list[str] = []
-        self._told: set[str] = set()
+        self._told: set[str] = set()  # items: measures, classes, drugs
+        self._said: set[str] = set()  # lines of rules
         self._kept_back: list[str] = []
 
     def render(self) -> tuple[str, list[str]]:
@@ -97,13 +98,21 @@ class _Differential:
             yield from classes
 
     def _beside(self, item: str, indent: str = "  ") -> Iterable[str]:
-        """The lines of rules that stand beside an item whenever it is shown."""
+        """The lines of rules that stand beside an item; what was said is only pointed at."""
+        for line in self._lines_beside(item):
+            if line not in self._said:
+                self._said.add(line)
+                yield f"{indent}- {line}"
+            elif line.startswith("**"):
+                yield f"{indent}- {line.partition('** ')[0]}** ↑"
+
+    def _lines_beside(self, item: str) -> Iterable[str]:
         for rule_id in self._service.beside.get(item, ()):
             outcome = self._evaluation.outcomes[rule_id]
             if outcome.level is not None:
                 self._rules.append(rule_id)
                 part = item if self._voice.has(rule_id, item) else "info"
-                yield f"{indent}- {self._voice.about(outcome.facts).say(rule_id, part)}"
+                yield self._voice.about(outcome.facts).say(rule_id, part)
 
     def _measures(self, measures: Sequence[str]) -> Iterable[str]:
         for measure in measures:
@@ -149,12 +158,9 @@ class _Differential:
 
     def _drug(self, drug: str) -> str:
         """A named drug with the fixed lines about it; never a dose, never an order."""
-        lines = [line.strip("- ") for line in self._beside(drug, "")]
-        return (
-            ": ".join([self._voice.say(drug, "title"), " ".join(lines)])
-            if lines
-            else (self._voice.say(drug, "title"))
-        )
+        lines = " ".join(self._lines_beside(drug))
+        title = self._voice.say(drug, "title")
+        return f"{title}: {lines}" if lines else title
 
     def _why(self, class_id: str, drug: str) -> tuple[Because, ...]:
         return self._evaluation.why_withheld(ALL_DRUGS, class_id, drug)

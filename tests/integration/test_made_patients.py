@@ -105,11 +105,10 @@ def test_odd_and_broken_records_are_answered_or_refused_for_want_of_a_key(
     ehr: FlaskClient, tmp_path: Path
 ) -> None:
     odd = ("--preset", "anxiety-weakness", "--odd", "0.3", "--odd-features", "--broken", "0.1")
-    # Deeper than our limit would be 400, whatever the record says.
-    odd = (*odd, "--depth", "40")
+    depth = ("--depth", "40")  # deeper than our limit is 400, whatever the record says
     answered = Counter(
         ehr.post(ADDRESS, data=request, content_type="application/json").status_code
-        for request, _ in _make(tmp_path, *odd, "--patients", "500")
+        for request, _ in _make(tmp_path, *odd, *depth, "--patients", "500")
     )
     print(f"by status: {dict(answered)}")
     assert set(answered) <= {200, 412}

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +52,7 @@ def _free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def _start(port: int, settings: Mapping[str, str]) -> subprocess.Popen[str]:
+def _start(port: int, settings: dict[str, str]) -> subprocess.Popen[str]:
     ours = {name: text for name, text in os.environ.items() if not name.startswith("CDS_")}
     return subprocess.Popen(
         [*SERVE, "--port", str(port)],
@@ -65,7 +65,7 @@ def _start(port: int, settings: Mapping[str, str]) -> subprocess.Popen[str]:
 
 
 @contextmanager
-def _serving(settings: Mapping[str, str] | None = None) -> Iterator[Served]:
+def _serving(settings: dict[str, str] | None = None) -> Iterator[Served]:
     port = _free_port()
     address = f"http://127.0.0.1:{port}"
     process = _start(port, settings or {})
@@ -94,7 +94,7 @@ def _wait(process: subprocess.Popen[str], address: str) -> None:
     pytest.fail(f"it did not start: {process.communicate()[0]}")
 
 
-def _refused(settings: Mapping[str, str]) -> str:
+def _refused(settings: dict[str, str]) -> str:
     """What is printed by a server that does not start, which has to end with a fault."""
     process = _start(_free_port(), settings)
     try:

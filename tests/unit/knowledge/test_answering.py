@@ -1,0 +1,142 @@
+"""From a call to its cards, resting on valid resources only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from resources import (
+    ANXIETY,
+    MORPHINE,
+    WEAKNESS,
+    allergy,
+    call,
+    condition,
+    observation,
+    order,
+    patient,
+)
+
+from cds_service.knowledge import answering
+from cds_service.knowledge.answering import decide
+from cds_service.knowledge.artifacts import Resource, Retrieval
+from cds_service.knowledge.content import Service
+from cds_service.knowledge.evaluation import GateState
+
+OPEN = (patient(), condition(ANXIETY), condition(WEAKNESS))
+# FHIR R4 demands a subject, an intent and numbers that are numbers.
+BAD_RESULT = observation(2.4, referenceRange="3.5-5.1", id="bad")
+BAD_ORDER = order(MORPHINE, intent=..., id="bad")
+
+
+@pytest.fixture
+def validated(monkeypatch: pytest.MonkeyPatch) -> list[list[Resource]]:
+    """What was validated, one list for each time."""
+    looked_at: list[list[Resource]] = []
+    original = answering.invalid_resources
+
+    def remember(resources: Iterable[Resource]) -> list[Resource]:
+        given = list(resources)
+        looked_at.append(given)
+        return original(given)
+
+    monkeypatch.setattr(answering, "invalid_resources", remember)
+    return looked_at
+
+
+def test_an_answer_tells_what_applied_what_is_unknown_and_what_lacked(tiny: Service) -> None:
+    states = {"medicationRequests": Retrieval.INCOMPLETE, "surveys": Retrieval.FAILED}
+    answer = tiny.answer(call(*OPEN, order(), states=states))
+    assert answer.applied == ("S3",)
+    assert answer.unknown == ("S4",)
+    assert sorted(answer.missing) == ["potassium", "worry_score"]
+
+
+def test_an_invalid_resource_behind_a_card_is_set_aside_and_the_card_changes(
+    tiny: Service,
+) -> None:
+    (before,) = tiny.answer(call(*OPEN, observation(2.4))).cards
+    (after,) = tiny.answer(call(*OPEN, BAD_RESULT)).cards
+    assert before.indicator == "critical"
+    assert after.indicator == "info"
+    assert "- missing: potassium" in after.detail
+
+
+def test_an_invalid_resource_is_counted(tiny: Service) -> None:
+    evaluation = decide(tiny, call(*OPEN, order(), BAD_ORDER))
+    assert evaluation.facts["medication_list"].unreadable == 1
+    assert evaluation.facts["opioid"].active is not True
+
+
+def test_what_an_invalid_order_was_for_is_not_called_absent(tiny: Service) -> None:
+    (card,) = (
+        each
+        for each in tiny.answer(call(*OPEN, order(), BAD_ORDER)).cards
+        if each.indicator == "info"
+    )
+    assert "- medicines that cannot be read: 1" in card.detail
+
+
+def test_another_invalid_resource_that_could_come_to_matter_is_set_aside_too(
+    tiny: Service,
+) -> None:
+    older = observation(6.9, referenceRange="x", days=9)
+    evaluation = decide(tiny, call(*OPEN, BAD_RESULT, older))
+    assert evaluation.facts["potassium"].state == "missing"
+    assert evaluation.outcomes["S2"].level is None
+
+
+def test_a_valid_resource_takes_the_place_of_an_invalid_one(tiny: Service) -> None:
+    evaluation = decide(tiny, call(*OPEN, BAD_RESULT, observation(3.0, days=9)))
+    assert evaluation.facts["potassium"].value == 3.0
+
+
+def test_an_invalid_patient_is_set_aside(tiny: Service) -> None:
+    odd = patient(birthDate="1950-01-01", name="Ada")
+    evaluation = decide(tiny, call(odd, *OPEN[1:], order(), order(MORPHINE)))
+    assert evaluation.outcomes["S4"].level in ("critical", "warning")
+    assert evaluation.gate is GateState.OPEN
+
+
+def test_an_invalid_problem_behind_the_gate_closes_it(tiny: Service) -> None:
+    odd = condition(ANXIETY, onsetDateTime={"year": 2024})
+    assert tiny.answer(call(patient(), odd, OPEN[2])).cards == ()
+
+
+def test_a_valid_record_is_validated_once(tiny: Service, validated: list[list[Resource]]) -> None:
+    decide(tiny, call(*OPEN, observation(2.4)))
+    assert len(validated) == 1
+
+
+def test_resources_that_no_card_rests_on_are_not_validated(
+    tiny: Service, validated: list[list[Resource]]
+) -> None:
+    unrelated = [condition({"text": "a broken arm"}, onsetDateTime=7) for _ in range(50)]
+    harmless = allergy(MORPHINE, onsetDateTime=7)
+    decide(tiny, call(*OPEN, *unrelated, harmless))
+    looked_at = [resource for each in validated for resource in each]
+    assert not any(each is other for each in looked_at for other in (*unrelated, harmless))
+
+
+def test_nothing_is_validated_behind_a_closed_gate(
+    tiny: Service, validated: list[list[Resource]]
+) -> None:
+    decide(tiny, call(patient(), BAD_RESULT))
+    assert [resource for each in validated for resource in each] == []
+
+
+def test_an_invalid_resource_behind_a_note_is_set_aside(tiny: Service) -> None:
+    (card,) = tiny.answer(call(*OPEN, order(intent=...))).cards
+    assert "A sedative is taken." not in card.detail
+
+
+@pytest.mark.parametrize(
+    "members",
+    [{"text": {"div": 1}}, {"meta": 7}, {"extension": "x"}, {"contained": [{}]}],
+)
+def test_a_fault_in_what_nobody_reads_sets_nothing_aside(
+    tiny: Service, members: dict[str, Any]
+) -> None:
+    (card,) = tiny.answer(call(*OPEN, observation(2.4, **members))).cards
+    assert card.indicator == "critical"

@@ -1,0 +1,345 @@
+"""Outcomes and words become at most four cards."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+import pytest
+from resources import (
+    ANXIETY,
+    DIAZEPAM,
+    DUE_DATE,
+    LORAZEPAM,
+    MORPHINE,
+    WEAKNESS,
+    WORRY_ANSWER,
+    allergy,
+    call,
+    concept,
+    condition,
+    days_ago,
+    observation,
+    order,
+    patient,
+    worry_score,
+)
+
+from cds_service.knowledge.artifacts import Card, Resource, Retrieval, Source
+from cds_service.knowledge.content import Service
+from cds_service.knowledge.words import utf16_length
+
+OPEN = (patient(), condition(ANXIETY, id="c1"), condition(WEAKNESS, id="c2"))
+OLD = (patient(birthDate="1950-01-01"), *OPEN[1:])
+BOTH_DRUGS = (order(LORAZEPAM), order(MORPHINE))
+SEVERE = allergy(criticality="high")
+
+
+@pytest.fixture
+def cards(tiny: Service) -> Any:
+    def make(*given: Resource, service: Service = tiny, **members: Any) -> tuple[Card, ...]:
+        return service.answer(call(*given, **members)).cards
+
+    return make
+
+
+def indicators(cards: tuple[Card, ...]) -> list[str]:
+    return [card.indicator for card in cards]
+
+
+def test_a_closed_gate_gives_no_card(cards: Any) -> None:
+    assert cards(patient()) == ()
+
+
+def test_an_open_gate_gives_the_differential(cards: Any) -> None:
+    (card,) = cards(*OPEN, worry_score(12), observation(4.0))
+    assert card.indicator == "info"
+    assert card.summary == "Weakness with anxiety: worry has most support."
+    assert card.rules == ("S2", "WORRY", "TENSION")
+    assert card.detail == "\n\n".join(
+        [
+            "**Look first.**",
+            "**Before anything else**",
+            "- **Potassium:** 4 mmol/L",
+            "**Causes**",
+            "- **Worry** – worry score 12; anxiety is new; anxiety is confirmed.\n"
+            "  - Worry tires.\n"
+            "  - **Measures**\n"
+            "    - **Breathing:** Slowly.\n"
+            "  - **Classes**\n"
+            "    - **Calming**\n"
+            "      - Lorazepam\n"
+            "      - Diazepam\n"
+            "- **Tension, as a pattern of worry** – weakness on record (Muscle weakness).\n"
+            "  - Tension tires legs.\n"
+            "  - **Measures**\n"
+            "    - Breathing ↑",
+            "Knowledge tiny-1 · S2 WORRY TENSION",
+        ]
+    )
+
+
+def test_without_a_cause_the_card_says_so(cards: Any, tiny: Service) -> None:
+    (card,) = cards(*OPEN, service=replace(tiny, least_points=9))
+    assert card.summary == "Weakness with anxiety: no listed cause."
+    assert "**Causes**" not in card.detail
+
+
+def test_causes_beyond_the_limit_are_only_named(cards: Any, tiny: Service) -> None:
+    (card,) = cards(*OPEN, worry_score(12), service=replace(tiny, most_causes=1))
+    assert "- Less support: Tension, as a pattern of worry" in card.detail
+    assert "Tension tires legs." not in card.detail
+
+
+def test_an_unchecked_gate_gives_a_card_that_says_so(cards: Any) -> None:
+    (card,) = cards(patient(), states={"conditions": Retrieval.FAILED})
+    assert card.summary == "Legs could not be checked: the problem list came incomplete."
+    assert (card.indicator, card.rules) == ("info", ())
+    assert "**Not checked:** only a part arrived." in card.detail
+
+
+def test_what_is_missing_is_named(cards: Any) -> None:
+    (card,) = cards(*OPEN, observation(4.0, days=40), states={"surveys": Retrieval.FAILED})
+    assert "- out of date: potassium 4 of 2026-10-13" in card.detail
+    assert "- not retrieved: worry score" in card.detail
+    assert "- missing:" not in card.detail
+
+
+def test_a_warning_has_a_card_of_its_own_before_the_differential(cards: Any) -> None:
+    first, second = cards(*OPEN, observation(3.0))
+    assert (first.indicator, first.summary) == ("warning", "Potassium 3 mmol/L is out of range.")
+    assert second.indicator == "info"
+    assert "Potassium" not in second.detail.replace("potassium is low", "")
+
+
+def test_a_critical_finding_silences_the_differential(cards: Any) -> None:
+    (card,) = cards(*OPEN, observation(2.4), worry_score(12))
+    assert card.indicator == "critical"
+    assert card.summary == "Potassium 2.4 mmol/L on 2026-11-19 with leg weakness: look at it now."
+    assert card.detail.startswith("**Measured:** 3 days ago\n\nKnowledge")
+
+
+def test_a_critical_drug_card_does_not_silence_the_differential(cards: Any) -> None:
+    assert indicators(cards(*OLD, *BOTH_DRUGS)) == ["critical", "info"]
+
+
+def test_warnings_of_one_slot_become_one_card(cards: Any) -> None:
+    card, _ = cards(*OPEN, *BOTH_DRUGS, allergy())
+    assert card.summary == "lorazepam with morphine: breathing may slow."
+    assert card.detail.split("\n\n")[:3] == [
+        "**Why:** both are active.",
+        "**Allergy to lorazepam, which is taken.**",
+        "**Taken:** lorazepam",
+    ]
+    assert card.rules == ("S4", "S5")
+
+
+def test_a_critical_outcome_comes_first_on_a_merged_card(cards: Any) -> None:
+    card, _ = cards(*OPEN, *BOTH_DRUGS, SEVERE)
+    assert (card.indicator, card.rules) == ("critical", ("S5", "S4"))
+    assert card.summary == "Severe allergy to lorazepam, which is taken."
+
+
+def test_two_critical_outcomes_are_kept_apart(cards: Any) -> None:
+    one, two, _ = cards(*OLD, *BOTH_DRUGS, SEVERE)
+    assert (one.indicator, two.indicator) == ("critical", "critical")
+    assert (one.rules, two.rules) == (("S4",), ("S5",))
+    assert one.uuid != two.uuid
+
+
+def test_cards_come_by_indicator_and_then_by_slot(cards: Any) -> None:
+    found = cards(*OLD, observation(3.0), *BOTH_DRUGS)
+    assert [(card.indicator, card.rules[0]) for card in found] == [
+        ("critical", "S4"),
+        ("warning", "S2"),
+        ("info", "S3"),
+    ]
+
+
+def test_beyond_the_limit_information_is_dropped_first(cards: Any, tiny: Service) -> None:
+    given = (*OLD, observation(3.0), *BOTH_DRUGS, SEVERE)
+    assert indicators(cards(*given)) == ["critical", "critical", "warning", "info"]
+    fewer = replace(tiny, most_cards=3)
+    assert indicators(cards(*given, service=fewer)) == ["critical", "critical", "warning"]
+
+
+def test_the_same_call_gives_the_same_uuids(cards: Any) -> None:
+    given = (*OPEN, observation(3.0))
+    again = [card.uuid for card in cards(*given)]
+    assert [card.uuid for card in cards(*given)] == again
+    assert len(set(again)) == len(again)
+    assert all(UUID(uuid).version == 5 for uuid in again)
+
+
+@pytest.mark.parametrize(
+    "members",
+    [{"hook_instance": "f2f7d8f0-52ac-4ff3-a6d3-e4b3b3a0f2a4"}, {"patient_id": "bob"}],
+)
+def test_another_call_gives_other_uuids(cards: Any, members: dict[str, str]) -> None:
+    subject = {"reference": f"Patient/{members.get('patient_id', 'ada')}"}
+    given = [condition(ANXIETY, subject=subject), condition(WEAKNESS, subject=subject)]
+    (ours,), (other,) = cards(*OPEN), cards(*given, **members)
+    assert ours.uuid != other.uuid
+    assert ours.suggestions[0].uuid != other.suggestions[0].uuid
+
+
+def test_the_source_is_the_first_with_an_address(cards: Any) -> None:
+    warning, differential = cards(*OPEN, observation(3.0))
+    guide = Source("Guideline for legs (2024)", "https://guideline.example.org/legs")
+    assert warning.source == guide
+    assert differential.source == guide
+    (unchecked,) = cards(patient(), states={"conditions": Retrieval.FAILED})
+    assert unchecked.source == Source("Legs")
+
+
+def test_a_source_without_an_address_stands_where_there_is_no_other(
+    cards: Any, tiny: Service
+) -> None:
+    (card,) = cards(*OPEN, service=replace(tiny, least_points=9))
+    assert card.rules == ("S3",)
+    assert card.source == Source("A book about legs")
+
+
+def test_override_reasons_are_those_of_slot_and_indicator(cards: Any) -> None:
+    critical, _ = cards(*OLD, *BOTH_DRUGS)
+    (reason,) = critical.override_reasons
+    assert (reason.system, reason.code, reason.display) == (
+        *("https://codes.example.org/reasons", "seen-already", "Seen already"),
+    )
+    warning, info = cards(*OPEN, *BOTH_DRUGS)
+    assert [reason.system for reason in warning.override_reasons] == ["urn:tiny:reasons"]
+    assert len(info.override_reasons) == 2
+
+
+def test_cards_speak_the_language_of_the_call(cards: Any) -> None:
+    warning, info = cards(*OPEN, observation(3.0), language="es")
+    assert warning.summary.startswith("es: ")
+    assert "es: Look first." in info.detail
+    assert all(reason.display.startswith("es: ") for reason in warning.override_reasons)
+
+
+# -- withholding -------------------------------------------------------------------------------
+
+
+def test_a_withheld_class_is_named_with_its_reason_and_never_offered(cards: Any) -> None:
+    (card,) = cards(*OPEN, worry_score(12), order(MORPHINE))
+    assert "- **Calming:** an opioid is on record (morphine)" in card.detail
+    assert "Lorazepam" not in card.detail and "Diazepam" not in card.detail
+
+
+def test_a_withheld_drug_is_named_beside_those_that_remain(cards: Any) -> None:
+    (card,) = cards(*OPEN, worry_score(12), allergy(DIAZEPAM))
+    assert "      - Lorazepam" in card.detail
+    assert "- **Diazepam:** allergy on record" in card.detail
+    assert "      - **Allergy:** diazepam" in card.detail
+
+
+def test_a_class_for_the_first_cause_only_is_kept_back_elsewhere(cards: Any, tiny: Service) -> None:
+    given = (*OPEN, condition(WEAKNESS, onsetDateTime=days_ago(300)), worry_score(12))
+    (card,) = cards(*given)
+    assert card.summary == "Weakness with anxiety: tension has most support."
+    assert "- **Calming:** worry is not the first cause" in card.detail
+    assert "Lorazepam" not in card.detail
+
+
+def test_a_measure_that_is_advised_against_is_never_offered(cards: Any) -> None:
+    assert all("Bleeding" not in card.detail for card in cards(*OPEN, worry_score(12)))
+
+
+def test_a_cause_kept_off_the_list_is_named_with_its_reason(cards: Any) -> None:
+    _, card = cards(*OPEN, worry_score(12), observation(3.0))
+    assert "- **Worry:** potassium is low" in card.detail
+    (card,) = cards(patient(), condition({"text": "anxiety"}), OPEN[2], worry_score(12))
+    assert "- **Worry:** anxiety is not certain" in card.detail
+
+
+def test_a_line_stands_in_its_section_only_while_its_condition_holds(cards: Any) -> None:
+    due = observation(..., DUE_DATE, valueDateTime=days_ago(-100))
+    answer = observation(
+        ...,
+        WORRY_ANSWER,
+        valueCodeableConcept=concept(("http://loinc.org", "LA6571-9", "")),
+    )
+    (without,) = cards(*OPEN, due)
+    (with_answer,) = cards(*OPEN, due, answer)
+    assert "**Pregnancy:**" not in without.detail
+    assert "- **Pregnancy:** birth in 100 days" in with_answer.detail
+
+
+def test_slots_that_a_rule_closes_stay_empty(cards: Any) -> None:
+    due = observation(..., DUE_DATE, valueDateTime=days_ago(-100))
+    assert indicators(cards(*OPEN, due, *BOTH_DRUGS)) == ["info"]
+
+
+def test_a_note_stands_under_its_cause_while_it_holds(cards: Any) -> None:
+    (card,) = cards(*OPEN, order(LORAZEPAM))
+    assert "  - A sedative is taken." in card.detail
+
+
+# -- conflicts and limits ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("values", "said"), [((2.4, 4.0), "2.4"), ((4.0, 6.6), "6.6")])
+def test_of_conflicting_readings_the_worse_is_the_one_that_is_shown(
+    cards: Any, values: tuple[float, float], said: str
+) -> None:
+    (card,) = cards(*OPEN, *(observation(value) for value in values))
+    assert card.summary.startswith(f"Potassium {said} mmol/L")
+
+
+def test_a_conflict_is_shown_with_its_other_value(cards: Any) -> None:
+    card, _ = cards(*OPEN, observation(3.0), observation(5.0))
+    assert card.summary == "Potassium 3 mmol/L is out of range."
+    assert "**Other value of the same time:** 5 mmol/L" in card.detail
+
+
+@pytest.mark.parametrize("letter", ["x", "é", "中", "😀", "𝐀"])
+@pytest.mark.parametrize("length", [1, 17, 40, 500])
+@pytest.mark.parametrize("count", [1, 2, 12])
+def test_a_summary_is_never_too_long(cards: Any, letter: str, length: int, count: int) -> None:
+    orders = [
+        order(concept((*code[:2], ""), text=f"{letter * length}{number}"))
+        for code in (LORAZEPAM, MORPHINE)
+        for number in range(count)
+    ]
+    card, _ = cards(*OLD, *orders)
+    assert card.indicator == "critical"
+    assert utf16_length(card.summary) < 140
+
+
+# -- suggestions -------------------------------------------------------------------------------
+
+
+def test_the_differential_proposes_what_is_missing(cards: Any) -> None:
+    (card,) = cards(*OPEN, encounter_id="e1")
+    (suggestion,) = card.suggestions
+    assert suggestion.label == "Propose tests"
+    assert [action.description for action in suggestion.actions] == [
+        *("Potassium, blood", "Referral for exercise"),
+    ]
+    assert suggestion.actions[0].resource == {
+        "resourceType": "ServiceRequest",
+        "status": "draft",
+        "intent": "proposal",
+        "code": {
+            "coding": [{"system": "http://loinc.org", "code": "2823-3", "display": "Potassium"}],
+            "text": "Potassium, blood",
+        },
+        "subject": {"reference": "Patient/ada"},
+        "encounter": {"reference": "Encounter/e1"},
+    }
+    assert suggestion.actions[1].resource["code"] == {"text": "Referral for exercise"}
+
+
+def test_what_is_there_is_not_proposed(cards: Any) -> None:
+    (card,) = cards(*OPEN, observation(4.0))
+    (action,) = card.suggestions[0].actions
+    assert action.description == "Referral for exercise"
+    assert "encounter" not in action.resource
+
+
+def test_other_cards_and_unchecked_ones_propose_nothing(cards: Any) -> None:
+    warning, _ = cards(*OPEN, observation(3.0))
+    (unchecked,) = cards(patient(), states={"conditions": Retrieval.FAILED})
+    assert warning.suggestions == unchecked.suggestions == ()
