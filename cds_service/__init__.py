@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -41,6 +42,8 @@ def create_app(
     app.register_blueprint(cds_hooks)
     _allow_browsers(app, settings)
     app.after_request(_add_security_headers)
+    # The knowledge lives as long as the process: the collector need not look at it again.
+    gc.freeze()
     return app
 
 

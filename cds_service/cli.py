@@ -9,9 +9,10 @@ from typing import Any, NoReturn
 
 import click
 import orjson
+from flask import Flask
 from rich.console import Console
 
-from cds_service import __version__, explanation
+from cds_service import __version__, create_app, explanation
 from cds_service.errors import CDSError, KnowledgeError, StartError
 from cds_service.hooks import load_context
 from cds_service.knowledge import Knowledge, Service, load
@@ -53,7 +54,7 @@ def serve(host: str | None, port: int | None, workers: int | None) -> None:
     address, number = host or settings.host, port or settings.port
     click.echo(f"Discovery: http://{address}:{number}/cds-services")
     Server(
-        "cds_service:create_app",
+        "cds_service.cli:application",
         factory=True,
         interface=Interfaces.WSGI,
         address=address,
@@ -62,7 +63,18 @@ def serve(host: str | None, port: int | None, workers: int | None) -> None:
         # A worker that cannot start has said why; starting it again would not help.
         respawn_failed_workers=False,
         log_access=False,
+        # Calls are work for the processor; more threads than this only take turns.
+        blocking_threads=4,
+        backpressure=64,
     ).serve()
+
+
+def application() -> Flask:
+    """The WSGI application of a worker; one that cannot start says why and nothing else."""
+    try:
+        return create_app()
+    except StartError as error:
+        _stop(str(error))
 
 
 @main.command()
@@ -126,7 +138,7 @@ def explain(path: Path, today: datetime | None, language: str | None, as_json: b
             user_id=context.user_id,
             hook_instance=request.hook_instance,
             now=_at(today),
-            language=language or service.default_language,
+            language=_known(language, service),
             encounter_id=context.encounter_id,
         )
     except orjson.JSONDecodeError as error:
@@ -153,7 +165,7 @@ def cards(path: Path, today: datetime | None, language: str | None, as_json: boo
             user_id="Practitioner/command-line",
             hook_instance=path.stem,
             now=_at(today),
-            language=language or service.default_language,
+            language=_known(language, service),
         )
     except CDSError as error:
         _stop(str(error))
@@ -175,8 +187,6 @@ def _check_hazards(settings: Settings, service: Service) -> None:
 
 
 def _show(service: Service, call: Call, *, as_json: bool) -> None:
-    if call.language not in service.languages:
-        _stop(f"there are no words in {call.language}; there are {', '.join(service.languages)}")
     explained = explanation.explain(service, call)
     if as_json:
         click.echo(orjson.dumps(explained, option=orjson.OPT_INDENT_2).decode())
@@ -205,6 +215,12 @@ def _service_of(knowledge: Knowledge, hook: str) -> Any:
         if service.hook == hook:
             return service
     _stop(f"no service answers {hook}")
+
+
+def _known(language: str | None, service: Service) -> str:
+    if language is not None and language not in service.languages:
+        _stop(f"there are no words in {language}; there are {', '.join(service.languages)}")
+    return language or service.default_language
 
 
 def _at(today: datetime | None) -> datetime:

@@ -18,7 +18,8 @@ from rich.tree import Tree
 from cds_service.knowledge.answering import decide
 from cds_service.knowledge.artifacts import Call, Card
 from cds_service.knowledge.content import LEVELS, Rule, Service
-from cds_service.knowledge.evaluation import Evaluation
+from cds_service.knowledge.evaluation import Evaluation, judge
+from cds_service.knowledge.examples import ExampleFacts, rule_result
 from cds_service.knowledge.quantities import Interval
 from cds_service.knowledge.rendering import render
 from cds_service.knowledge.words import number_text
@@ -144,17 +145,24 @@ def coverage(service: Service) -> Table:
     table = Table("rule", "title", *results, title=f"{service.id}: examples by expected result")
     for rule in service.rules:
         expected = Counter(example.expect for example in rule.examples)
-        cells = [_cell(rule, result, expected[result]) for result in results]
+        possible = _possible(rule, service)
+        cells = [_cell(rule, result, expected[result], possible) for result in results]
         table.add_row(rule.id, rule.governance.title, *cells)
     return table
 
 
-def _cell(rule: Rule, result: str, count: int) -> str:
+def _cell(rule: Rule, result: str, count: int, possible: frozenset[str]) -> str:
     """The number of examples; a dash where the rule can never have this result."""
     if result in LEVELS and result not in rule.levels:
         return "–"
-    always = any(condition.text == "true" for condition in rule.levels.values())
-    can_be_unknown = any(condition.names for condition in rule.levels.values())
-    if (result == "none" and always) or (result == "unknown" and (always or not can_be_unknown)):
+    if result not in LEVELS and result not in possible:
         return "–"
     return str(count) if count else "[red]0[/]"
+
+
+def _possible(rule: Rule, service: Service) -> frozenset[str]:
+    """Whether a rule can be unknown (when nothing is known) and can fail to apply."""
+    nothing_known = ExampleFacts(service.facts, dict.fromkeys(service.facts))
+    always = any(condition.text == "true" for condition in rule.levels.values())
+    found = {rule_result(judge(rule, nothing_known))} & {"unknown"}
+    return frozenset(found if always else found | {"none"})

@@ -106,6 +106,13 @@ def _value_sets(definition: ConditionDefinition) -> tuple[str, ...]:
     return (*definition.value_sets, *(f"past:{each}" for each in definition.value_sets))
 
 
+def keys_of_condition(definition: ConditionDefinition) -> Iterable[tuple[str, str]]:
+    """Where in the record's index such a fact looks."""
+    yield from (("Condition", value_set) for value_set in _value_sets(definition))
+    if definition.visit_reason is not None:
+        yield from (("Encounter", value_set) for value_set in definition.value_sets)
+
+
 def _summarise(
     current: list[_Problem], refuted: list[Statement], record: PatientRecord
 ) -> ConditionFact:
@@ -133,7 +140,7 @@ def _visit_reasons(definition: ConditionDefinition, record: PatientRecord) -> It
     for statement in record.statements("Encounter", definition.value_sets):
         period = statement.resource.get("period")
         start = dates.read(period.get("start")) if isinstance(period, dict) else None
-        if start is None or statement.resource.get("status") in _NO_VISIT:
+        if start is None or text_of(statement.resource.get("status")) in _NO_VISIT:
             continue
         if start.is_within(definition.visit_reason, record.now) and not start.is_future(record.now):
             yield _Problem(statement, name_of(statement.concept), start, True)
@@ -174,6 +181,11 @@ def _identities(concept: Resource) -> set[tuple[Any, Any]]:
         if isinstance(coding, dict):
             found.add((str(coding.get("system")), str(coding.get("code"))))
     return found or {("text", name_of(concept).lower())}
+
+
+def text_of(value: object) -> str | None:
+    """A text, or None for what is none: records hold lists and objects where a code belongs."""
+    return value if isinstance(value, str) else None
 
 
 def code_of(concept: object) -> str | None:

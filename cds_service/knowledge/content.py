@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cds_service.knowledge.artifacts import Answer, Call, Coding, Source
 from cds_service.knowledge.expressions import Expression
 from cds_service.knowledge.facts import Definition
 from cds_service.knowledge.terminology import Terminology
 from cds_service.knowledge.words import Words
+
+if TYPE_CHECKING:
+    from cds_service.knowledge.relevance import Relevance
 
 LEVELS = ("critical", "warning", "info")
 
@@ -214,6 +217,13 @@ class Service:
         """The languages in which every text is there, the default one first."""
         others = sorted(set(self.words) - {self.default_language})
         return (self.default_language, *others)
+
+    @cached_property
+    def relevance(self) -> Relevance:
+        """Which rules a record can concern."""
+        from cds_service.knowledge.relevance import relevance_of
+
+        return relevance_of(self)
 
     @cached_property
     def governed(self) -> Mapping[str, Governance]:

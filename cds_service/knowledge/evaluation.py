@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -27,11 +27,11 @@ class GateState(StrEnum):
 class RuleOutcome:
     """The level at which a rule applies, or None; `unknown` when the record does not say.
 
-    `facts` is the reading of the record that led to it, for the words.
+    `facts` is the reading of the record that led to it, for the words; None is the first one.
     """
 
     rule: Rule
-    facts: Mapping[str, Any] = field(repr=False)
+    facts: Mapping[str, Any] | None = field(repr=False)
     level: str | None
     unknown: bool = False
 
@@ -92,32 +92,40 @@ class Evaluation:
 def evaluate(service: Service, record: PatientRecord) -> Evaluation:
     """The outcomes for a record; rules are looked at only once the gate may open."""
     facts = Facts(service.facts, record)
-    rules = {rule.id: rule for rule in service.rules}
-    if any(judge(rules[rule_id], facts).level for rule_id in service.gate.silence):
+    silent = [rule for rule in service.rules if rule.id in service.gate.silence]
+    if any(judge(rule, facts).level for rule in silent):
         return Evaluation(facts, GateState.CLOSED)
     anxiety = service.gate.anxiety.evaluate(facts)
     if anxiety is not True:
         unchecked = service.gate.unchecked.evaluate(facts) is True and anxiety is None
         return Evaluation(facts, GateState.UNCHECKED if unchecked else GateState.CLOSED)
-    evaluation = assess(service, [facts])
+    rules = service.relevance.rules_to_judge(service, record)
+    evaluation = assess(service, [facts], rules)
     if not facts.conflicts:
         return evaluation
     # Two different values at one time: look at both, take the safer outcome (R09).
-    return assess(service, [facts, Facts(service.facts, record, highest=True)])
+    return assess(service, [facts, Facts(service.facts, record, highest=True)], rules)
 
 
-def assess(service: Service, readings: Sequence[Mapping[str, Any]]) -> Evaluation:
-    """The outcomes for facts; of several readings of one record the worst outcome counts."""
+def assess(
+    service: Service, readings: Sequence[Mapping[str, Any]], rules: Sequence[Rule] | None = None
+) -> Evaluation:
+    """The outcomes for facts; of several readings of one record the worst outcome counts.
+
+    With `rules` only these are judged, the others come out as for an empty record.
+    """
     facts = readings[0]
-    outcomes = {rule.id: judge(rule, facts) for rule in service.rules}
-    for reading in readings[1:]:
-        for rule in service.rules:
+    judged = service.rules if rules is None else rules
+    outcomes = dict(service.relevance.baseline)
+    for rule in judged:
+        outcomes[rule.id] = judge(rule, facts)
+        for reading in readings[1:]:
             outcomes[rule.id] = _worse(outcomes[rule.id], judge(rule, reading))
     symptom = service.gate.symptom.evaluate(facts)
     if symptom is not True and not any(_opens(outcome) for outcome in outcomes.values()):
         unchecked = service.gate.unchecked.evaluate(facts) is True
         return Evaluation(facts, GateState.UNCHECKED if unchecked else GateState.CLOSED)
-    withheld = _withheld(outcomes, readings)
+    withheld = _withheld([outcomes[rule.id] for rule in judged], readings)
     causes = [weigh(cause, readings, withheld) for cause in service.causes]
     listed, not_listed = _rank(service, causes)
     return Evaluation(
@@ -132,8 +140,12 @@ def assess(service: Service, readings: Sequence[Mapping[str, Any]]) -> Evaluatio
     )
 
 
-def judge(rule: Rule, facts: Mapping[str, Any]) -> RuleOutcome:
-    """The worst level whose condition holds; unknown when none holds and one cannot be told."""
+def judge(rule: Rule, facts: Mapping[str, Any], *, for_baseline: bool = False) -> RuleOutcome:
+    """The worst level whose condition holds; unknown when none holds and one cannot be told.
+
+    A baseline outcome is shared by all calls and keeps no facts.
+    """
+    read = None if for_baseline else facts
     unknown = False
     for level in LEVELS:
         condition = rule.levels.get(level)
@@ -141,9 +153,9 @@ def judge(rule: Rule, facts: Mapping[str, Any]) -> RuleOutcome:
             continue
         holds = condition.evaluate(facts)
         if holds:
-            return RuleOutcome(rule, facts, level, unknown)
+            return RuleOutcome(rule, read, level, unknown)
         unknown = unknown or holds is None
-    return RuleOutcome(rule, facts, None, unknown)
+    return RuleOutcome(rule, read, None, unknown)
 
 
 def _worse(one: RuleOutcome, other: RuleOutcome) -> RuleOutcome:
@@ -160,10 +172,10 @@ def _opens(outcome: RuleOutcome) -> bool:
 
 
 def _withheld(
-    outcomes: Mapping[str, RuleOutcome], readings: Sequence[Mapping[str, Any]]
+    outcomes: Iterable[RuleOutcome], readings: Sequence[Mapping[str, Any]]
 ) -> dict[str, tuple[Because, ...]]:
     found: dict[str, list[Because]] = {}
-    for outcome in outcomes.values():
+    for outcome in outcomes:
         for withhold in outcome.rule.withhold:
             if withhold.when is None:
                 holds = outcome.level is not None

@@ -10,7 +10,7 @@ from typing import Any
 
 from cds_service.knowledge import dates
 from cds_service.knowledge.artifacts import Resource, Retrieval
-from cds_service.knowledge.conditions import name_of
+from cds_service.knowledge.conditions import name_of, text_of
 from cds_service.knowledge.quantities import Interval, Number
 from cds_service.knowledge.record import PatientRecord, Statement
 
@@ -120,8 +120,8 @@ def _absent(record: PatientRecord) -> bool | None:
 
 def _course(statement: Statement, record: PatientRecord) -> _Course | None:
     resource = statement.resource
-    status = resource.get("status", "unknown")
-    if resource.get("doNotPerform") is True or resource.get("intent") in _ONLY_PROPOSED:
+    status = text_of(resource.get("status", "unknown"))
+    if resource.get("doNotPerform") is True or text_of(resource.get("intent")) in _ONLY_PROPOSED:
         return None
     if status not in _IN_FORCE and status not in _ENDED:
         return None

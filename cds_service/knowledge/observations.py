@@ -9,7 +9,7 @@ from itertools import groupby
 
 from cds_service.knowledge import dates
 from cds_service.knowledge.artifacts import Resource
-from cds_service.knowledge.conditions import code_of, written
+from cds_service.knowledge.conditions import code_of, text_of, written
 from cds_service.knowledge.quantities import Interval, Number, Quantity
 from cds_service.knowledge.record import PatientRecord, Statement
 
@@ -138,7 +138,9 @@ def _unreadable(reading: _Reading) -> ObservationFact:
 
 def _readings(definition: ObservationDefinition, record: PatientRecord) -> Iterable[_Reading]:
     for statement in record.statements("Observation", definition.value_sets):
-        if statement.resource.get("status") not in _FINAL or _is_heading(statement.element):
+        if text_of(statement.resource.get("status")) not in _FINAL or _is_heading(
+            statement.element
+        ):
             continue
         span = _effective(statement.resource)
         if span is None or span.is_future(record.now):
@@ -171,7 +173,11 @@ def _answer(expected: tuple[str, str], concept: object) -> float | None:
     if code_of(concept) is None:
         return None
     codings = concept["coding"] if isinstance(concept, dict) else []
-    found = {(each.get("system"), each.get("code")) for each in codings if isinstance(each, dict)}
+    found = {
+        (text_of(each.get("system")), text_of(each.get("code")))
+        for each in codings
+        if isinstance(each, dict)
+    }
     return 1.0 if expected in found else 0.0
 
 

@@ -66,11 +66,20 @@ class PatientRecord:
         self.patient: Resource | None = None
         self._terminology = terminology
         self._index: dict[tuple[str, str], list[Statement]] = {}
+        self._present: dict[str, set[str]] = {}
         self._set_aside: Counter[tuple[str, str]] = Counter()
         self._read(call.retrieved.resources)
 
+    @property
+    def keys(self) -> Iterable[tuple[str, str]]:
+        """The kinds and value sets of which the record holds something."""
+        return self._index.keys()
+
     def statements(self, kind: str, value_sets: Iterable[str]) -> list[Statement]:
         """The statements of a kind in any of the value sets, each resource part once."""
+        present = self._present.get(kind)
+        if present is None or present.isdisjoint(value_sets):
+            return []
         found: dict[int, Statement] = {}
         for value_set in value_sets:
             for statement in self._index.get((kind, value_set), ()):
@@ -235,6 +244,7 @@ class PatientRecord:
                 is_weak = by_words or value_set.endswith("-nonspecific")
                 statement = Statement(resource, element, concept, is_weak)  # type: ignore[arg-type]
                 self._index.setdefault((kind, value_set), []).append(statement)
+                self._present.setdefault(kind, set()).add(value_set)
         return _KNOWN
 
     def _is_about_patient(self, resource: Resource) -> bool:

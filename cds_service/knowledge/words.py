@@ -142,9 +142,9 @@ class Voice:
         self._words = words
         self._facts = facts
 
-    def about(self, facts: Mapping[str, Any]) -> Voice:
-        """The same voice about another reading of the record."""
-        return self if facts is self._facts else Voice(self._words, facts)
+    def about(self, facts: Mapping[str, Any] | None) -> Voice:
+        """The same voice about another reading of the record; None is the one it has."""
+        return self if facts is None or facts is self._facts else Voice(self._words, facts)
 
     def has(self, id_: str, part: str) -> bool:
         """Whether there are words for it."""

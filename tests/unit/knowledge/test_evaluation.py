@@ -25,9 +25,9 @@ from resources import (
 
 from cds_service.knowledge.artifacts import Resource, Retrieval
 from cds_service.knowledge.content import Points, Reason, Service
-from cds_service.knowledge.definitions import members_of
 from cds_service.knowledge.evaluation import Because, Evaluation, GateState, evaluate
 from cds_service.knowledge.expressions import compile_expression
+from cds_service.knowledge.members import members_of
 
 from .conftest import RecordOf
 

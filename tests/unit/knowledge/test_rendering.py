@@ -120,6 +120,13 @@ def test_a_critical_finding_silences_the_differential(cards: Any) -> None:
     assert card.detail.startswith("**Measured:** 3 days ago\n\nKnowledge")
 
 
+def test_a_critical_finding_silences_mere_warnings_about_drugs_but_no_critical_one(
+    cards: Any,
+) -> None:
+    assert indicators(cards(*OPEN, *BOTH_DRUGS, observation(2.4))) == ["critical"]
+    assert indicators(cards(*OLD, *BOTH_DRUGS, observation(2.4))) == ["critical", "critical"]
+
+
 def test_a_critical_drug_card_does_not_silence_the_differential(cards: Any) -> None:
     assert indicators(cards(*OLD, *BOTH_DRUGS)) == ["critical", "info"]
 
@@ -184,21 +191,20 @@ def test_another_call_gives_other_uuids(cards: Any, members: dict[str, str]) -> 
     assert ours.suggestions[0].uuid != other.suggestions[0].uuid
 
 
-def test_the_source_is_the_first_with_an_address(cards: Any) -> None:
+GUIDE = Source("Guideline for legs (2024)", "https://guideline.example.org/legs")
+
+
+def test_the_source_is_the_first_with_an_address_that_the_first_rule_rests_on(
+    cards: Any,
+) -> None:
     warning, differential = cards(*OPEN, observation(3.0))
-    guide = Source("Guideline for legs (2024)", "https://guideline.example.org/legs")
-    assert warning.source == guide
-    assert differential.source == guide
+    assert (warning.rules[0], warning.source) == ("S2", GUIDE)
+    assert (differential.rules[0], differential.source) == ("S3", Source("A book about legs"))
+
+
+def test_a_card_that_rests_on_no_rule_is_the_services_own(cards: Any) -> None:
     (unchecked,) = cards(patient(), states={"conditions": Retrieval.FAILED})
     assert unchecked.source == Source("Legs")
-
-
-def test_a_source_without_an_address_stands_where_there_is_no_other(
-    cards: Any, tiny: Service
-) -> None:
-    (card,) = cards(*OPEN, service=replace(tiny, least_points=9))
-    assert card.rules == ("S3",)
-    assert card.source == Source("A book about legs")
 
 
 def test_override_reasons_are_those_of_slot_and_indicator(cards: Any) -> None:
@@ -299,7 +305,7 @@ def test_a_conflict_is_shown_with_its_other_value(cards: Any) -> None:
 @pytest.mark.parametrize("count", [1, 2, 12])
 def test_a_summary_is_never_too_long(cards: Any, letter: str, length: int, count: int) -> None:
     orders = [
-        order(concept((*code[:2], ""), text=f"{letter * length}{number}"))
+        order(concept(code, text=f"{letter * length}{number}"))
         for code in (LORAZEPAM, MORPHINE)
         for number in range(count)
     ]

@@ -1,0 +1,125 @@
+"""Every mistake in cards/ is told with its file and key, all at once, before anything is served.
+
+Each file in tests/bad_cards holds one mistake: what is edited in tests/tiny_cards and the exact
+problems that must come of it.
+"""
+
+from __future__ import annotations
+
+import shutil
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from cds_service.errors import KnowledgeError
+from cds_service.knowledge import load
+from cds_service.knowledge.content import Service
+
+from .conftest import TINY_CARDS
+
+BAD_CARDS = TINY_CARDS.parent / "bad_cards"
+CARDS = TINY_CARDS.parents[1] / "cards"
+TODAY = date(2026, 11, 22)
+MISTAKES = sorted(BAD_CARDS.glob("*.yaml"))
+
+
+def edit(folder: Path, change: dict[str, Any]) -> None:
+    path = folder / change["file"]
+    if change.get("delete"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        return
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    if "append" in change:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text + change["append"], encoding="utf-8")
+        return
+    assert text.count(change["find"]) >= 1, f"{change['find']} does not stand in {path.name}"
+    changed = text.replace(change["find"], change["replace"], 1)
+    path.write_text(changed, encoding=change.get("encoding", "utf-8"))
+
+
+def problems_of(folder: Path, *, thorough: bool = False) -> list[str]:
+    try:
+        load(folder, thorough_on=TODAY if thorough else None)
+    except KnowledgeError as error:
+        return list(error.problems)
+    return []
+
+
+@pytest.fixture
+def cards(tmp_path: Path) -> Path:
+    """A copy of the small knowledge to make mistakes in."""
+    return Path(shutil.copytree(TINY_CARDS, tmp_path / "cards"))
+
+
+@pytest.mark.parametrize("path", MISTAKES, ids=lambda path: path.stem)
+def test_a_mistake_is_told_with_file_and_key(cards: Path, path: Path) -> None:
+    case = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for change in case["edits"]:
+        edit(cards, change)
+    assert problems_of(cards, thorough=case.get("thorough", False)) == case["problems"]
+
+
+@pytest.mark.parametrize("name", ["overdue-review", "wrong-check-digit", "unused-value-set"])
+def test_what_is_only_looked_at_thoroughly_does_not_stop_a_start(cards: Path, name: str) -> None:
+    case = yaml.safe_load((BAD_CARDS / f"{name}.yaml").read_text(encoding="utf-8"))
+    for change in case["edits"]:
+        edit(cards, change)
+    assert problems_of(cards) == []
+
+
+def test_an_empty_folder_is_no_knowledge(tmp_path: Path) -> None:
+    (tmp_path / "cards").mkdir()
+    assert problems_of(tmp_path / "cards") == [
+        "cards/record-text.yaml: the file is missing",
+        "cards/references.yaml: the file is missing",
+        "cards/quantities.yaml: the file is missing",
+    ]
+
+
+def test_the_error_shows_one_problem_a_line(cards: Path) -> None:
+    (cards / "quantities.yaml").unlink()
+    with pytest.raises(KnowledgeError) as caught:
+        load(cards)
+    assert str(caught.value).splitlines() == list(caught.value.problems)
+
+
+def test_the_small_knowledge_is_sound(tiny: Service) -> None:
+    assert problems_of(TINY_CARDS, thorough=True) == []
+    assert (tiny.id, tiny.hook, tiny.version) == ("legs", "patient-view", "tiny-1")
+    assert tiny.languages == ("en", "es")
+    assert (tiny.title, tiny.usage_requirements) == ("Legs", "For tests.")
+
+
+def test_templates_ask_for_the_codes_of_the_facts_that_read_them(tiny: Service) -> None:
+    start = "Observation?patient={{context.patientId}}"
+    assert tiny.prefetch["laboratory"] == f"{start}&code=11778-8,2823-3,6298-4"
+    assert tiny.prefetch["surveys"] == f"{start}&code=69725-0,70274-6"
+    assert tiny.prefetch["conditions"] == "Condition?patient={{context.patientId}}"
+
+
+def test_a_new_code_comes_into_the_template_by_itself(cards: Path) -> None:
+    new = '{"code": "75940-7", "display": "Potassium"}, {"code": "6298-4"'
+    edit(
+        cards,
+        {
+            "file": "value-sets/potassium.json",
+            "find": '"code": "6298-4"',
+            "replace": new.removeprefix("{").replace('{"code": "6298-4"', '{"code": "6298-4"'),
+        },
+    )
+    template = load(cards).services["legs"].prefetch["laboratory"]
+    assert template.endswith("code=11778-8,2823-3,6298-4,75940-7")
+
+
+def test_facts_may_stand_in_any_order_and_in_several_files(cards: Path) -> None:
+    edit(cards, {"file": "legs/facts.yaml", "find": "age: {patient: age}\n", "replace": ""})
+    edit(cards, {"file": "legs/facts/more.yaml", "append": "age: {patient: age}\n"})
+    assert problems_of(cards, thorough=True) == []
+
+
+def test_the_projects_own_knowledge_is_sound() -> None:
+    assert problems_of(CARDS, thorough=True) == []
