@@ -20,6 +20,7 @@ from cds_service.knowledge.artifacts import Call, Card
 from cds_service.knowledge.content import LEVELS, Rule, Service
 from cds_service.knowledge.evaluation import Evaluation, judge
 from cds_service.knowledge.examples import ExampleFacts, rule_result
+from cds_service.knowledge.facts import ExpressionDefinition, GroupDefinition
 from cds_service.knowledge.quantities import Interval
 from cds_service.knowledge.rendering import render
 from cds_service.knowledge.words import number_text
@@ -162,7 +163,12 @@ def _cell(rule: Rule, result: str, count: int, possible: frozenset[str]) -> str:
 
 def _possible(rule: Rule, service: Service) -> frozenset[str]:
     """Whether a rule can be unknown (when nothing is known) and can fail to apply."""
-    nothing_known = ExampleFacts(service.facts, dict.fromkeys(service.facts))
+    told = {
+        name: None
+        for name, definition in service.facts.items()
+        if not isinstance(definition, ExpressionDefinition | GroupDefinition)
+    }
+    nothing_known = ExampleFacts(service.facts, told)
     always = any(condition.text == "true" for condition in rule.levels.values())
     found = {rule_result(judge(rule, nothing_known))} & {"unknown"}
     return frozenset(found if always else found | {"none"})

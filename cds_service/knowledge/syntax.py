@@ -92,7 +92,9 @@ class _Parser:
         while at < len(source.rstrip()):
             found = _TOKEN.match(source, at)
             if found is None:
-                raise SyntaxFault(f"column {at + 1}: {source[at:].strip()[:12]} is not allowed")
+                rest = source[at:].lstrip()
+                column = len(source) - len(rest) + 1
+                raise SyntaxFault(f"column {column}: {rest[:12].rstrip()} is not allowed")
             kind = str(found.lastgroup)
             self._tokens.append((kind, found[kind], found.start(kind) + 1))
             at = found.end()

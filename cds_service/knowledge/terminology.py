@@ -31,6 +31,7 @@ _ALIASES = {
 # In these systems a code also belongs to a set that names one of its headings.
 HIERARCHICAL = {ICD_10_CM: 3, ICD_10: 3, ATC: 3}
 _WORD = re.compile(r"[^\W_]+")
+_UNSPACED_CLAUSE = re.compile(r"[。，；：、（）]")
 _CLAUSE = re.compile(r"[.;:,()\[\]\n]")
 
 
@@ -83,12 +84,14 @@ class Terminology:
     ) -> None:
         self._codes = codes
         self._forbidding = {
-            set_id: [tuple(normalise(phrase).split()) for phrase in each.unless]
+            set_id: [_Forbidden.of(phrase) for phrase in each.unless]
             for set_id, each in phrases.items()
         }
         self._negation = negation
         self._negating = _by_first_word(negation.before)
         self._past = _by_first_word(negation.past)
+        self._negating_unspaced = [each for each in negation.before if _is_unspaced(each)]
+        self._past_unspaced = [each for each in negation.past if _is_unspaced(each)]
         self._by_first_word: dict[str, list[tuple[tuple[str, ...], str]]] = {}
         self._unspaced: list[tuple[str, str]] = []
         for set_id, phrase in ((i, p) for i, each in phrases.items() for p in each.match):
@@ -155,15 +158,25 @@ class Terminology:
                     ):
                         found.add((set_id, self._follows(self._past, words, start)))
         if not text.isascii():
-            found.update((set_id, False) for phrase, set_id in self._unspaced if phrase in text)
+            found.update(self._unspaced_in(text))
         if not found:
             return frozenset()
         whole = normalise(text).split()
         return frozenset(
             f"past:{set_id}" if is_past else set_id
             for set_id, is_past in found
-            if not any(_stands_in(phrase, whole) for phrase in self._forbidding[set_id])
+            if not any(each.stands_in(text, whole) for each in self._forbidding[set_id])
         )
+
+    def _unspaced_in(self, text: str) -> Iterable[tuple[str, bool]]:
+        """The sets of phrases in a script without blanks; words before them turn them around."""
+        for phrase, set_id in self._unspaced:
+            at = text.find(phrase)
+            if at < 0:
+                continue
+            before = _UNSPACED_CLAUSE.split(text[max(0, at - self._negation.window) : at])[-1]
+            if not any(each in before for each in self._negating_unspaced):
+                yield set_id, any(each in before for each in self._past_unspaced)
 
     def _candidates(self, word: str) -> Iterable[tuple[tuple[str, ...], str]]:
         yield from self._by_first_word.get(word, ())
@@ -217,8 +230,22 @@ def _stands_at(phrase: tuple[str, ...], words: tuple[str, ...] | list[str], star
     )
 
 
-def _stands_in(phrase: tuple[str, ...], words: list[str]) -> bool:
-    return any(_stands_at(phrase, words, start) for start in range(len(words)))
+@dataclass(frozen=True, slots=True)
+class _Forbidden:
+    """A phrase that keeps a value set from matching, wherever it stands in the text."""
+
+    words: tuple[str, ...]
+    unspaced: str | None
+
+    @classmethod
+    def of(cls, phrase: str) -> _Forbidden:
+        unspaced = phrase.rstrip("*") if _is_unspaced(phrase) else None
+        return cls(tuple(normalise(phrase).split()), unspaced)
+
+    def stands_in(self, text: str, words: list[str]) -> bool:
+        if self.unspaced is not None:
+            return self.unspaced in text
+        return any(_stands_at(self.words, words, start) for start in range(len(words)))
 
 
 def _by_first_word(phrases: Iterable[str]) -> dict[str, list[tuple[str, ...]]]:

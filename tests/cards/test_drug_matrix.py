@@ -30,8 +30,9 @@ MATRIX = {
     "fluvoxamine": _ANTIDEPRESSANT | {"R83", "R86", "R96"},
     "venlafaxine": _ANTIDEPRESSANT | {"R79", "R96"},
     "duloxetine": _ANTIDEPRESSANT | {"R79", "R80", "R81", "R85", "R96"},
-    # Without an age its one cause, C5, is not listed, so R04 has nothing to remove from it.
-    "mirtazapine": _ANTIDEPRESSANT - {"R04"},
+    # Its one cause, C5, asks for a known age and a sodium that explains nothing, so that R04 and
+    # R76 find nothing to remove.
+    "mirtazapine": _ANTIDEPRESSANT - {"R04", "R76"},
 }
 # A drug taken for long is also a drug taken: R97 stands beside R61 by its nature.
 BY_NATURE = {"R61": {"R97"}}

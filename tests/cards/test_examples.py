@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,6 +13,8 @@ from cds_service.knowledge import examples, load
 from cds_service.knowledge.content import Cause, Example, Rule, Service
 from cds_service.knowledge.evaluation import judge, weigh
 from cds_service.knowledge.expressions import Expression
+from cds_service.knowledge.facts import ListDefinition, PatientDefinition
+from cds_service.knowledge.syntax import Function, Literal, Name, Node, Operation, parse
 
 SERVICE = load(Path(__file__).parent.parent.parent / "cards").services["anxiety-leg-weakness"]
 ITEMS: list[Rule | Cause] = [*SERVICE.rules, *SERVICE.causes]
@@ -63,6 +68,58 @@ def _conditions(item: Rule | Cause) -> list[Expression]:
         *(reason.when for group in item.points for reason in group.reasons),
         *(reason.when for reason in (*item.requires, *item.excludes)),
     ]
+
+
+def _comparisons(node: Node) -> Iterable[tuple[Name, float]]:
+    """The fact members that are compared with a number, and the number."""
+    match node:
+        case Operation(word, Name() as name, Literal(float() as number)) if word[0] in "<>":
+            yield name, number
+        case Operation(_, left, right):
+            yield from _comparisons(left)
+            yield from _comparisons(right)
+        case Function(_, of):
+            yield from _comparisons(of)
+
+
+@pytest.mark.parametrize("item", ITEMS, ids=[item.id for item in ITEMS])
+def test_every_number_has_an_example_at_below_and_above_it(item: Rule | Cause) -> None:
+    for condition in _conditions(item):
+        for name, number in _comparisons(parse(condition.text)):
+            if isinstance(SERVICE.facts[name.fact], ListDefinition):
+                continue  # a count of what was set aside: 0 or more
+            values = [
+                operator.attrgetter(name.member)(_example_facts(SERVICE, example)[name.fact])
+                for example in item.examples
+            ]
+            sides = {(v > number) - (v < number) for v in values if isinstance(v, int | float)}
+            assert sides == {-1, 0, 1}, f"{item.id}: {name} and {number}"
+
+
+RULE_ROWS = [(rule, example) for rule in SERVICE.rules for example in rule.examples]
+
+
+@pytest.mark.parametrize(
+    ("rule", "example"), RULE_ROWS, ids=[f"{rule.id}: {row.name}" for rule, row in RULE_ROWS]
+)
+def test_an_example_is_never_firmer_without_one_of_its_facts(rule: Rule, example: Example) -> None:
+    """Each fact missing: not known is never more than known to be there, or known not to be."""
+    firmness = ["none", "unknown", "info", "warning", "critical"]
+
+    def result(facts: dict[str, Any]) -> int:
+        told = examples.ExampleFacts(SERVICE.facts, facts)
+        return firmness.index(examples.rule_result(judge(rule, told)))
+
+    for name in {path.partition(".")[0] for path in example.facts}:
+        if isinstance(SERVICE.facts[name], ListDefinition | PatientDefinition):
+            continue  # a list or an age that is not known is what R11 and R04 are about
+        others = {path: value for path, value in example.facts.items() if not _is_of(path, name)}
+        firmest = max(result(dict(example.facts)), result(others), firmness.index("unknown"))
+        assert result({**others, name: None}) <= firmest, f"{rule.id} without {name}"
+
+
+def _is_of(path: str, fact: str) -> bool:
+    return path.partition(".")[0] == fact
 
 
 @pytest.mark.parametrize("item", ITEMS, ids=[item.id for item in ITEMS])

@@ -11,7 +11,7 @@ import resources
 from hypothesis import settings
 
 from cds_service.knowledge import load
-from cds_service.knowledge.artifacts import Resource, Retrieval
+from cds_service.knowledge.artifacts import Answer, Resource, Retrieval
 from cds_service.knowledge.content import Service
 from cds_service.knowledge.facts import Facts
 from cds_service.knowledge.record import PatientRecord
@@ -24,6 +24,7 @@ TINY_CARDS = Path(__file__).parents[2] / "tiny_cards"
 
 FactsOf = Callable[..., Facts]
 RecordOf = Callable[..., PatientRecord]
+AnswerTo = Callable[..., Answer]
 
 
 @pytest.fixture(scope="session")
@@ -53,5 +54,15 @@ def facts_of(tiny: Service, record_of: RecordOf) -> FactsOf:
         **members: Any,
     ) -> Facts:
         return Facts(tiny.facts, record_of(*given, states=states, **members), highest=highest)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def answer_to(tiny: Service) -> AnswerTo:
+    """The answer of tests/tiny_cards to a call with resources."""
+
+    def make(*given: Resource, **members: Any) -> Answer:
+        return tiny.answer(resources.call(*given, **members))
 
     return make

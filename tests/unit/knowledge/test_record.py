@@ -27,7 +27,6 @@ from resources import (
 
 from cds_service.knowledge.artifacts import Resource, Retrieval
 from cds_service.knowledge.content import Service
-from cds_service.knowledge.facts import Facts
 from cds_service.knowledge.record import PatientRecord, SetAside
 
 from .conftest import FactsOf, RecordOf
@@ -349,17 +348,15 @@ NONSENSE = [
 ]
 
 
-def read_everything(tiny: Service, resource: Resource) -> dict[str, Any]:
-    record = PatientRecord(call(resource), tiny.terminology)
-    facts = Facts(tiny.facts, record)
-    other = Facts(tiny.facts, record, highest=True)
-    return {name: (facts[name], other[name])[0] for name in tiny.facts}
+def read_everything(facts_of: FactsOf, resource: Resource) -> dict[str, Any]:
+    dict(facts_of(resource, highest=True))
+    return dict(facts_of(resource))
 
 
 @pytest.mark.parametrize("name", WHOLE)
-def test_a_whole_resource_is_read(tiny: Service, name: str) -> None:
-    facts = read_everything(tiny, WHOLE[name])
-    nothing = read_everything(tiny, {"resourceType": "Basic"})
+def test_a_whole_resource_is_read(facts_of: FactsOf, name: str) -> None:
+    facts = read_everything(facts_of, WHOLE[name])
+    nothing = read_everything(facts_of, {"resourceType": "Basic"})
     assert facts != nothing
 
 
@@ -372,18 +369,18 @@ PLACES = [(name, path) for name, resource in WHOLE.items() for path in paths(res
     ids=lambda each: ".".join(map(str, each)) if isinstance(each, tuple) else each,
 )
 def test_nonsense_in_the_place_of_any_member_never_raises(
-    tiny: Service, name: str, path: tuple[Any, ...]
+    facts_of: FactsOf, name: str, path: tuple[Any, ...]
 ) -> None:
     for nonsense in NONSENSE:
-        read_everything(tiny, with_member(WHOLE[name], path, nonsense))
+        read_everything(facts_of, with_member(WHOLE[name], path, nonsense))
 
 
 @given(place=st.sampled_from(PLACES), member=JSON)
 def test_any_json_in_the_place_of_any_member_makes_nothing_present_that_has_no_code(
-    tiny: Service, place: tuple[str, tuple[Any, ...]], member: object
+    facts_of: FactsOf, place: tuple[str, tuple[Any, ...]], member: object
 ) -> None:
     name, path = place
     broken = with_member(WHOLE[name], path, member)
-    facts = read_everything(tiny, broken)
+    facts = read_everything(facts_of, broken)
     present = any(facts[fact].present is True for fact in FACTS_WITH_CODES)
     assert not present or any(code in str(broken) for code in CODES)
