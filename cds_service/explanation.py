@@ -20,7 +20,7 @@ from cds_service.knowledge.artifacts import Call, Card
 from cds_service.knowledge.content import LEVELS, Rule, Service
 from cds_service.knowledge.evaluation import Evaluation, judge
 from cds_service.knowledge.examples import ExampleFacts, rule_result
-from cds_service.knowledge.facts import ExpressionDefinition, GroupDefinition
+from cds_service.knowledge.facts import ExpressionDefinition, GroupDefinition, ListDefinition
 from cds_service.knowledge.quantities import Interval
 from cds_service.knowledge.rendering import render
 from cds_service.knowledge.words import number_text
@@ -166,7 +166,7 @@ def _possible(rule: Rule, service: Service) -> frozenset[str]:
     told = {
         name: None
         for name, definition in service.facts.items()
-        if not isinstance(definition, ExpressionDefinition | GroupDefinition)
+        if not isinstance(definition, ExpressionDefinition | GroupDefinition | ListDefinition)
     }
     nothing_known = ExampleFacts(service.facts, told)
     always = any(condition.text == "true" for condition in rule.levels.values())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from resources import (
     ANXIETY,
@@ -29,9 +29,12 @@ from resources import (
 )
 
 from cds_service.knowledge.artifacts import Answer, Resource, Retrieval
+from cds_service.knowledge.content import Service
+from cds_service.knowledge.evaluation import GateState, evaluate, judge
+from cds_service.knowledge.facts import Facts
 from cds_service.knowledge.words import utf16_length
 
-from .conftest import AnswerTo, FactsOf
+from .conftest import AnswerTo, FactsOf, RecordOf
 
 DAYS = st.sampled_from([0, 3, 14, 15, 30, 31, 200, 365, 366, 500])
 TEXTS = st.sampled_from(["anxiety", "no anxiety", "leg weakness", "lorazepam", "a pill", "焦虑"])
@@ -234,3 +237,16 @@ def test_an_allergy_is_read_by_code_and_by_words_alike(
     by_code = facts_of(allergy(concept(drug)))["sedative_allergy"].present
     by_words = facts_of(allergy({"text": drug[2]}))["sedative_allergy"].present
     assert by_code is by_words
+
+
+@given(resources=ANXIOUS, states=SOME_STATES)
+def test_every_rule_comes_out_as_if_all_rules_were_judged(
+    tiny: Service, record_of: RecordOf, resources: list[Resource], states: dict[str, Retrieval]
+) -> None:
+    record = record_of(*resources, states=states)
+    evaluation = evaluate(tiny, record)
+    assume(evaluation.gate is GateState.OPEN and not evaluation.facts.conflicts)
+    for rule in tiny.rules:
+        outcome = judge(rule, Facts(tiny.facts, record))
+        found = evaluation.outcomes[rule.id]
+        assert (found.level, found.unknown) == (outcome.level, outcome.unknown)

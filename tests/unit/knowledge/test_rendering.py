@@ -9,17 +9,13 @@ from uuid import UUID
 import pytest
 from resources import (
     ANXIETY,
-    DIAZEPAM,
-    DUE_DATE,
     LORAZEPAM,
     MORPHINE,
     WEAKNESS,
-    WORRY_ANSWER,
     allergy,
     call,
     concept,
     condition,
-    days_ago,
     observation,
     order,
     patient,
@@ -80,30 +76,11 @@ def test_an_open_gate_gives_the_differential(cards: Any) -> None:
     )
 
 
-def test_without_a_cause_the_card_says_so(cards: Any, tiny: Service) -> None:
-    (card,) = cards(*OPEN, service=replace(tiny, least_points=9))
-    assert card.summary == "Weakness with anxiety: no listed cause."
-    assert "**Causes**" not in card.detail
-
-
-def test_causes_beyond_the_limit_are_only_named(cards: Any, tiny: Service) -> None:
-    (card,) = cards(*OPEN, worry_score(12), service=replace(tiny, most_causes=1))
-    assert "- Less support: Tension, as a pattern of worry" in card.detail
-    assert "Tension tires legs." not in card.detail
-
-
 def test_an_unchecked_gate_gives_a_card_that_says_so(cards: Any) -> None:
     (card,) = cards(patient(), states={"conditions": Retrieval.FAILED})
     assert card.summary == "Legs could not be checked: the problem list came incomplete."
     assert (card.indicator, card.rules) == ("info", ())
     assert "**Not checked:** only a part arrived." in card.detail
-
-
-def test_what_is_missing_is_named(cards: Any) -> None:
-    (card,) = cards(*OPEN, observation(4.0, days=40), states={"surveys": Retrieval.FAILED})
-    assert "- out of date: potassium 4 of 2026-10-13" in card.detail
-    assert "- not retrieved: worry score" in card.detail
-    assert "- missing:" not in card.detail
 
 
 def test_a_warning_has_a_card_of_its_own_before_the_differential(cards: Any) -> None:
@@ -225,64 +202,6 @@ def test_cards_speak_the_language_of_the_call(cards: Any) -> None:
     assert all(reason.display.startswith("es: ") for reason in warning.override_reasons)
 
 
-# -- withholding -------------------------------------------------------------------------------
-
-
-def test_a_withheld_class_is_named_with_its_reason_and_never_offered(cards: Any) -> None:
-    (card,) = cards(*OPEN, worry_score(12), order(MORPHINE))
-    assert "- **Calming:** an opioid is on record (morphine)" in card.detail
-    assert "Lorazepam" not in card.detail and "Diazepam" not in card.detail
-
-
-def test_a_withheld_drug_is_named_beside_those_that_remain(cards: Any) -> None:
-    (card,) = cards(*OPEN, worry_score(12), allergy(DIAZEPAM))
-    assert "      - Lorazepam" in card.detail
-    assert "- **Diazepam:** allergy on record" in card.detail
-    assert "      - **Allergy:** diazepam" in card.detail
-
-
-def test_a_class_for_the_first_cause_only_is_kept_back_elsewhere(cards: Any, tiny: Service) -> None:
-    given = (*OPEN, condition(WEAKNESS, onsetDateTime=days_ago(300)), worry_score(12))
-    (card,) = cards(*given)
-    assert card.summary == "Weakness with anxiety: tension has most support."
-    assert "- **Calming:** worry is not the first cause" in card.detail
-    assert "Lorazepam" not in card.detail
-
-
-def test_a_measure_that_is_advised_against_is_never_offered(cards: Any) -> None:
-    assert all("Bleeding" not in card.detail for card in cards(*OPEN, worry_score(12)))
-
-
-def test_a_cause_kept_off_the_list_is_named_with_its_reason(cards: Any) -> None:
-    _, card = cards(*OPEN, worry_score(12), observation(3.0))
-    assert "- **Worry:** potassium is low" in card.detail
-    (card,) = cards(patient(), condition({"text": "anxiety"}), OPEN[2], worry_score(12))
-    assert "- **Worry:** anxiety is not certain" in card.detail
-
-
-def test_a_line_stands_in_its_section_only_while_its_condition_holds(cards: Any) -> None:
-    due = observation(..., DUE_DATE, valueDateTime=days_ago(-100))
-    answer = observation(
-        ...,
-        WORRY_ANSWER,
-        valueCodeableConcept=concept(("http://loinc.org", "LA6571-9", "")),
-    )
-    (without,) = cards(*OPEN, due)
-    (with_answer,) = cards(*OPEN, due, answer)
-    assert "**Pregnancy:**" not in without.detail
-    assert "- **Pregnancy:** birth in 100 days" in with_answer.detail
-
-
-def test_slots_that_a_rule_closes_stay_empty(cards: Any) -> None:
-    due = observation(..., DUE_DATE, valueDateTime=days_ago(-100))
-    assert indicators(cards(*OPEN, due, *BOTH_DRUGS)) == ["info"]
-
-
-def test_a_note_stands_under_its_cause_while_it_holds(cards: Any) -> None:
-    (card,) = cards(*OPEN, order(LORAZEPAM))
-    assert "  - A sedative is taken." in card.detail
-
-
 # -- conflicts and limits ----------------------------------------------------------------------
 
 
@@ -301,7 +220,7 @@ def test_a_conflict_is_shown_with_its_other_value(cards: Any) -> None:
 
 
 @pytest.mark.parametrize("letter", ["x", "é", "中", "😀", "𝐀"])
-@pytest.mark.parametrize("length", [1, 17, 40, 500])
+@pytest.mark.parametrize("length", [1, 16, 40, 500])
 @pytest.mark.parametrize("count", [1, 2, 12])
 def test_a_summary_is_never_too_long(cards: Any, letter: str, length: int, count: int) -> None:
     orders = [

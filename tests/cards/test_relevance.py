@@ -1,0 +1,41 @@
+"""Judging the rules that a record touches gives what judging every rule gives."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from cds_service.knowledge import Service
+from cds_service.knowledge.artifacts import Call
+from cds_service.knowledge.evaluation import assess
+from cds_service.knowledge.facts import Facts
+from cds_service.knowledge.record import PatientRecord
+from cds_service.patient_files import as_retrieved, patient_id, read_resources
+
+from . import conversations
+
+
+@pytest.mark.parametrize("path", conversations.PATIENTS, ids=lambda path: path.stem)
+def test_the_short_way_and_the_long_way_agree(path: Path, service: Service) -> None:
+    resources = read_resources(path)
+    call = Call(
+        retrieved=as_retrieved(resources, service.prefetch),
+        patient_id=patient_id(resources),
+        user_id="Practitioner/example",
+        hook_instance="example",
+        now=datetime(2026, 11, 22, 12, tzinfo=UTC),
+        language="en",
+    )
+    record = PatientRecord(call, service.terminology)
+    touched = service.relevance.rules_to_judge(service, record)
+    assert len(touched) < len(service.rules)
+    facts = Facts(service.facts, record)
+    short, long = assess(service, [facts], touched), assess(service, [facts])
+    assert short.gate is long.gate
+    assert {id_: (each.level, each.unknown) for id_, each in short.outcomes.items()} == {
+        id_: (each.level, each.unknown) for id_, each in long.outcomes.items()
+    }
+    assert short.withheld == long.withheld
+    assert [each.cause.id for each in short.causes] == [each.cause.id for each in long.causes]
