@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -11,6 +12,7 @@ from flask import Flask, Response, request
 from flask_cors import CORS
 
 from cds_service.api import EXTENSION, Collaborators, Knowledge, cds_hooks
+from cds_service.errors import StartError
 from cds_service.knowledge import load
 from cds_service.settings import Settings, from_environment
 

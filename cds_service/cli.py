@@ -9,10 +9,9 @@ from typing import Any, NoReturn
 
 import click
 import orjson
-from flask import Flask
 from rich.console import Console
 
-from cds_service import __version__, create_app, explanation
+from cds_service import __version__, explanation
 from cds_service.errors import CDSError, KnowledgeError, StartError
 from cds_service.hooks import load_context
 from cds_service.knowledge import Knowledge, Service, load
@@ -54,7 +53,7 @@ def serve(host: str | None, port: int | None, workers: int | None) -> None:
     address, number = host or settings.host, port or settings.port
     click.echo(f"Discovery: http://{address}:{number}/cds-services")
     Server(
-        "cds_service.cli:application",
+        "cds_service:application",
         factory=True,
         interface=Interfaces.WSGI,
         address=address,
@@ -67,14 +66,6 @@ def serve(host: str | None, port: int | None, workers: int | None) -> None:
         blocking_threads=4,
         backpressure=64,
     ).serve()
-
-
-def application() -> Flask:
-    """The WSGI application of a worker; one that cannot start says why and nothing else."""
-    try:
-        return create_app()
-    except StartError as error:
-        _stop(str(error))
 
 
 @main.command()

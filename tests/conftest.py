@@ -1,6 +1,9 @@
-"""The fixtures of every test: the application around a toy service, and a client of it."""
+"""The fixtures of every test: the application around a toy service, and around the real one."""
 
 from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from builders import NOW, ToyKnowledge, ToyService, toy_knowledge
@@ -8,6 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from cds_service import create_app
+from cds_service.knowledge import Knowledge, Service, load
 from cds_service.settings import Settings
 
 
@@ -29,3 +33,21 @@ def app(knowledge: ToyKnowledge) -> Flask:
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:
     return app.test_client()
+
+
+@pytest.fixture(scope="session")
+def cards() -> Knowledge:
+    """The project's own knowledge."""
+    return load(Path(__file__).parent.parent / "cards")
+
+
+@pytest.fixture(scope="session")
+def service(cards: Knowledge) -> Service:
+    return cards.services["anxiety-leg-weakness"]
+
+
+@pytest.fixture(scope="session")
+def ehr(cards: Knowledge) -> FlaskClient:
+    """A CDS Client of the real service on the day of the fixture people."""
+    today = datetime(2026, 11, 22, 12, tzinfo=UTC)
+    return create_app(Settings(), cards, clock=lambda: today).test_client()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from cds_service.knowledge.artifacts import Answer, Call, Resource
-from cds_service.knowledge.content import Service
+from cds_service.knowledge.content import Cause, Service
 from cds_service.knowledge.evaluation import Evaluation, GateState, evaluate
 from cds_service.knowledge.expressions import Expression
 from cds_service.knowledge.facts import ExpressionDefinition, GroupFact
@@ -48,14 +48,12 @@ def _evidence(service: Service, evaluation: Evaluation) -> Iterable[Resource]:
     for outcome in evaluation.outcomes.values():
         if outcome.level:
             expressions.append(outcome.rule.levels[outcome.level])
+            expressions.extend(filter(None, [outcome.rule.section_when]))
             expressions.extend(each.when for each in outcome.rule.withhold if each.when)
     for cause in (*evaluation.causes, *evaluation.not_listed):
-        expressions.extend(
-            reason.when
-            for group in cause.cause.points
-            for reason in group.reasons
-            if reason.because in cause.because
-        )
+        expressions.extend(_conditions_of(cause.cause))
+    for suggestion in service.suggestions:
+        expressions.extend((suggestion.when, *(request.when for request in suggestion.requests)))
     found: dict[int, Resource] = {}
     for name in _fact_names(service, expressions):
         for resource in evaluation.facts[name].resources:
@@ -87,10 +85,14 @@ def expressions_of(service: Service) -> Iterable[Expression]:
     for suggestion in service.suggestions:
         yield from (suggestion.when, *(request.when for request in suggestion.requests))
     for cause in service.causes:
-        for group in cause.points:
-            yield from (reason.when for reason in group.reasons)
-        reasons = (*cause.requires, *cause.excludes, *cause.notes)
-        yield from (reason.when for reason in reasons)
+        yield from _conditions_of(cause)
+
+
+def _conditions_of(cause: Cause) -> Iterable[Expression]:
+    for group in cause.points:
+        yield from (reason.when for reason in group.reasons)
+    for reason in (*cause.requires, *cause.excludes, *cause.notes):
+        yield reason.when
 
 
 def _missing(evaluation: Evaluation) -> Iterable[str]:

@@ -96,14 +96,18 @@ def evaluate(service: Service, record: PatientRecord) -> Evaluation:
     if any(judge(rule, facts).level for rule in silent):
         return Evaluation(facts, GateState.CLOSED)
     anxiety = service.gate.anxiety.evaluate(facts)
+    readings = [facts]
+    if facts.conflicts and anxiety is not True:
+        # Two different values at one time: the safer reading opens the gate (R09).
+        readings.append(Facts(service.facts, record, highest=True))
+        anxiety = service.gate.anxiety.evaluate(readings[1])
     if anxiety is not True:
         unchecked = service.gate.unchecked.evaluate(facts) is True and anxiety is None
         return Evaluation(facts, GateState.UNCHECKED if unchecked else GateState.CLOSED)
     rules = service.relevance.rules_to_judge(service, record)
-    evaluation = assess(service, [facts], rules)
-    if not facts.conflicts:
+    evaluation = assess(service, readings, rules)
+    if not facts.conflicts or len(readings) > 1:
         return evaluation
-    # Two different values at one time: look at both, take the safer outcome (R09).
     return assess(service, [facts, Facts(service.facts, record, highest=True)], rules)
 
 

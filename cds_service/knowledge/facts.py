@@ -204,12 +204,10 @@ def read_group(definition: GroupDefinition, facts: Mapping[str, Any]) -> GroupFa
 
 def _read_list(definition: ListDefinition, record: PatientRecord) -> ListFact:
     aside = [record.set_aside(kind) for kind in definition.resource_types]
-    other_version = sum(each.other_version for each in aside)
     return ListFact(
-        # A list in another version of FHIR is a list that we could not read.
-        complete=record.is_complete(definition.prefetch_key) and not other_version,
+        complete=record.is_complete(definition.prefetch_key),
         unreadable=sum(each.unreadable for each in aside),
-        other_version=other_version,
+        other_version=sum(each.other_version for each in aside),
         other_patient=sum(each.other_patient for each in aside),
         future=record.count_future(definition.resource_types),
     )

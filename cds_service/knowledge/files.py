@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import RAISE, Schema, ValidationError, fields, pre_load, validate
+from marshmallow import (
+    EXCLUDE,
+    Schema,
+    ValidationError,
+    fields,
+    pre_load,
+    validate,
+    validates_schema,
+)
 from marshmallow.validate import OneOf, Regexp
 
 LEVEL = OneOf(("critical", "warning", "info"))
@@ -13,22 +21,22 @@ _DURATION = Regexp(r"^\d+ (hours|days)$", error="wants a number of hours or days
 
 
 class StrictSchema(Schema):
-    """Refuses unknown keys with the list of those allowed."""
+    """Refuses unknown keys with the list of those allowed, beside whatever else is wrong."""
+
+    error_messages = {"type": "wants a mapping of keys"}
 
     class Meta:
-        unknown = RAISE
+        unknown = EXCLUDE
 
-    @pre_load
-    def refuse_unknown(self, data: Any, **_: Any) -> Any:
-        if not isinstance(data, Mapping):
-            raise ValidationError("wants a mapping of keys")
+    @validates_schema(pass_original=True, skip_on_field_errors=False)
+    def refuse_unknown(self, data: Any, original: Any, **_: Any) -> None:
+        """Note each key that no field has."""
         allowed = {field.data_key or name for name, field in self.load_fields.items()}
-        unknown = {str(key) for key in data} - allowed
+        unknown = {str(key) for key in original} - allowed if isinstance(original, dict) else ()
         if unknown:
             raise ValidationError(
                 {key: [f"unknown key; allowed: {', '.join(sorted(allowed))}"] for key in unknown}
             )
-        return data
 
 
 def texts(**arguments: Any) -> fields.List[str]:
@@ -182,6 +190,8 @@ class FactSchema(StrictSchema):
     def accept_one(self, data: Any, **_: Any) -> Any:
         """A single value set may stand without brackets."""
         lists = ("condition", "observation", "medication", "allergy")
+        if not isinstance(data, Mapping):
+            return data
         return {
             key: [value] if key in lists and isinstance(value, str) else value
             for key, value in data.items()

@@ -53,7 +53,10 @@ class Problems:
             self.add(path, "", "the file is missing")
             return None
         try:
-            return read_yaml(path)
+            content = read_yaml(path)
+            if content is None:
+                self.add(path, "", "is empty")
+            return content
         except ContentError as error:
             self.add(path, "", str(error))
         except UnicodeDecodeError:
@@ -62,6 +65,8 @@ class Problems:
 
     def load(self, schema: Schema, path: Path, data: Any, prefix: str = "") -> Any:
         """Data as its schema has it, or None with every mistake noted."""
+        if data is None:
+            return None  # what could not be read is noted already
         try:
             return schema.load(data)
         except ValidationError as error:

@@ -131,9 +131,9 @@ def _course(statement: Statement, record: PatientRecord) -> _Course | None:
         return None
     if status in _ENDED:
         return _Course(statement, start, min(end, today) if end else None, False, False)
-    if end and end + _GAP < today:
+    if end and today - end > _GAP:
         return _Course(statement, start, end, False, False)
-    forgotten = end is None and (start is None or start + _FORGOTTEN < today)
+    forgotten = end is None and (start is None or today - start > _FORGOTTEN)
     uncertain = forgotten or status != "active" or statement.is_weak
     return _Course(statement, start, None, True, uncertain)
 
@@ -153,7 +153,10 @@ def _end(resource: Resource) -> date | None:
         return max(known)
     start = dates.read(resource.get("authoredOn"))
     supply = _supply(resource)
-    return start.latest.date() + supply if start and supply else None
+    if start is None or supply is None:
+        return None
+    day = start.latest.date()
+    return day + supply if supply < date.max - day else date.max
 
 
 def _periods(resource: Resource) -> Iterable[dict[str, Any]]:
@@ -260,7 +263,7 @@ def _unbroken(courses: list[_Course], until: date, today: date) -> float | None:
     )
     reached = until
     for start, end in sorted(spans, key=lambda span: span[1], reverse=True):
-        if end + _GAP >= reached and start < reached:
+        if reached - end <= _GAP and start < reached:
             reached = start
     return float((until - reached).days) if spans else None
 

@@ -20,6 +20,12 @@ from cds_service.knowledge.concepts import (
 from cds_service.knowledge.terminology import Terminology
 
 # FHIR DSTU2 and STU3 names of the resources that we read.
+_KINDS = {
+    "conditions": ("Condition",),
+    "allergies": ("AllergyIntolerance",),
+    "medicationRequests": ("MedicationRequest",),
+    "medicationStatements": ("MedicationStatement",),
+}
 _FORMER_TYPES = frozenset({"MedicationOrder", "DiagnosticOrder", "MedicationPrescription"})
 
 
@@ -90,6 +96,8 @@ class PatientRecord:
 
     def is_complete(self, prefetch_key: str) -> bool:
         """Whether what is absent from this prefetch key may be called absent from the record."""
+        if any(self._set_aside[kind, "other_version"] for kind in _KINDS.get(prefetch_key, ())):
+            return False  # a list in another version of FHIR is a list that we could not read
         return self.states.get(prefetch_key, Retrieval.MISSING) is Retrieval.COMPLETE
 
     def set_aside(self, kind: str) -> SetAside:
@@ -235,7 +243,7 @@ class PatientRecord:
         if not self._is_about_patient(resource):
             self._set_aside[kind, "other_patient"] += 1
             return _OTHER
-        if "modifierExtension" in resource:
+        if "modifierExtension" in resource or "modifierExtension" in element:
             # FHIR R4, 2.4.2: a modifier that is not understood forbids to use the resource.
             self._set_aside[kind, "unreadable"] += 1
             return _OTHER

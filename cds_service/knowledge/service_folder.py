@@ -67,16 +67,13 @@ class ServiceFolder:
         )
         prefetch = fill_templates(data["prefetch"], definitions, self._library, self._note(path))
         drugs_data = self._read(DrugsSchema(), "drugs.yaml", {"classes": [], "drugs": []})
-        gate = self._gate(data["gate"])
-        if gate is None:
-            return None
         return Service(
             id=self._folder.name,
             hook=data["hook"],
             version=data["version"],
             required_keys=frozenset(data["required"]),
             prefetch=prefetch,
-            gate=gate,
+            gate=self._gate(data["gate"]),
             slots=tuple(self._slots(data)),
             most_cards=data["most_cards"],
             most_causes=data["most_causes"],
@@ -139,15 +136,13 @@ class ServiceFolder:
                     entries[name] = entry
         return entries or None
 
-    def _gate(self, data: Mapping[str, Any]) -> Gate | None:
+    def _gate(self, data: Mapping[str, Any]) -> Gate:
+        """The gate; a wrong condition is noted and stands open for the other checks."""
         path = self._folder / "service.yaml"
-        compiled = {
-            key: self._condition(path, f"gate.{key}", data[key])
+        anxiety, symptom, unchecked = (
+            self._condition(path, f"gate.{key}", data[key]) or _NOT_KNOWN
             for key in ("anxiety", "symptom", "unchecked")
-        }
-        anxiety, symptom, unchecked = compiled.values()
-        if anxiety is None or symptom is None or unchecked is None:
-            return None
+        )
         return Gate(tuple(data["silence"]), anxiety, symptom, unchecked)
 
     def _slots(self, data: Mapping[str, Any]) -> Iterable[Slot]:
@@ -247,6 +242,9 @@ class ServiceFolder:
             self._problems.add(path, key, f"is a {expression.type}, not a condition")
             return None
         return expression
+
+
+_NOT_KNOWN = Expression("", (), lambda facts: None, BOOLEAN)
 
 
 def _governance(entry: Mapping[str, Any]) -> Governance:

@@ -41,11 +41,12 @@ def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
     found: dict[Any, Any] = {}
     for key_node, value_node in node.value:
         key = loader.construct_object(key_node, deep=True)
+        mark = key_node.start_mark
+        where = f"line {mark.line + 1}, column {mark.column + 1}"
+        if isinstance(key, list | dict):
+            raise ContentError(f"{where}: a key is a text")
         if key in found:
-            mark = key_node.start_mark
-            raise ContentError(
-                f"line {mark.line + 1}, column {mark.column + 1}: {key} stands here twice"
-            )
+            raise ContentError(f"{where}: {key} stands here twice")
         found[key] = loader.construct_object(value_node, deep=True)
     return found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 
 from cds_service.knowledge.content import LEVELS, Service
@@ -45,7 +45,7 @@ def check_words(service: Service, folder: Path, problems: Problems) -> None:
                 problems.add(path, f"{id_} {part}", "nothing says this text")
             for wrong in _unknown_placeholders(types, text):
                 problems.add(path, f"{id_} {part}", wrong)
-    _compare_languages(service, folder, problems)
+    _compare_languages(service, folder, problems, needed)
 
 
 def _needed(service: Service) -> Iterable[tuple[Key, bool]]:
@@ -156,7 +156,9 @@ def _unknown_placeholders(types: Mapping[str, str], text: Text) -> Iterable[str]
             yield "holds braces that are no {{ fact.member }}"
 
 
-def _compare_languages(service: Service, folder: Path, problems: Problems) -> None:
+def _compare_languages(
+    service: Service, folder: Path, problems: Problems, needed: Container[Key]
+) -> None:
     """Every language has the same texts with the same placeholders as the default one."""
     default = service.words.get(service.default_language)
     if default is None:
@@ -165,7 +167,8 @@ def _compare_languages(service: Service, folder: Path, problems: Problems) -> No
     for language, words in service.words.items():
         for key, text in default.texts.items():
             if key not in words.texts:
-                problems.add(folder / language, " ".join(key), "the text is missing")
+                if key not in needed:  # what is needed was noted already
+                    problems.add(folder / language, " ".join(key), "the text is missing")
             elif _members(words.texts[key]) != _members(text):
                 problems.add(folder / language, " ".join(key), "has other placeholders")
 

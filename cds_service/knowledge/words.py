@@ -13,6 +13,9 @@ from cds_service.knowledge.quantities import Interval
 _HEADING = re.compile(r"^(#{1,2}) +(.*?) *$")
 _PLACEHOLDER = re.compile(r"\{\{ *([a-z_0-9]+)(?:\.([a-z_]+))? *\}\}")
 _MARKDOWN = re.compile(r"([\\`*_\[\]#|~$])")
+# What makes a list, a line or a heading where it begins a line.
+_AT_THE_START = re.compile(r"^(\d{1,9}(?=[.)](?:\s|$))|(?=[-=+]))")
+_WEB_ADDRESS = re.compile(r"(www)\.", re.IGNORECASE)
 _SPACES = re.compile(r"\s+")
 # One text of the record on a card, and a list of them: names are read, not studied.
 LONGEST_TEXT = 40
@@ -201,15 +204,20 @@ class Voice:
             return ", ".join(self.shown(value) for value in values)
         names = [harmless(value) for value in values]
         kept = _fitting(names) if plain else names[:5]
-        text = ", ".join(kept) + (f" +{len(names) - len(kept)}" if len(kept) < len(names) else "")
+        text = ", ".join(kept) + (
+            f" +{min(len(names) - len(kept), 99)}" if len(kept) < len(names) else ""
+        )
         return text if plain else escape_markdown(text)
 
 
 def _fitting(names: list[str]) -> list[str]:
-    """As many names as a summary has room for, the first one always."""
-    kept = names[:1]
+    """As many names as a summary has room for, the first one always, cut where others follow."""
+    if len(names) == 1:
+        return names
+    room = LONGEST_TEXT - len(" +99")
+    kept = [cut(names[0], room)]
     for name in names[1:]:
-        if len(", ".join([*kept, name])) > LONGEST_TEXT - 4:
+        if utf16_length(", ".join([*kept, name])) > room:
             break
         kept.append(name)
     return kept
@@ -234,19 +242,23 @@ def harmless(text: str) -> str:
         character if unicodedata.category(character)[0] != "C" else " " for character in text
     )
     text = _SPACES.sub(" ", text).strip()
-    for start_of_link, harmless_form in (("://", ": //"), ("www.", "www "), ("@", " at ")):
-        text = text.replace(start_of_link, harmless_form)
-    text = text.replace("<", "‹").replace(">", "›")
-    if utf16_length(text) <= LONGEST_TEXT:
+    text = _WEB_ADDRESS.sub(r"\1 ", text.replace("://", ": //")).replace("@", " at ")
+    return cut(text.replace("<", "‹").replace(">", "›"), LONGEST_TEXT)
+
+
+def cut(text: str, longest: int) -> str:
+    """A text of at most so many UTF-16 units; an ellipsis says that there was more."""
+    if utf16_length(text) <= longest:
         return text
-    while utf16_length(text) >= LONGEST_TEXT:
+    while utf16_length(text) >= longest:
         text = text[:-1]
     return text.rstrip() + "…"
 
 
 def escape_markdown(text: str) -> str:
     """Text that neither Markdown (GFM) nor HTML reads as markup."""
-    return _MARKDOWN.sub(r"\\\1", text.replace("&", "&amp;"))
+    escaped = _MARKDOWN.sub(r"\\\1", text.replace("&", "&amp;"))
+    return _AT_THE_START.sub(r"\1\\", escaped)
 
 
 def utf16_length(text: str) -> int:

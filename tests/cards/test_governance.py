@@ -9,7 +9,9 @@ import pytest
 from cds_service.errors import KnowledgeError
 from cds_service.knowledge import Service, load
 
-from .conftest import PROJECT
+from .conversations import FIXTURES
+
+PROJECT = FIXTURES.parent
 
 
 def test_nothing_is_signed_off_and_discovery_says_so(service: Service) -> None:

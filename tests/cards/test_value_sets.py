@@ -10,7 +10,9 @@ from fhir.resources.R4B.valueset import ValueSet
 
 from cds_service.knowledge import Service
 
-from .conftest import PROJECT
+from .conversations import FIXTURES
+
+PROJECT = FIXTURES.parent
 
 FILES = sorted((PROJECT / "cards" / "value-sets").glob("*.json"))
 
