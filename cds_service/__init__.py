@@ -49,6 +49,14 @@ def create_app(
     return app
 
 
+def application() -> Flask:
+    """The WSGI application of a worker; one that cannot start says why and nothing else."""
+    try:
+        return create_app()
+    except StartError as error:
+        sys.exit(str(error))
+
+
 def _now() -> datetime:
     return datetime.now(UTC)
 

@@ -30,7 +30,7 @@ def test_the_short_way_and_the_long_way_agree(path: Path, service: Service) -> N
     )
     record = PatientRecord(call, service.terminology)
     touched = service.relevance.rules_to_judge(service, record)
-    assert len(touched) < len(service.rules)
+    assert len(touched) < len(service.rules) or not record.is_complete("conditions")
     facts = Facts(service.facts, record)
     short, long = assess(service, [facts], touched), assess(service, [facts])
     assert short.gate is long.gate

@@ -96,7 +96,7 @@ def test_a_line_stands_in_its_section_only_while_its_condition_holds(cards: Any)
     answer = observation(
         ...,
         WORRY_ANSWER,
-        valueCodeableConcept=concept(("http://loinc.org", "LA6571-9", "")),
+        valueCodeableConcept=concept(("http://loinc.org", "LA6571-9", "Several days")),
     )
     (without,) = cards(*OPEN, due)
     (with_answer,) = cards(*OPEN, due, answer)
