@@ -37,7 +37,7 @@ def explain(service: Service, call: Call) -> dict[str, Any]:
         "service": service.id,
         "knowledge": service.version,
         "gate": evaluation.gate.value,
-        "facts": {name: _fact(fact) for name, fact in sorted(evaluation.known_facts.items())},
+        "facts": {name: _fact(fact) for name, fact in sorted(evaluation.facts.items())},
         "rules": {
             outcome.rule.id: {
                 "title": outcome.rule.governance.title,

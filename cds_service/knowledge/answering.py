@@ -96,6 +96,6 @@ def _conditions_of(cause: Cause) -> Iterable[Expression]:
 
 
 def _missing(evaluation: Evaluation) -> Iterable[str]:
-    for fact in evaluation.known_facts.values():
+    for fact in evaluation.facts.values():
         if isinstance(fact, GroupFact):
             yield from (each.name for each in (*fact.missing, *fact.not_retrieved))

@@ -40,7 +40,7 @@ class _Differential:
         causes = [line for outcome in shown for line in self._cause(outcome)]
         others = self._evaluation.causes[self._service.most_causes :]
         if others:
-            titles = ", ".join(self._title(outcome) for outcome in others)
+            titles = self._voice.join("list-separator", map(self._title, others))
             causes.append(f"- {self._voice.say('layout', 'less-support')} {titles}")
         blocks.extend(self._block("causes", causes))
         blocks.extend(self._block("not-listed", [*self._not_listed(), *self._kept_back]))
@@ -81,8 +81,9 @@ class _Differential:
     def _cause(self, outcome: CauseOutcome) -> Iterable[str]:
         cause, voice = outcome.cause, self._voice
         self._rules.append(cause.id)
-        because = "; ".join(voice.say(cause.id, f"because {part}") for part in outcome.because)
-        yield f"- **{self._title(outcome)}** – {because}."
+        said = (voice.say(cause.id, f"because {part}") for part in outcome.because)
+        because = voice.join("separator", said) + voice.plain("layout", "full-stop")
+        yield f"- **{self._title(outcome)}** – {because}"
         yield f"  - {voice.say(cause.id, 'mechanism')}"
         for note in cause.notes:
             if note.when.evaluate(self._evaluation.facts):
@@ -125,7 +126,7 @@ class _Differential:
                 continue
             self._told.add(measure)
             text = self._voice.say(measure, "text")
-            yield f"    - **{self._voice.say(measure, 'title')}:** {text}"
+            yield f"    - {self._label(measure)} {text}"
             yield from self._beside(measure, "      ")
 
     def _class(self, outcome: CauseOutcome, class_id: str) -> Iterable[str]:
@@ -160,7 +161,7 @@ class _Differential:
         """A named drug with the fixed lines about it; never a dose, never an order."""
         lines = " ".join(self._lines_beside(drug))
         title = self._voice.say(drug, "title")
-        return f"{title}: {lines}" if lines else title
+        return f"{title}{self._voice.mark('colon')}{lines}" if lines else title
 
     def _why(self, class_id: str, drug: str) -> tuple[Because, ...]:
         return self._evaluation.why_withheld(ALL_DRUGS, class_id, drug)
@@ -186,7 +187,11 @@ class _Differential:
         if item in self._told:
             return
         self._told.add(item)
-        self._kept_back.append(f"- **{self._voice.say(item, 'title')}:** {'; '.join(reasons)}")
+        self._kept_back.append(f"- {self._label(item)} {self._voice.join('separator', reasons)}")
+
+    def _label(self, id_: str) -> str:
+        """A title in bold, with the language's colon."""
+        return f"**{self._voice.say(id_, 'title')}{self._voice.plain('layout', 'colon')}**"
 
     def _not_listed(self) -> Iterable[str]:
         """Causes with enough points that a requirement or an exclusion keeps off the list."""
@@ -200,4 +205,4 @@ class _Differential:
                 if part != "withheld":
                     reasons.append(self._voice.say(id_, f"not {part}"))
             self._rules.append(id_)
-            yield f"- **{self._voice.say(id_, 'title')}:** {'; '.join(dict.fromkeys(reasons))}"
+            yield f"- {self._label(id_)} {self._voice.join('separator', dict.fromkeys(reasons))}"

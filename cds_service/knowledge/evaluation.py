@@ -78,11 +78,6 @@ class Evaluation:
         outcome = self.outcomes.get(rule_id)
         return outcome is not None and outcome.level is not None
 
-    @property
-    def known_facts(self) -> Mapping[str, Any]:
-        """The facts that were asked for."""
-        return self.facts.known if isinstance(self.facts, Facts) else self.facts
-
     def why_withheld(self, *items: str) -> tuple[Because, ...]:
         """The reasons against any of the items, each once."""
         reasons = (reason for item in items for reason in self.withheld.get(item, ()))
@@ -91,7 +86,8 @@ class Evaluation:
 
 def evaluate(service: Service, record: PatientRecord) -> Evaluation:
     """The outcomes for a record; rules are looked at only once the gate may open."""
-    facts = Facts(service.facts, record)
+    absent = service.relevance.absent_facts(service, record)
+    facts = Facts(service.facts, record, absent=absent)
     silent = [rule for rule in service.rules if rule.id in service.gate.silence]
     if any(judge(rule, facts).level for rule in silent):
         return Evaluation(facts, GateState.CLOSED)
@@ -99,7 +95,7 @@ def evaluate(service: Service, record: PatientRecord) -> Evaluation:
     readings = [facts]
     if facts.conflicts and anxiety is not True:
         # Two different values at one time: the safer reading opens the gate (R09).
-        readings.append(Facts(service.facts, record, highest=True))
+        readings.append(Facts(service.facts, record, absent=absent, highest=True))
         anxiety = service.gate.anxiety.evaluate(readings[1])
     if anxiety is not True:
         unchecked = service.gate.unchecked.evaluate(facts) is True and anxiety is None
@@ -108,7 +104,8 @@ def evaluate(service: Service, record: PatientRecord) -> Evaluation:
     evaluation = assess(service, readings, rules)
     if not facts.conflicts or len(readings) > 1:
         return evaluation
-    return assess(service, [facts, Facts(service.facts, record, highest=True)], rules)
+    other = Facts(service.facts, record, absent=absent, highest=True)
+    return assess(service, [facts, other], rules)
 
 
 def assess(

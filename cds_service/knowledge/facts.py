@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from cds_service.knowledge import dates
@@ -126,41 +127,33 @@ Fact = (
 )
 
 
-class Facts(Mapping[str, Any]):
-    """The facts of one patient by name, each read once.
+class Facts(dict[str, Any]):
+    """The facts of one patient by name, each read when it is first asked for.
 
-    `highest` chooses among two different values measured at one time; `conflicts` tells after
-    use whether there were any, so that the evaluator looks at both readings.
+    `absent` are facts of which the record is known to hold nothing; `highest` chooses among two
+    different values measured at one time; `conflicts` tells after use whether there were any, so
+    that the evaluator looks at both readings.
     """
 
     def __init__(
-        self, definitions: Mapping[str, Definition], record: PatientRecord, *, highest: bool = False
+        self,
+        definitions: Mapping[str, Definition],
+        record: PatientRecord,
+        *,
+        absent: Mapping[str, Any] = MappingProxyType({}),
+        highest: bool = False,
     ) -> None:
+        super().__init__(absent)
         self._definitions = definitions
         self._record = record
         self._highest = highest
-        self._known: dict[str, Any] = {}
         self.conflicts = False
 
-    def __getitem__(self, name: str) -> Any:
-        fact = self._known.get(name)
-        if fact is None:
-            fact = self._known[name] = self._read(name)
+    def __missing__(self, name: str) -> Any:
+        fact = self[name] = self._read(self._definitions[name])
         return fact
 
-    def __iter__(self) -> Iterable[str]:  # type: ignore[override]
-        return iter(self._definitions)
-
-    def __len__(self) -> int:
-        return len(self._definitions)
-
-    @property
-    def known(self) -> Mapping[str, Any]:
-        """The facts that were asked for so far."""
-        return self._known
-
-    def _read(self, name: str) -> Any:
-        definition = self._definitions[name]
+    def _read(self, definition: Definition) -> Any:
         match definition:
             case ConditionDefinition():
                 return read_condition(definition, self._record)

@@ -1,4 +1,4 @@
-"""Which rules a record can concern: all others come out as they do for an empty record.
+"""Which rules and facts a record can concern: the others are as they are for an empty record.
 
 Most rules speak of things that are not on record. What they come to is known when the knowledge
 loads, so that a call costs what its record holds, however many rules there are.
@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from cds_service.knowledge.artifacts import Call, Retrieval, Retrieved
 from cds_service.knowledge.conditions import ConditionDefinition, keys_of_condition
@@ -34,35 +35,64 @@ _ALWAYS: Key = ("", "")
 
 @dataclass(frozen=True)
 class Relevance:
-    """`baseline` is every rule on an empty record; `rules` are those to judge for a key."""
+    """What stays as it is on an empty record, and what each key of a record's index touches.
+
+    `baseline` is every rule and `absent` every fact on an empty record; `rules` and `facts` are
+    those that a key touches.
+    """
 
     baseline: Mapping[str, RuleOutcome]
+    absent: Mapping[str, Any]
     rules: Mapping[Key, frozenset[int]]
+    facts: Mapping[Key, frozenset[str]]
 
     def rules_to_judge(self, service: Service, record: PatientRecord) -> Sequence[Rule]:
         """The rules whose outcome may differ from the baseline, in their order.
 
         Every rule when a list did not come whole: absence means something else then.
         """
-        if not all(record.is_complete(key) for key in service.prefetch):
+        if not _came_whole(service, record):
             return service.rules
         numbers: set[int] = set(self.rules.get(_ALWAYS, ()))
         for key in record.keys:
             numbers |= self.rules.get(key, frozenset())
         return [service.rules[number] for number in sorted(numbers)]
 
+    def absent_facts(self, service: Service, record: PatientRecord) -> Mapping[str, Any]:
+        """The facts that this record does not touch; none when a list did not come whole."""
+        if not _came_whole(service, record):
+            return {}
+        absent = dict(self.absent)
+        for key in record.keys:
+            for name in self.facts.get(key, ()):
+                absent.pop(name, None)
+        return absent
+
+
+def _came_whole(service: Service, record: PatientRecord) -> bool:
+    return all(record.is_complete(key) for key in service.prefetch)
+
 
 def relevance_of(service: Service) -> Relevance:
-    """What a service's rules depend on."""
+    """What the rules and facts of a service depend on."""
     facts = Facts(service.facts, _empty_record(service))
     baseline = {rule.id: judge(rule, facts, for_baseline=True) for rule in service.rules}
-    found: dict[Key, set[int]] = defaultdict(set)
+    rules: dict[Key, set[int]] = defaultdict(set)
     for number, rule in enumerate(service.rules):
         for key in _keys_of_rule(rule, service.facts):
-            found[key].add(number)
+            rules[key].add(number)
         if any(_withholds(each.when, baseline[rule.id], facts) for each in rule.withhold):
-            found[_ALWAYS].add(number)
-    return Relevance(baseline, {key: frozenset(numbers) for key, numbers in found.items()})
+            rules[_ALWAYS].add(number)
+    touched: dict[Key, set[str]] = defaultdict(set)
+    for name in service.facts:
+        for key in _keys_of_fact(name, service.facts):
+            touched[key].add(name)
+    return Relevance(
+        baseline=baseline,
+        absent={name: facts[name] for name in service.facts if name not in touched[_ALWAYS]},
+        rules={key: frozenset(numbers) for key, numbers in rules.items()},
+        facts={key: frozenset(names) for key, names in touched.items()},
+    )
 
 
 def _withholds(when: Expression | None, outcome: RuleOutcome, facts: Facts) -> bool:

@@ -18,11 +18,15 @@ _LONGEST = {NUMBER: 12, TEXT: LONGEST_TEXT, TEXTS: LONGEST_TEXT + 3}
 _LAYOUT = (
     "causes",
     "classes",
+    "colon",
     "footer",
+    "full-stop",
     "less-support",
+    "list-separator",
     "measures",
     "not-listed",
     "opening",
+    "separator",
     "unknown",
 )
 Key = tuple[str, str]

@@ -161,6 +161,15 @@ class Voice:
         """A text that has no placeholders."""
         return self._words.plain(id_, part)
 
+    def join(self, mark: str, texts: Iterable[str]) -> str:
+        """Texts with the language's own mark between them: `separator` or `list-separator`."""
+        return self.mark(mark).join(texts)
+
+    def mark(self, name: str) -> str:
+        """A punctuation mark of the language; only those of ASCII want a blank behind them."""
+        mark = self.plain("layout", name)
+        return f"{mark} " if mark.isascii() else mark
+
     def fill(self, text: Text, *, plain: bool = False) -> str:
         """A text with the facts put in; a line all of whose facts are empty or 0 is left out."""
         if not text.placeholders:
@@ -201,12 +210,12 @@ class Voice:
 
     def _list(self, values: tuple[Any, ...], plain: bool) -> str:
         if all(isinstance(value, FactName) for value in values):
-            return ", ".join(self.shown(value) for value in values)
+            return self.join("list-separator", (self.shown(value) for value in values))
         names = [harmless(value) for value in values]
         kept = _fitting(names) if plain else names[:5]
-        text = ", ".join(kept) + (
-            f" +{min(len(names) - len(kept), 99)}" if len(kept) < len(names) else ""
-        )
+        text = self.join("list-separator", kept)
+        if len(kept) < len(names):
+            text += f" +{min(len(names) - len(kept), 99)}"
         return text if plain else escape_markdown(text)
 
 
