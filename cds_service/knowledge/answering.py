@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from cds_service.knowledge.artifacts import Answer, Call, Resource
 from cds_service.knowledge.content import Cause, Service
-from cds_service.knowledge.evaluation import Evaluation, GateState, evaluate
+from cds_service.knowledge.evaluation import CauseOutcome, Evaluation, GateState, evaluate
 from cds_service.knowledge.expressions import Expression
 from cds_service.knowledge.facts import ExpressionDefinition, GroupFact
 from cds_service.knowledge.record import PatientRecord
@@ -45,15 +45,20 @@ def _evidence(service: Service, evaluation: Evaluation) -> Iterable[Resource]:
     if evaluation.gate is not GateState.OPEN:
         return ()
     expressions = [service.gate.anxiety, service.gate.symptom]
-    for outcome in evaluation.outcomes.values():
-        if outcome.level:
-            expressions.append(outcome.rule.levels[outcome.level])
-            expressions.extend(filter(None, [outcome.rule.section_when]))
-            expressions.extend(each.when for each in outcome.rule.withhold if each.when)
-    for cause in (*evaluation.causes, *evaluation.not_listed):
-        expressions.extend(_conditions_of(cause.cause))
-    for suggestion in service.suggestions:
-        expressions.extend((suggestion.when, *(request.when for request in suggestion.requests)))
+    for applied in evaluation.outcomes.values():
+        if applied.level:
+            expressions.append(applied.rule.levels[applied.level])
+            expressions.extend(filter(None, [applied.rule.section_when]))
+            expressions.extend(each.when for each in applied.rule.withhold if each.when)
+    for outcome in evaluation.causes:
+        expressions.extend(_because(outcome))
+        reasons = (*outcome.cause.requires, *outcome.cause.notes)
+        expressions.extend(reason.when for reason in reasons)
+    for outcome in evaluation.not_listed:
+        expressions.extend(_because(outcome))
+        reasons = (*outcome.cause.requires, *outcome.cause.excludes)
+        named = (*outcome.unmet, *outcome.excluded)
+        expressions.extend(reason.when for reason in reasons if reason.because in named)
     found: dict[int, Resource] = {}
     for name in _fact_names(service, expressions):
         for resource in evaluation.facts[name].resources:
@@ -86,6 +91,12 @@ def expressions_of(service: Service) -> Iterable[Expression]:
         yield from (suggestion.when, *(request.when for request in suggestion.requests))
     for cause in service.causes:
         yield from _conditions_of(cause)
+
+
+def _because(outcome: CauseOutcome) -> Iterable[Expression]:
+    """The conditions that earned a cause its points."""
+    for group in outcome.cause.points:
+        yield from (reason.when for reason in group.reasons if reason.because in outcome.because)
 
 
 def _conditions_of(cause: Cause) -> Iterable[Expression]:

@@ -38,6 +38,7 @@ class _Fact:
 def voice(**facts: _Fact) -> Voice:
     texts = {
         ("layout", "unknown"): "not known",
+        ("layout", "list-separator"): ",",
         ("potassium", "label"): "potassium",
         ("potassium", "reading"): "potassium {{ potassium.value }}",
         ("sodium", "label"): "sodium",
