@@ -218,6 +218,10 @@ class Service:
         others = sorted(set(self.words) - {self.default_language})
         return (self.default_language, *others)
 
+    def prepare(self) -> None:
+        """Compute what every call needs, so that the first call does not wait for it."""
+        _ = (self.relevance, self.governed, self.beside)
+
     @cached_property
     def relevance(self) -> Relevance:
         """Which rules a record can concern."""

@@ -34,5 +34,7 @@ def load(folder: Path, *, thorough_on: date | None = None) -> Knowledge:
     if problems.found:
         raise KnowledgeError(problems.found)
     load_models()
+    for service in services.values():
+        service.prepare()
     version = "+".join(service.version for service in services.values())
     return Knowledge(version=version, services=services)

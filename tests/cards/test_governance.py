@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from cds_service.cli import main
 from cds_service.errors import KnowledgeError
 from cds_service.knowledge import Service, load
+from cds_service.knowledge.library import Problems
+from cds_service.safety_case import load_hazards
 
 from .conversations import FIXTURES
 
@@ -37,3 +42,19 @@ def test_the_knowledge_is_sound_on_the_day_it_was_reviewed() -> None:
 def test_an_overdue_review_is_a_problem() -> None:
     with pytest.raises(KnowledgeError, match="was due for review on 2027-11-22"):
         load(PROJECT / "cards", thorough_on=date(2027, 11, 23))
+
+
+def test_the_safety_case_is_written_from_the_hazard_log_as_it_is() -> None:
+    result = CliRunner().invoke(main, ["safety-case", "--check"])
+    assert result.exit_code == 0, result.output
+
+
+def test_a_hazard_without_its_rule_or_test_is_a_problem(tmp_path: Path, service: Service) -> None:
+    log = (PROJECT / "docs" / "safety" / "hazards.yaml").read_text(encoding="utf-8")
+    folder = tmp_path / "docs" / "safety"
+    folder.mkdir(parents=True)
+    (folder / "hazards.yaml").write_text(log.replace("R20,", "R200,"), encoding="utf-8")
+    problems = Problems(folder)
+    load_hazards(folder / "hazards.yaml", service, problems)
+    assert "safety/hazards.yaml: H1: there is no rule R200" in problems.found
+    assert any("there is no test tests/" in problem for problem in problems.found)
