@@ -33,7 +33,7 @@ def create_app(
     """
     settings = settings or from_environment()
     knowledge = knowledge or load(settings.cards_dir)
-    clock = clock or _now
+    clock = clock or now
 
     app = Flask(__name__, static_folder=None)
     app.logger.setLevel(settings.log_level)
@@ -57,7 +57,8 @@ def application() -> Flask:
         sys.exit(str(error))
 
 
-def _now() -> datetime:
+def now() -> datetime:
+    """The clock, read here and nowhere else."""
     return datetime.now(UTC)
 
 

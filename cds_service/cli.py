@@ -11,7 +11,7 @@ import click
 import orjson
 from rich.console import Console
 
-from cds_service import __version__, explanation
+from cds_service import __version__, explanation, now
 from cds_service.errors import CDSError, KnowledgeError, StartError
 from cds_service.hooks import load_context
 from cds_service.knowledge import Knowledge, Service, load
@@ -19,12 +19,12 @@ from cds_service.knowledge.artifacts import Call
 from cds_service.knowledge.library import Problems
 from cds_service.patient_files import as_retrieved, patient_id, read_resources
 from cds_service.prefetch import complete
-from cds_service.safety_case import load_hazards, write_safety_case
+from cds_service.safety_case import Hazard, load_hazards, write_safety_case
 from cds_service.schemas import load_request
 from cds_service.settings import Settings, from_environment
 
 _DAY = "%Y-%m-%d"
-_now = click.option(
+_today = click.option(
     "--today",
     type=click.DateTime([_DAY]),
     help="Answer as if today were this day (default: the clock's).",
@@ -74,13 +74,14 @@ def check(show_coverage: bool) -> None:
     """Check everything in cards/: every problem at once, with file and key."""
     settings = _settings()
     try:
-        knowledge = load(settings.cards_dir, thorough_on=datetime.now(UTC).date())  # noqa: TID251
+        knowledge = load(settings.cards_dir, thorough_on=now().date())
     except KnowledgeError as error:
         for problem in error.problems:
             click.echo(problem, err=True)
         _stop(f"{len(error.problems)} problems in {settings.cards_dir.name}/")
     for service in knowledge.services.values():
-        _check_hazards(settings, service)
+        if _safety_folder(settings).is_dir():  # an installed service has no hazard log
+            _hazards(_safety_folder(settings), service)
         if show_coverage:
             Console().print(explanation.coverage(service))
         examples = sum(map(len, service.examples.values()))
@@ -95,13 +96,9 @@ def check(show_coverage: bool) -> None:
 @click.option("--check", "only_check", is_flag=True, help="Only say whether the page is current.")
 def safety_case(only_check: bool) -> None:
     """Write docs/safety/safety-case.md from the hazard log and the knowledge."""
-    folder = _settings().cards_dir.parent / "docs" / "safety"
-    knowledge = _knowledge()
-    problems = Problems(folder)
-    for service in knowledge.services.values():
-        hazards = load_hazards(folder / "hazards.yaml", service, problems)
-        if problems.found:
-            _stop("\n".join(problems.found))
+    folder = _safety_folder(_settings())
+    for service in _knowledge().services.values():
+        hazards = _hazards(folder, service)
         questions = (folder / "open-questions.md").read_text(encoding="utf-8")
         page = write_safety_case(service, hazards, questions)
         path = folder / "safety-case.md"
@@ -113,7 +110,7 @@ def safety_case(only_check: bool) -> None:
 
 @main.command()
 @_file
-@_now
+@_today
 @_language
 @_as_json
 def explain(path: Path, today: datetime | None, language: str | None, as_json: bool) -> None:
@@ -141,7 +138,7 @@ def explain(path: Path, today: datetime | None, language: str | None, as_json: b
 
 @main.command()
 @_file
-@_now
+@_today
 @_language
 @_as_json
 def cards(path: Path, today: datetime | None, language: str | None, as_json: bool) -> None:
@@ -167,14 +164,16 @@ def cards(path: Path, today: datetime | None, language: str | None, as_json: boo
         explanation.print_cards(Console(), answer.cards)
 
 
-def _check_hazards(settings: Settings, service: Service) -> None:
-    """The hazard log of a checkout; an installed service has none."""
-    path = settings.cards_dir.parent / "docs" / "safety" / "hazards.yaml"
-    problems = Problems(path.parent)
-    if path.is_file():
-        load_hazards(path, service, problems)
+def _safety_folder(settings: Settings) -> Path:
+    return settings.cards_dir.parent / "docs" / "safety"
+
+
+def _hazards(folder: Path, service: Service) -> tuple[Hazard, ...]:
+    problems = Problems(folder)
+    hazards = load_hazards(folder / "hazards.yaml", service, problems)
     if problems.found:
         _stop("\n".join(problems.found))
+    return hazards
 
 
 def _show(service: Service, call: Call, *, as_json: bool) -> None:
@@ -216,7 +215,7 @@ def _known(language: str | None, service: Service) -> str:
 
 def _at(today: datetime | None) -> datetime:
     if today is None:
-        return datetime.now(UTC)  # noqa: TID251
+        return now()
     return today.replace(hour=12, tzinfo=UTC)
 
 

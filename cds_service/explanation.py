@@ -17,6 +17,7 @@ from rich.tree import Tree
 
 from cds_service.knowledge.answering import decide
 from cds_service.knowledge.artifacts import Call, Card
+from cds_service.knowledge.concepts import reference_of
 from cds_service.knowledge.content import LEVELS, Rule, Service
 from cds_service.knowledge.evaluation import Evaluation, judge
 from cds_service.knowledge.examples import ExampleFacts, rule_result
@@ -79,7 +80,7 @@ def _fact(fact: Any) -> dict[str, Any]:
     for member in fields(fact):
         value = getattr(fact, member.name)
         if member.name == "resources":
-            references = [f"{each.get('resourceType')}/{each.get('id', '?')}" for each in value]
+            references = [reference_of(each) for each in value]
             told |= {"resources": references} if references else {}
         elif value not in (None, (), 0, ""):
             told[member.name] = number_text(value) if isinstance(value, Interval) else value

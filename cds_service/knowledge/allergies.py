@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cds_service.knowledge.artifacts import Resource
 from cds_service.knowledge.conditions import code_of, name_of
-from cds_service.knowledge.record import PatientRecord, Statement
+from cds_service.knowledge.record import Key, PatientRecord, Statement, with_past
 
 _OVER = frozenset({"inactive", "resolved"})
 _NEVER_WAS = frozenset({"refuted", "entered-in-error"})
@@ -37,11 +38,9 @@ class AllergyFact:
 
 def read_allergy(definition: AllergyDefinition, record: PatientRecord) -> AllergyFact:
     """The fact that a definition gives on a record."""
-    # "History of a reaction to …" is an allergy still.
-    value_sets = (*definition.value_sets, *(f"past:{each}" for each in definition.value_sets))
     valid = [
         statement
-        for statement in record.statements("AllergyIntolerance", value_sets)
+        for statement in record.statements("AllergyIntolerance", _value_sets(definition))
         if code_of(statement.resource.get("verificationStatus")) not in _NEVER_WAS
         and code_of(statement.resource.get("clinicalStatus")) not in _OVER
     ]
@@ -54,6 +53,15 @@ def read_allergy(definition: AllergyDefinition, record: PatientRecord) -> Allerg
         names=tuple(dict.fromkeys(name_of(each.concept) for each in valid)),
         resources=tuple(each.resource for each in valid),
     )
+
+
+def keys_of_allergy(definition: AllergyDefinition) -> Iterable[Key]:
+    """Where in the record's index such a fact looks."""
+    yield from (("AllergyIntolerance", value_set) for value_set in _value_sets(definition))
+
+
+def _value_sets(definition: AllergyDefinition) -> tuple[str, ...]:
+    return with_past(definition.value_sets)  # "history of a reaction to …" is an allergy still
 
 
 def _is_severe(statement: Statement, definition: AllergyDefinition, record: PatientRecord) -> bool:

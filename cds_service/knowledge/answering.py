@@ -71,8 +71,7 @@ def _fact_names(service: Service, expressions: Iterable[Expression]) -> set[str]
     names: set[str] = set()
     open_ = list(expressions)
     while open_:
-        for path in open_.pop().names:
-            name = path.partition(".")[0]
+        for name in open_.pop().facts:
             definition = service.facts[name]
             if name not in names and isinstance(definition, ExpressionDefinition):
                 open_.append(definition.expression)

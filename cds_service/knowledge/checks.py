@@ -12,7 +12,7 @@ from cds_service.knowledge import examples, word_checks
 from cds_service.knowledge.answering import expressions_of
 from cds_service.knowledge.content import Rule, Service, SuggestionRule
 from cds_service.knowledge.evaluation import ALL_CAUSES, ALL_DRUGS, ALL_MEASURES
-from cds_service.knowledge.facts import ExpressionDefinition, GroupDefinition
+from cds_service.knowledge.facts import made_of
 from cds_service.knowledge.library import Library, Problems
 
 _TOKEN = re.compile(r"\{\{(.*?)\}\}")
@@ -137,7 +137,7 @@ class _Checker:
     def check_use(self) -> None:
         """No fact, value set or words of records that nothing uses."""
         service = self._service
-        used = {path.partition(".")[0] for each in expressions_of(service) for path in each.names}
+        used = {name for each in expressions_of(service) for name in each.facts}
         for words in service.words.values():
             for text in words.texts.values():
                 used.update(placeholder.fact for placeholder in text.placeholders)
@@ -149,14 +149,9 @@ class _Checker:
 
 
 def _below(name: str, service: Service) -> Iterable[str]:
-    """The facts that a group or an expression fact is made of."""
+    """The facts that a group or an expression fact is made of, all the way down."""
     definition = service.facts.get(name)
-    below: Iterable[str] = ()
-    if isinstance(definition, GroupDefinition):
-        below = [each for alternatives in definition.facts for each in alternatives]
-    elif isinstance(definition, ExpressionDefinition):
-        below = [path.partition(".")[0] for path in definition.expression.names]
-    for each in below:
+    for each in made_of(definition) if definition else ():
         yield each
         yield from _below(each, service)
 

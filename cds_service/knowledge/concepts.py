@@ -92,3 +92,8 @@ def _resolve(
 def id_of(reference: str) -> str:
     """The id in a relative, absolute, versioned or urn:uuid reference (FHIR R4, 2.3.0.1)."""
     return reference.partition("/_history/")[0].rpartition("/")[2].rpartition(":")[2]
+
+
+def reference_of(resource: Resource) -> str:
+    """Where a resource stands, as a relative FHIR reference."""
+    return f"{resource.get('resourceType')}/{resource.get('id', '?')}"

@@ -10,7 +10,7 @@ from typing import Any
 from cds_service.knowledge import dates
 from cds_service.knowledge.artifacts import Resource
 from cds_service.knowledge.quantities import Interval, Number
-from cds_service.knowledge.record import PatientRecord, Statement
+from cds_service.knowledge.record import Key, PatientRecord, Statement, with_past
 
 _NO_LONGER = frozenset({"inactive", "remission", "resolved"})
 _NEVER_WAS = frozenset({"refuted", "entered-in-error"})
@@ -99,18 +99,15 @@ def read_condition(definition: ConditionDefinition, record: PatientRecord) -> Co
     return _summarise(current, refuted, record)
 
 
-def _value_sets(definition: ConditionDefinition) -> tuple[str, ...]:
-    """With past problems also those that the words call past: "history of falls"."""
-    if not definition.any_status:
-        return definition.value_sets
-    return (*definition.value_sets, *(f"past:{each}" for each in definition.value_sets))
-
-
-def keys_of_condition(definition: ConditionDefinition) -> Iterable[tuple[str, str]]:
+def keys_of_condition(definition: ConditionDefinition) -> Iterable[Key]:
     """Where in the record's index such a fact looks."""
     yield from (("Condition", value_set) for value_set in _value_sets(definition))
     if definition.visit_reason is not None:
         yield from (("Encounter", value_set) for value_set in definition.value_sets)
+
+
+def _value_sets(definition: ConditionDefinition) -> tuple[str, ...]:
+    return with_past(definition.value_sets) if definition.any_status else definition.value_sets
 
 
 def _summarise(

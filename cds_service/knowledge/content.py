@@ -220,7 +220,7 @@ class Service:
 
     def prepare(self) -> None:
         """Compute what every call needs, so that the first call does not wait for it."""
-        _ = (self.relevance, self.governed, self.beside)
+        _ = (self.relevance, self.governed, self.silencing_rules, self.beside)
 
     @cached_property
     def relevance(self) -> Relevance:
@@ -240,6 +240,11 @@ class Service:
             **{each.governance.id: each.governance for each in self.suggestions},
             **self.drugs,
         }
+
+    @cached_property
+    def silencing_rules(self) -> tuple[Rule, ...]:
+        """The rules that answer with no card at all when they apply."""
+        return tuple(rule for rule in self.rules if rule.id in self.gate.silence)
 
     @cached_property
     def beside(self) -> Mapping[str, tuple[str, ...]]:

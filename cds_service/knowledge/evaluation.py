@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from cds_service.knowledge.content import LEVELS, Cause, Reason, Rule, Service
+from cds_service.knowledge.content import LEVELS, Cause, Reason, Rule, Service, Withhold
 from cds_service.knowledge.facts import Facts
 from cds_service.knowledge.record import PatientRecord
 
@@ -73,11 +73,6 @@ class Evaluation:
     withheld: Mapping[str, tuple[Because, ...]] = field(default_factory=dict)
     only_slots: frozenset[str] | None = None
 
-    def applies(self, rule_id: str) -> bool:
-        """Whether a rule applies at any level."""
-        outcome = self.outcomes.get(rule_id)
-        return outcome is not None and outcome.level is not None
-
     def why_withheld(self, *items: str) -> tuple[Because, ...]:
         """The reasons against any of the items, each once."""
         reasons = (reason for item in items for reason in self.withheld.get(item, ()))
@@ -88,24 +83,26 @@ def evaluate(service: Service, record: PatientRecord) -> Evaluation:
     """The outcomes for a record; rules are looked at only once the gate may open."""
     absent = service.relevance.absent_facts(service, record)
     facts = Facts(service.facts, record, absent=absent)
-    silent = [rule for rule in service.rules if rule.id in service.gate.silence]
-    if any(judge(rule, facts).level for rule in silent):
+    if any(judge(rule, facts).level for rule in service.silencing_rules):
         return Evaluation(facts, GateState.CLOSED)
+
+    def both_readings() -> list[Facts]:
+        """With two different values at one time, the safer outcome of both counts (R09)."""
+        return [facts, Facts(service.facts, record, absent=absent, highest=True)]
+
     anxiety = service.gate.anxiety.evaluate(facts)
-    readings = [facts]
     if facts.conflicts and anxiety is not True:
-        # Two different values at one time: the safer reading opens the gate (R09).
-        readings.append(Facts(service.facts, record, absent=absent, highest=True))
-        anxiety = service.gate.anxiety.evaluate(readings[1])
+        anxiety = service.gate.anxiety.evaluate(both_readings()[1])
     if anxiety is not True:
         unchecked = service.gate.unchecked.evaluate(facts) is True and anxiety is None
         return Evaluation(facts, GateState.UNCHECKED if unchecked else GateState.CLOSED)
     rules = service.relevance.rules_to_judge(service, record)
-    evaluation = assess(service, readings, rules)
-    if not facts.conflicts or len(readings) > 1:
-        return evaluation
-    other = Facts(service.facts, record, absent=absent, highest=True)
-    return assess(service, [facts, other], rules)
+    if not facts.conflicts:
+        evaluation = assess(service, [facts], rules)
+        # Judging may be the first to ask for a value that has a rival.
+        if not facts.conflicts:
+            return evaluation
+    return assess(service, both_readings(), rules)
 
 
 def assess(
@@ -178,13 +175,18 @@ def _withheld(
     found: dict[str, list[Because]] = {}
     for outcome in outcomes:
         for withhold in outcome.rule.withhold:
-            if withhold.when is None:
-                holds = outcome.level is not None
-            else:
-                holds = any(withhold.when.evaluate(facts) is True for facts in readings)
-            for item in withhold.items if holds else ():
+            for item in withhold.items if withholds(withhold, outcome, readings) else ():
                 found.setdefault(item, []).append(Because(outcome.rule.id, withhold.because))
     return {item: tuple(reasons) for item, reasons in found.items()}
+
+
+def withholds(
+    withhold: Withhold, outcome: RuleOutcome, readings: Sequence[Mapping[str, Any]]
+) -> bool:
+    """Whether a rule takes its items away: in any reading, or whenever it applies."""
+    if withhold.when is None:
+        return outcome.level is not None
+    return any(withhold.when.evaluate(facts) is True for facts in readings)
 
 
 def _only_slots(outcomes: Mapping[str, RuleOutcome]) -> frozenset[str] | None:

@@ -9,7 +9,7 @@ from typing import Any
 from cds_service.knowledge.allergies import AllergyDefinition, AllergyFact
 from cds_service.knowledge.conditions import ConditionDefinition, ConditionFact
 from cds_service.knowledge.content import Cause, Example, Rule, Service
-from cds_service.knowledge.evaluation import CauseOutcome, RuleOutcome, judge, weigh
+from cds_service.knowledge.evaluation import CauseOutcome, RuleOutcome, judge, weigh, withholds
 from cds_service.knowledge.facts import (
     Definition,
     ExpressionDefinition,
@@ -186,7 +186,7 @@ def cause_result(outcome: CauseOutcome, least_points: int) -> str:
 
 def withheld_items(rule: Rule, facts: Mapping[str, Any]) -> Iterable[str]:
     """What a rule withholds on these facts."""
-    applies = judge(rule, facts).level is not None
+    outcome = judge(rule, facts)
     for withhold in rule.withhold:
-        if applies if withhold.when is None else withhold.when.evaluate(facts) is True:
+        if withholds(withhold, outcome, [facts]):
             yield from withhold.items

@@ -40,6 +40,11 @@ class Expression:
     evaluate: Evaluate
     type: str
 
+    @property
+    def facts(self) -> tuple[str, ...]:
+        """The names of the facts, without their members."""
+        return tuple(path.partition(".")[0] for path in self.names)
+
 
 @dataclass(frozen=True, slots=True)
 class _Compiled:

@@ -8,17 +8,15 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from cds_service.knowledge import dates
-from cds_service.knowledge.allergies import AllergyDefinition, AllergyFact, read_allergy
+from cds_service.knowledge.allergies import AllergyDefinition, read_allergy
 from cds_service.knowledge.artifacts import Resource
-from cds_service.knowledge.conditions import ConditionDefinition, ConditionFact, read_condition
+from cds_service.knowledge.conditions import ConditionDefinition, read_condition
 from cds_service.knowledge.medications import (
     MedicationDefinition,
-    MedicationFact,
     read_medication,
 )
 from cds_service.knowledge.observations import (
     ObservationDefinition,
-    ObservationFact,
     read_observation,
 )
 from cds_service.knowledge.record import PatientRecord
@@ -116,15 +114,14 @@ class GroupFact:
         return not (self.missing or self.stale or self.unreadable or self.not_retrieved)
 
 
-Fact = (
-    ConditionFact
-    | ObservationFact
-    | MedicationFact
-    | AllergyFact
-    | ValueFact
-    | ListFact
-    | GroupFact
-)
+def made_of(definition: Definition) -> tuple[str, ...]:
+    """The names of the facts that a group or an expression looks at itself."""
+    match definition:
+        case GroupDefinition(facts):
+            return tuple(name for alternatives in facts for name in alternatives)
+        case ExpressionDefinition(expression):
+            return expression.facts
+    return ()
 
 
 class Facts(dict[str, Any]):

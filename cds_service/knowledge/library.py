@@ -92,7 +92,6 @@ class Library:
     terminology: Terminology
     quantities: Mapping[str, Quantity]
     references: Mapping[str, Source]
-    reference_kinds: Mapping[str, str]
     codes: Mapping[str, Mapping[str, tuple[str, ...]]]  # value set, system: codes as written
 
 
@@ -104,13 +103,11 @@ def load_library(folder: Path, problems: Problems, *, thorough: bool = False) ->
     phrases, negation = _load_record_text(folder / "record-text.yaml", titles, problems)
     for set_id in phrases:
         titles.setdefault(set_id, set_id)
-    references, kinds = _load_references(folder / "references.yaml", problems)
     return Library(
         value_sets=titles,
         terminology=Terminology(_by_system(codes), phrases, negation),
         quantities=_load_quantities(folder / "quantities.yaml", problems),
-        references=references,
-        reference_kinds=kinds,
+        references=_load_references(folder / "references.yaml", problems),
         codes=codes,
     )
 
@@ -195,9 +192,9 @@ def _load_record_text(
     return phrases, Negation(tuple(before), negation["window"], tuple(data["past"]))
 
 
-def _load_references(path: Path, problems: Problems) -> tuple[dict[str, Source], dict[str, str]]:
+def _load_references(path: Path, problems: Problems) -> dict[str, Source]:
     entries = problems.read(path)
-    references, kinds = {}, {}
+    references = {}
     for key, entry in entries.items() if isinstance(entries, dict) else ():
         reference = problems.load(ReferenceSchema(), path, entry, key)
         if reference is not None:
@@ -205,8 +202,7 @@ def _load_references(path: Path, problems: Problems) -> tuple[dict[str, Source],
             if "year" in reference and str(reference["year"]) not in label:
                 label = f"{label} ({reference['year']})"
             references[key] = Source(label, reference.get("url"))
-            kinds[key] = reference["kind"]
-    return references, kinds
+    return references
 
 
 def _load_quantities(path: Path, problems: Problems) -> dict[str, Quantity]:

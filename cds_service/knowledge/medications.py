@@ -12,7 +12,7 @@ from cds_service.knowledge import dates
 from cds_service.knowledge.artifacts import Resource, Retrieval
 from cds_service.knowledge.conditions import name_of, text_of
 from cds_service.knowledge.quantities import Interval, Number
-from cds_service.knowledge.record import PatientRecord, Statement
+from cds_service.knowledge.record import Key, PatientRecord, Statement
 
 _KINDS = ("MedicationRequest", "MedicationStatement")
 _IN_FORCE = frozenset({"active", "on-hold", "unknown"})
@@ -110,6 +110,11 @@ def read_medication(definition: MedicationDefinition, record: PatientRecord) -> 
     )
 
 
+def keys_of_medication(definition: MedicationDefinition) -> Iterable[Key]:
+    """Where in the record's index such a fact looks."""
+    yield from ((kind, value_set) for kind in _KINDS for value_set in definition.value_sets)
+
+
 def _absent(record: PatientRecord) -> bool | None:
     """False when what is not on the lists is not taken; None when a list did not come whole."""
     statements = record.states.get("medicationStatements", Retrieval.MISSING)
@@ -161,7 +166,7 @@ def _end(resource: Resource) -> date | None:
 
 def _periods(resource: Resource) -> Iterable[dict[str, Any]]:
     """Every period that bounds the use: of the statement, the dosage, the dispensing."""
-    yield from (_object(resource.get("effectivePeriod")),)
+    yield _object(resource.get("effectivePeriod"))
     dosages = resource.get("dosageInstruction", resource.get("dosage"))
     for dosage in dosages if isinstance(dosages, list) else ():
         repeat = _object(_object(_object(dosage).get("timing")).get("repeat"))
@@ -253,16 +258,13 @@ def _cover(
 
 def _unbroken(courses: list[_Course], until: date, today: date) -> float | None:
     """Days of cover that reach back from `until` with no gap above 14 days."""
-    spans = sorted(
-        (
-            (course.start, course.end or (today if course.in_force else course.start))
-            for course in courses
-            if course.start
-        ),
-        reverse=True,
-    )
+    spans = [
+        (course.end or (today if course.in_force else course.start), course.start)
+        for course in courses
+        if course.start
+    ]
     reached = until
-    for start, end in sorted(spans, key=lambda span: span[1], reverse=True):
+    for end, start in sorted(spans, reverse=True):
         if reached - end <= _GAP and start < reached:
             reached = start
     return float((until - reached).days) if spans else None

@@ -17,8 +17,8 @@ from cds_service.knowledge.facts import (
 from cds_service.knowledge.medications import MedicationDefinition
 from cds_service.knowledge.observations import ObservationDefinition
 
-MEMBERS: Mapping[str, Mapping[str, str]] = {
-    "condition": {
+_MEMBERS: Mapping[type, Mapping[str, str]] = {
+    ConditionDefinition: {
         "value": BOOLEAN,
         "present": BOOLEAN,
         "certain": BOOLEAN,
@@ -30,7 +30,7 @@ MEMBERS: Mapping[str, Mapping[str, str]] = {
         "onset_date": TEXT,
         "names": TEXTS,
     },
-    "observation": {
+    ObservationDefinition: {
         "value": NUMBER,
         "state": TEXT,
         "present": BOOLEAN,
@@ -45,7 +45,7 @@ MEMBERS: Mapping[str, Mapping[str, str]] = {
         "count": NUMBER,
         "span_days": NUMBER,
     },
-    "medication": {
+    MedicationDefinition: {
         "value": BOOLEAN,
         "active": BOOLEAN,
         "present": BOOLEAN,
@@ -62,8 +62,8 @@ MEMBERS: Mapping[str, Mapping[str, str]] = {
         "names": TEXTS,
         "date": TEXT,
     },
-    "allergy": {"value": BOOLEAN, "present": BOOLEAN, "severe": BOOLEAN, "names": TEXTS},
-    "list": {
+    AllergyDefinition: {"value": BOOLEAN, "present": BOOLEAN, "severe": BOOLEAN, "names": TEXTS},
+    ListDefinition: {
         "value": BOOLEAN,
         "complete": BOOLEAN,
         "unreadable": NUMBER,
@@ -71,7 +71,7 @@ MEMBERS: Mapping[str, Mapping[str, str]] = {
         "other_patient": NUMBER,
         "future": NUMBER,
     },
-    "group": {
+    GroupDefinition: {
         "value": BOOLEAN,
         "missing": TEXTS,
         "stale": TEXTS,
@@ -79,14 +79,6 @@ MEMBERS: Mapping[str, Mapping[str, str]] = {
         "conflicting": TEXTS,
         "not_retrieved": TEXTS,
     },
-}
-_KINDS: Mapping[type, Mapping[str, str]] = {
-    ConditionDefinition: MEMBERS["condition"],
-    ObservationDefinition: MEMBERS["observation"],
-    MedicationDefinition: MEMBERS["medication"],
-    AllergyDefinition: MEMBERS["allergy"],
-    ListDefinition: MEMBERS["list"],
-    GroupDefinition: MEMBERS["group"],
 }
 _PATIENT_TYPES = {"age": NUMBER, "sex": TEXT, "deceased": BOOLEAN, "user": TEXT}
 
@@ -106,4 +98,4 @@ def _members(definition: Definition) -> Mapping[str, str]:
         return {"value": type_, "present": type_}
     if isinstance(definition, ExpressionDefinition):
         return {"value": definition.expression.type, "present": definition.expression.type}
-    return _KINDS[type(definition)]
+    return _MEMBERS[type(definition)]

@@ -11,7 +11,7 @@ from cds_service.knowledge import dates
 from cds_service.knowledge.artifacts import Resource
 from cds_service.knowledge.conditions import code_of, text_of, written
 from cds_service.knowledge.quantities import Interval, Number, Quantity
-from cds_service.knowledge.record import PatientRecord, Statement
+from cds_service.knowledge.record import Key, PatientRecord, Statement
 
 _FINAL = frozenset({"final", "amended", "corrected"})
 # Older than this is missing, not stale (R07).
@@ -91,6 +91,11 @@ def read_observation(
     if not newest:
         return _unreadable(groups[0][0])
     return _choose(newest, groups[1:], definition, record, highest)
+
+
+def keys_of_observation(definition: ObservationDefinition) -> Iterable[Key]:
+    """Where in the record's index such a fact looks."""
+    yield from (("Observation", value_set) for value_set in definition.value_sets)
 
 
 def _choose(

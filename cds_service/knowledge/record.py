@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import cast
 
 from cds_service.knowledge import dates
 from cds_service.knowledge.artifacts import Call, Resource, Retrieval
@@ -19,13 +20,16 @@ from cds_service.knowledge.concepts import (
 )
 from cds_service.knowledge.terminology import Terminology
 
-# FHIR DSTU2 and STU3 names of the resources that we read.
+Key = tuple[str, str]  # a kind and a value set, as the record is indexed
+
+# The kinds whose absence each prefetch key speaks of.
 _KINDS = {
     "conditions": ("Condition",),
     "allergies": ("AllergyIntolerance",),
     "medicationRequests": ("MedicationRequest",),
     "medicationStatements": ("MedicationStatement",),
 }
+# FHIR DSTU2 and STU3 names of resources that we read.
 _FORMER_TYPES = frozenset({"MedicationOrder", "DiagnosticOrder", "MedicationPrescription"})
 
 
@@ -41,11 +45,6 @@ class Statement:
     element: Resource
     concept: Resource
     is_weak: bool = False
-
-    @property
-    def reference(self) -> str:
-        """Where it stands, as a relative FHIR reference."""
-        return f"{self.resource.get('resourceType')}/{self.resource.get('id', '?')}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +70,13 @@ class PatientRecord:
         self.states = call.retrieved.states
         self.patient: Resource | None = None
         self._terminology = terminology
-        self._index: dict[tuple[str, str], list[Statement]] = {}
+        self._index: dict[Key, list[Statement]] = {}
         self._present: dict[str, set[str]] = {}
         self._set_aside: Counter[tuple[str, str]] = Counter()
         self._read(call.retrieved.resources)
 
     @property
-    def keys(self) -> Iterable[tuple[str, str]]:
+    def keys(self) -> Iterable[Key]:
         """The kinds and value sets of which the record holds something."""
         return self._index.keys()
 
@@ -250,7 +249,7 @@ class PatientRecord:
         for value_sets, by_words in ((match.codes, False), (match.words, True)):
             for value_set in value_sets:
                 is_weak = by_words or value_set.endswith("-nonspecific")
-                statement = Statement(resource, element, concept, is_weak)  # type: ignore[arg-type]
+                statement = Statement(resource, element, cast(Resource, concept), is_weak)
                 self._index.setdefault((kind, value_set), []).append(statement)
                 self._present.setdefault(kind, set()).add(value_set)
         return _KNOWN
@@ -268,6 +267,11 @@ class PatientRecord:
     def birth(self) -> dates.Span | None:
         """The date of birth, or None when it is missing or no date."""
         return dates.read(self.patient.get("birthDate")) if self.patient else None
+
+
+def with_past(value_sets: tuple[str, ...]) -> tuple[str, ...]:
+    """The value sets, and what the words call past of them: "history of falls"."""
+    return (*value_sets, *(f"past:{each}" for each in value_sets))
 
 
 _KNOWN, _UNKNOWN, _OTHER = "known", "unknown", "other"

@@ -12,24 +12,22 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from cds_service.knowledge.allergies import AllergyDefinition, keys_of_allergy
 from cds_service.knowledge.artifacts import Call, Retrieval, Retrieved
 from cds_service.knowledge.conditions import ConditionDefinition, keys_of_condition
 from cds_service.knowledge.content import Rule, Service
-from cds_service.knowledge.evaluation import RuleOutcome, judge
-from cds_service.knowledge.expressions import Expression
+from cds_service.knowledge.evaluation import RuleOutcome, judge, withholds
 from cds_service.knowledge.facts import (
     Definition,
-    ExpressionDefinition,
     Facts,
-    GroupDefinition,
     ListDefinition,
     PatientDefinition,
+    made_of,
 )
-from cds_service.knowledge.medications import MedicationDefinition
-from cds_service.knowledge.observations import ObservationDefinition
-from cds_service.knowledge.record import PatientRecord
+from cds_service.knowledge.medications import MedicationDefinition, keys_of_medication
+from cds_service.knowledge.observations import ObservationDefinition, keys_of_observation
+from cds_service.knowledge.record import Key, PatientRecord
 
-Key = tuple[str, str]  # a FHIR resource type and a value set, as the record is indexed
 _ALWAYS: Key = ("", "")
 
 
@@ -81,7 +79,8 @@ def relevance_of(service: Service) -> Relevance:
     for number, rule in enumerate(service.rules):
         for key in _keys_of_rule(rule, service.facts):
             rules[key].add(number)
-        if any(_withholds(each.when, baseline[rule.id], facts) for each in rule.withhold):
+        outcome = baseline[rule.id]
+        if any(withholds(each, outcome, [facts]) for each in rule.withhold):
             rules[_ALWAYS].add(number)
     touched: dict[Key, set[str]] = defaultdict(set)
     for name in service.facts:
@@ -95,10 +94,6 @@ def relevance_of(service: Service) -> Relevance:
     )
 
 
-def _withholds(when: Expression | None, outcome: RuleOutcome, facts: Facts) -> bool:
-    return outcome.level is not None if when is None else when.evaluate(facts) is True
-
-
 def _empty_record(service: Service) -> PatientRecord:
     states = dict.fromkeys(service.prefetch, Retrieval.COMPLETE)
     call = Call(
@@ -109,34 +104,23 @@ def _empty_record(service: Service) -> PatientRecord:
 
 def _keys_of_rule(rule: Rule, definitions: Mapping[str, Definition]) -> Iterable[Key]:
     conditions = [*rule.levels.values(), *(each.when for each in rule.withhold), rule.section_when]
-    for condition in conditions:
-        yield from _keys_of_expression(condition, definitions)
-
-
-def _keys_of_expression(
-    expression: Expression | None, definitions: Mapping[str, Definition]
-) -> Iterable[Key]:
-    for path in expression.names if expression else ():
-        yield from _keys_of_fact(path.partition(".")[0], definitions)
+    for condition in filter(None, conditions):
+        for name in condition.facts:
+            yield from _keys_of_fact(name, definitions)
 
 
 def _keys_of_fact(name: str, definitions: Mapping[str, Definition]) -> Iterable[Key]:
     match definitions[name]:
         case PatientDefinition() | ListDefinition():
             yield _ALWAYS
-        case ExpressionDefinition(expression):
-            yield from _keys_of_expression(expression, definitions)
-        case GroupDefinition(facts):
-            for each in (each for alternatives in facts for each in alternatives):
-                yield from _keys_of_fact(each, definitions)
         case ConditionDefinition() as condition:
             yield from keys_of_condition(condition)
-        case ObservationDefinition(value_sets=value_sets):
-            yield from (("Observation", each) for each in value_sets)
-        case MedicationDefinition(value_sets=value_sets):
-            for kind in ("MedicationRequest", "MedicationStatement"):
-                yield from ((kind, each) for each in value_sets)
-        case allergy:
-            for each in allergy.value_sets:
-                yield ("AllergyIntolerance", each)
-                yield ("AllergyIntolerance", f"past:{each}")
+        case ObservationDefinition() as observation:
+            yield from keys_of_observation(observation)
+        case MedicationDefinition() as medication:
+            yield from keys_of_medication(medication)
+        case AllergyDefinition() as allergy:
+            yield from keys_of_allergy(allergy)
+        case made:
+            for below in made_of(made):
+                yield from _keys_of_fact(below, definitions)

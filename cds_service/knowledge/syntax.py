@@ -39,7 +39,7 @@ class Literal:
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """`%potassium` or `%potassium.value`; the bare name means the member `value`."""
+    """`%age` or `%age.value`; the bare name means the member `value`."""
 
     fact: str
     member: str

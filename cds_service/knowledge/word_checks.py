@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cds_service.knowledge.content import LEVELS, Service
 from cds_service.knowledge.expressions import BOOLEAN, NUMBER, TEXT, TEXTS
-from cds_service.knowledge.facts import GroupDefinition
+from cds_service.knowledge.facts import GroupDefinition, made_of
 from cds_service.knowledge.library import Problems
 from cds_service.knowledge.members import members_of
 from cds_service.knowledge.rendering import DIFFERENTIAL
@@ -66,7 +66,7 @@ def _needed(service: Service) -> Iterable[tuple[Key, bool]]:
                 yield ("override-reasons", reason.code), False
     for definition in service.facts.values():
         if isinstance(definition, GroupDefinition):
-            for name in (each for alternatives in definition.facts for each in alternatives):
+            for name in made_of(definition):
                 yield (name, "label"), False
     yield from _needed_by_rules(service)
     yield from _needed_by_causes(service)

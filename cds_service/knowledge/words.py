@@ -32,7 +32,7 @@ class FactName:
 
 @dataclass(frozen=True, slots=True)
 class Placeholder:
-    """`{{ potassium.value }}` in a text."""
+    """`{{ age.value }}` in a text."""
 
     fact: str
     member: str

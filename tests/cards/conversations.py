@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
@@ -10,9 +11,19 @@ from uuid import NAMESPACE_URL, uuid5
 from flask.testing import FlaskClient
 
 from cds_service.knowledge import Service
+from cds_service.knowledge.artifacts import Call, Retrieved
 from cds_service.patient_files import as_prefetch, patient_id, read_resources
 
 FIXTURES = Path(__file__).parent.parent.parent / "fixtures"
+# For tests that start from facts: nothing in it but who, when and in which language.
+CALL = Call(
+    retrieved=Retrieved((), {}),
+    patient_id="example",
+    user_id="Practitioner/example",
+    hook_instance="example",
+    now=datetime(2026, 11, 22, 12, tzinfo=UTC),
+    language="en",
+)
 PATIENTS = sorted((FIXTURES / "patients").glob("*.json"))
 _FORBIDDEN = {
     "resourceType": "OperationOutcome",

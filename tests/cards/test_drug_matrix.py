@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from cds_service.knowledge import Service
-from cds_service.knowledge.artifacts import Call, Retrieved
 from cds_service.knowledge.content import Example
 from cds_service.knowledge.evaluation import Evaluation, assess
 from cds_service.knowledge.examples import ExampleFacts
 from cds_service.knowledge.rendering import render
+
+from .conversations import CALL
 
 _SCOPE = {"R04", "R08", "R11"}
 _BENZODIAZEPINE = _SCOPE | {
@@ -66,15 +66,7 @@ def _reasons(service: Service, evaluation: Evaluation, drug: str) -> set[str]:
 
 
 def _details(service: Service, evaluation: Evaluation) -> str:
-    call = Call(
-        retrieved=Retrieved((), {}),
-        patient_id="example",
-        user_id="Practitioner/example",
-        hook_instance="example",
-        now=datetime(2026, 11, 22, 12, tzinfo=UTC),
-        language="en",
-    )
-    return "\n".join(card.detail for card in render(service, evaluation, call))
+    return "\n".join(card.detail for card in render(service, evaluation, CALL))
 
 
 @pytest.mark.parametrize("drug", MATRIX)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from markdown_it import MarkdownIt
 
 from cds_service.knowledge import load
 from cds_service.knowledge.allergies import AllergyDefinition
-from cds_service.knowledge.artifacts import Call, Card, Retrieved
+from cds_service.knowledge.artifacts import Call, Card
 from cds_service.knowledge.conditions import ConditionDefinition
 from cds_service.knowledge.evaluation import Evaluation, GateState, assess, judge
 from cds_service.knowledge.examples import ExampleFacts
@@ -20,16 +20,10 @@ from cds_service.knowledge.medications import MedicationDefinition
 from cds_service.knowledge.observations import ObservationDefinition
 from cds_service.knowledge.rendering import render
 
+from .conversations import CALL
+
 SERVICE = load(Path(__file__).parent.parent.parent / "cards").services["anxiety-leg-weakness"]
 ANXIOUS = {"anxiety_condition": True, "gad": True, "gad7": 16, "fatigue": True}
-CALL = Call(
-    retrieved=Retrieved((), {}),
-    patient_id="example",
-    user_id="Practitioner/example",
-    hook_instance="example",
-    now=datetime(2026, 11, 22, 12, tzinfo=UTC),
-    language="en",
-)
 CRITICAL_FIRST = ("critical", "warning", "info")
 
 
@@ -160,14 +154,7 @@ def test_all_languages_give_the_same_cards(told: dict[str, Any]) -> None:
 
 
 def _in(language: str) -> Call:
-    return Call(
-        retrieved=CALL.retrieved,
-        patient_id=CALL.patient_id,
-        user_id=CALL.user_id,
-        hook_instance=CALL.hook_instance,
-        now=CALL.now,
-        language=language,
-    )
+    return replace(CALL, language=language)
 
 
 HOSTILE = st.text(

@@ -24,6 +24,7 @@ from resources import (
 )
 
 from cds_service.knowledge.artifacts import Resource, Retrieval
+from cds_service.knowledge.concepts import reference_of
 from cds_service.knowledge.content import Service
 from cds_service.knowledge.record import PatientRecord, SetAside
 
@@ -51,7 +52,7 @@ def test_a_resource_in_two_value_sets_is_one_statement(record_of: RecordOf) -> N
 
 def test_a_statement_says_where_it_stands(record_of: RecordOf) -> None:
     (one,) = record_of(condition(id="c1")).statements("Condition", ["anxiety"])
-    assert one.reference == "Condition/c1"
+    assert reference_of(one.resource) == "Condition/c1"
 
 
 def test_a_resource_under_two_prefetch_keys_is_read_once(record_of: RecordOf) -> None:
