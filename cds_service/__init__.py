@@ -4,22 +4,32 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
+import structlog
 from flask import Flask, Response, request
 from flask_cors import CORS
 
-from cds_service.api import EXTENSION, Collaborators, Knowledge, cds_hooks
+from cds_service import logs
+from cds_service.api import EXTENSION, Collaborators, Knowledge, cds_hooks, notes
+from cds_service.auth import Clients, clients_of
 from cds_service.errors import StartError
 from cds_service.knowledge import load
-from cds_service.settings import Settings, from_environment
+from cds_service.limits import limit_calls
+from cds_service.metrics import Metrics
+from cds_service.operations import operations
+from cds_service.settings import Settings, from_environment, metrics_are_shared
+from cds_service.tracing import no_span, tracing_to
+from cds_service.used_tokens import UsedTokens, used_tokens_of
 
 try:
     __version__ = version("anxiety-cds-service")
 except PackageNotFoundError:  # a checkout that nobody installed
     __version__ = "0+checkout"
+
+_log = structlog.get_logger(__name__)
 
 
 def create_app(
@@ -34,14 +44,33 @@ def create_app(
     settings = settings or from_environment()
     knowledge = knowledge or load(settings.cards_dir)
     clock = clock or now
+    logs.configure(settings.log_level, clock, for_people=settings.development)
+    used_tokens = used_tokens_of(settings)
+    if used_tokens is None:
+        _log.warning("nobody is asked who is calling, since CDS_ISSUERS is not set")
 
     app = Flask(__name__, static_folder=None)
-    app.logger.setLevel(settings.log_level)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
-    app.extensions[EXTENSION] = Collaborators(settings, knowledge, clock)
+    metrics = Metrics(is_shared=metrics_are_shared())
+    clients = clients_of(settings, used_tokens) if used_tokens else None
+    tracing = tracing_to(settings.traces_url)
+    app.extensions[EXTENSION] = Collaborators(
+        settings=settings,
+        knowledge=knowledge,
+        clock=clock,
+        clients=clients,
+        limit=limit_calls(app, settings, _caller),
+        metrics=metrics,
+        span=tracing.span if tracing else no_span,
+        checks=_checks(clients, used_tokens, clock),
+        observers=(metrics.count, logs.log_call),
+    )
     app.register_blueprint(cds_hooks)
+    app.register_blueprint(operations)
+    if tracing:
+        app.wsgi_app = tracing.around(app.wsgi_app)  # type: ignore[method-assign, assignment]
     _allow_browsers(app, settings)
     app.after_request(_add_security_headers)
     # The knowledge lives as long as the process: the collector need not look at it again.
@@ -72,12 +101,29 @@ def _allow_browsers(app: Flask, settings: Settings) -> None:
         methods=["GET", "POST"],
         # An asterisk would not cover Authorization (Fetch standard).
         allow_headers=["Authorization", "Content-Type", "Accept-Language"],
-        expose_headers=["Knowledge-Version"],
+        expose_headers=["Knowledge-Version", "X-Request-Id"],
         max_age=600,
         vary_header=False,  # it would leave Vary out for the origins that are not allowed
     )
     if settings.cors_origins != ("*",):
         app.after_request(_vary_by_origin)
+
+
+def _checks(
+    clients: Clients | None, used_tokens: UsedTokens | None, clock: Callable[[], datetime]
+) -> Mapping[str, Callable[[], bool]]:
+    """What has to be well besides the knowledge, for readiness."""
+    checks: dict[str, Callable[[], bool]] = {}
+    if clients:
+        checks["keys of clients"] = lambda: clients.have_keys(clock())
+    if used_tokens:
+        checks["used tokens"] = used_tokens.is_reachable
+    return checks
+
+
+def _caller() -> str:
+    """Whom a limit holds for: the client that has proved who it is, or an address."""
+    return notes().client or request.remote_addr or ""
 
 
 def _vary_by_origin(response: Response) -> Response:

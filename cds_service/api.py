@@ -1,20 +1,19 @@
-"""The HTTP of CDS Hooks: discovery, the call of a service, feedback; and health."""
+"""The HTTP of CDS Hooks: who calls, discovery, the call of a service, feedback."""
 
 from __future__ import annotations
 
-import logging
-import re
-import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from time import perf_counter
 from typing import Any, Protocol, cast
 
 import orjson
-from flask import Blueprint, Response, current_app, request
+from flask import Blueprint, Response, current_app, g, request
+from structlog.contextvars import bind_contextvars, clear_contextvars
 from werkzeug.exceptions import HTTPException
 
+from cds_service.auth import Clients
+from cds_service.call_notes import CallNotes, request_id
 from cds_service.errors import (
     CDSError,
     InvalidRequest,
@@ -25,23 +24,23 @@ from cds_service.errors import (
     operation_outcome,
 )
 from cds_service.hooks import load_context
-from cds_service.knowledge.artifacts import Answer, Call, Card
+from cds_service.knowledge.artifacts import Call, Card
+from cds_service.metrics import Metrics
 from cds_service.prefetch import complete
 from cds_service.response import dump_discovery, dump_response
-from cds_service.schemas import CDSRequest, Service, load_feedback, load_request
+from cds_service.schemas import Service, load_feedback, load_request
 from cds_service.settings import Settings
+from cds_service.tracing import Span
 
 EXTENSION = "cds_service"  # where create_app leaves the collaborators
 LEVELS = 100  # of nesting in a body; the deepest FHIR record that we know has fewer than twenty
 _ORJSON_LEVELS = 1024
-_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 # Where a tag says the country or nothing, words are named by their script.
 _SCRIPTS = {
     **dict.fromkeys(("zh", "zh-cn", "zh-sg", "zh-my"), "zh-hans"),
     **dict.fromkeys(("zh-tw", "zh-hk", "zh-mo"), "zh-hant"),
 }
 
-logger = logging.getLogger(__name__)
 cds_hooks = Blueprint("cds_hooks", __name__)
 
 
@@ -56,17 +55,66 @@ class Knowledge(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Collaborators:
-    """Everything that a call needs besides itself. `clock` gives an aware time."""
+    """Everything that a call needs besides itself. `clock` gives an aware time.
+
+    Without `clients` nobody is asked who is calling. `limit` raises where a caller calls too
+    often, `checks` tell what else has to be well, `observers` take the notes of each call.
+    """
 
     settings: Settings
     knowledge: Knowledge
     clock: Callable[[], datetime]
+    clients: Clients | None
+    limit: Callable[[], None]
+    metrics: Metrics
+    span: Span
+    checks: Mapping[str, Callable[[], bool]]
+    observers: Sequence[Callable[[CallNotes], None]]
+
+
+@cds_hooks.before_app_request
+def begin() -> None:
+    """Take notes of this call, under the id that it came with or a new one."""
+    g.notes = CallNotes(
+        endpoint=(request.endpoint or "").rpartition(".")[2],
+        request_id=request_id(request.headers.get("X-Request-Id")),
+        at=here().clock(),
+        knowledge=here().knowledge.version,
+        span=here().span,
+    )
+    clear_contextvars()
+    bind_contextvars(request_id=g.notes.request_id)
+
+
+@cds_hooks.before_request
+def ask_who_calls() -> None:
+    """CDS Hooks "Trusting CDS Clients"; a preflight carries no token. A refusal is a call too."""
+    if request.method == "OPTIONS":
+        return
+    refusal: CDSError | None = None
+    with notes().stage("authenticate"):
+        try:
+            notes().client = _client()
+        except CDSError as error:
+            refusal = error
+        here().limit()
+    if refusal:
+        raise refusal
+
+
+def _client() -> str | None:
+    clients = here().clients
+    if clients is None:
+        return None
+    base = here().settings.public_url or request.host_url.rstrip("/")
+    token = request.headers.get("Authorization")
+    return clients.identify(token, base + request.path, here().clock()).issuer
 
 
 @cds_hooks.get("/cds-services")
 def discover() -> Response:
     """CDS Hooks "Discovery": every service of the knowledge."""
-    return _json(dump_discovery(_here().knowledge.services.values()))
+    return json_response(dump_discovery(here().knowledge.services.values()))
 
 
 # A client that was given the discovery address with a final slash calls with two slashes.
@@ -74,26 +122,28 @@ def discover() -> Response:
 @cds_hooks.post("/cds-services//<service_id>")
 def call_service(service_id: str) -> Response:
     """CDS Hooks "Calling a CDS Service": the main path, from a body to cards."""
-    started = perf_counter()
-    here = _here()
     cds_request = load_request(_body())
     service = _service(service_id, hook=cds_request.hook)
+    notes().hook, notes().hook_instance = cds_request.hook, cds_request.hook_instance
     context = load_context(cds_request.hook, cds_request.context)
-    retrieved = complete(service, cds_request)
-    language = _language(service, here.settings)
+    with notes().stage("prefetch"):
+        retrieved = complete(service, cds_request)
+    notes().language = language = _language(service, here().settings)
     call = Call(
         retrieved=retrieved,
         patient_id=context.patient_id,
         user_id=context.user_id,
         hook_instance=cds_request.hook_instance,
-        now=here.clock(),
+        now=here().clock(),
         language=language,
         encounter_id=context.encounter_id,
     )
-    answer = service.answer(call)
-    body = dump_response([_permitted(card, here.settings) for card in answer.cards])
-    _log_call(service, cds_request, answer, language=language, started=started)
-    return _in_language(_json(body), language)
+    with notes().stage("evaluate"):
+        answer = service.answer(call)
+    with notes().stage("dump"):
+        body = dump_response([_permitted(card, here().settings) for card in answer.cards])
+    notes().note_answer(answer)
+    return _in_language(json_response(body), language)
 
 
 @cds_hooks.post("/cds-services/<service_id>/feedback")
@@ -101,38 +151,36 @@ def call_service(service_id: str) -> Response:
 def receive_feedback(service_id: str) -> Response:
     """CDS Hooks "Feedback": what clinicians did with cards; 204, whichever cards they were."""
     entries = load_feedback(_body())
-    service = _service(service_id)
-    accepted = sum(entry.outcome == "accepted" for entry in entries)
-    overridden = len(entries) - accepted
-    logger.info("feedback service=%s accepted=%d overridden=%d", service.id, accepted, overridden)
+    _service(service_id)
+    notes().accepted = sum(entry.outcome == "accepted" for entry in entries)
+    notes().overridden = sum(entry.outcome == "overridden" for entry in entries)
     return Response(status=204)
-
-
-@cds_hooks.get("/health/live")
-def live() -> Response:
-    """200 as long as the process answers at all."""
-    return _json({"status": "live"})
-
-
-@cds_hooks.get("/health/ready")
-def ready() -> Response:
-    """200 when there is something to serve, otherwise 503."""
-    services = len(_here().knowledge.services)
-    return _json({"status": "ready" if services else "empty"}, 200 if services else 503)
 
 
 @cds_hooks.after_request
 def name_the_knowledge(response: Response) -> Response:
-    response.headers["Knowledge-Version"] = _here().knowledge.version
+    response.headers["Knowledge-Version"] = here().knowledge.version
+    return response
+
+
+@cds_hooks.after_app_request
+def finish(response: Response) -> Response:
+    """Log, count and keep what may be told of this call; health is looked at too often for it."""
+    notes().close(response.status_code)
+    response.headers["X-Request-Id"] = notes().request_id
+    if request.blueprint == cds_hooks.name or response.status_code >= 400:
+        for observe in here().observers:
+            observe(notes())
     return response
 
 
 @cds_hooks.app_errorhandler(CDSError)
 def refuse(error: CDSError) -> Response:
-    """Every error goes out as an OperationOutcome, and into the log by its place alone."""
-    where = ",".join(fault.expression or "-" for fault in error.faults)
-    logger.info("refused status=%d code=%s at=%s", error.status, error.code, where)
-    return _json(operation_outcome(error), error.status)
+    """Every error goes out as an OperationOutcome."""
+    notes().refused = error
+    response = json_response(operation_outcome(error), error.status)
+    response.headers.update(error.headers)
+    return response
 
 
 @cds_hooks.app_errorhandler(HTTPException)
@@ -147,20 +195,32 @@ def refuse_as_http_says(error: HTTPException) -> Response:
 
 @cds_hooks.app_errorhandler(Exception)
 def fail(error: Exception) -> Response:
-    """A fault of ours: where it happened is logged, what it says is not, since that may be data."""
-    places = "".join(traceback.format_tb(error.__traceback__))
-    logger.error("failed with %s\n%s", type(error).__name__, places)
-    return _json(operation_outcome(CDSError("The service failed to answer; this is logged.")), 500)
+    """A fault of ours: what it says stays inside, since that may be data."""
+    notes().failed = error
+    outcome = operation_outcome(CDSError("The service failed to answer; this is logged."))
+    return json_response(outcome, 500)
 
 
-def _here() -> Collaborators:
+def here() -> Collaborators:
+    """The collaborators of the application that answers."""
     return cast(Collaborators, current_app.extensions[EXTENSION])
 
 
+def notes() -> CallNotes:
+    """The notes of the call that is being answered."""
+    return cast(CallNotes, g.notes)
+
+
+def json_response(body: Mapping[str, Any], status: int = 200) -> Response:
+    """An answer in JSON."""
+    return Response(orjson.dumps(body), status, mimetype="application/json")
+
+
 def _service(service_id: str, *, hook: str | None = None) -> Service:
-    service = _here().knowledge.services.get(service_id)
+    service = here().knowledge.services.get(service_id)
     if service is None:
         raise UnknownService("No CDS Service has this id; see GET /cds-services.")
+    notes().service = service.id
     if hook not in (None, service.hook):
         raise InvalidRequest(f"This CDS Service answers the hook {service.hook}.", "hook")
     return service
@@ -211,27 +271,3 @@ def _in_language(response: Response, language: str) -> Response:
     response.headers["Content-Language"] = language
     response.vary.add("Accept-Language")
     return response
-
-
-def _log_call(
-    service: Service, cds_request: CDSRequest, answer: Answer, *, language: str, started: float
-) -> None:
-    """One line of ids and numbers. A hookInstance that is no UUID may be anything: it stays out."""
-    is_uuid = _UUID.fullmatch(cds_request.hook_instance)
-    logger.info(
-        "answered service=%s hook_instance=%s knowledge=%s language=%s cards=%d"
-        " applied=%s unknown=%s missing=%s milliseconds=%.1f",
-        service.id,
-        cds_request.hook_instance if is_uuid else "-",
-        _here().knowledge.version,
-        language,
-        len(answer.cards),
-        ",".join(answer.applied) or "-",
-        ",".join(answer.unknown) or "-",
-        ",".join(answer.missing) or "-",
-        (perf_counter() - started) * 1000,
-    )
-
-
-def _json(body: Mapping[str, Any], status: int = 200) -> Response:
-    return Response(orjson.dumps(body), status, mimetype="application/json")

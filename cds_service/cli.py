@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NoReturn
 
 import click
@@ -12,6 +13,7 @@ import orjson
 from rich.console import Console
 
 from cds_service import __version__, explanation, now
+from cds_service.cli_keys import keys, token
 from cds_service.errors import CDSError, KnowledgeError, StartError
 from cds_service.hooks import load_context
 from cds_service.knowledge import Knowledge, Service, load
@@ -21,7 +23,7 @@ from cds_service.patient_files import as_retrieved, patient_id, read_resources
 from cds_service.prefetch import complete
 from cds_service.safety_case import Hazard, load_hazards, write_safety_case
 from cds_service.schemas import load_request
-from cds_service.settings import Settings, from_environment
+from cds_service.settings import Settings, from_environment, share_metrics
 
 _DAY = "%Y-%m-%d"
 _today = click.option(
@@ -40,6 +42,10 @@ def main() -> None:
     """A CDS Hooks service for anxiety with leg weakness or fatigue. It never prescribes."""
 
 
+main.add_command(keys)
+main.add_command(token)
+
+
 @main.command()
 @click.option("--host", default=None, help="Address to listen on (default: CDS_HOST).")
 @click.option("--port", type=int, default=None, help="Port (default: CDS_PORT or 8000).")
@@ -51,21 +57,26 @@ def serve(host: str | None, port: int | None, workers: int | None) -> None:
 
     settings = _settings()
     address, number = host or settings.host, port or settings.port
+    processes = workers or settings.workers
     click.echo(f"Discovery: http://{address}:{number}/cds-services")
-    Server(
+    server = Server(
         "cds_service:application",
         factory=True,
         interface=Interfaces.WSGI,
         address=address,
         port=number,
-        workers=workers or settings.workers,
+        workers=processes,
         # A worker that cannot start has said why; starting it again would not help.
         respawn_failed_workers=False,
         log_access=False,
         # Calls are work for the processor; more threads than this only take turns.
         blocking_threads=4,
         backpressure=64,
-    ).serve()
+    )
+    with TemporaryDirectory(prefix="cds-service-metrics-") as folder:
+        if processes > 1:
+            share_metrics(folder)
+        server.serve()
 
 
 @main.command()

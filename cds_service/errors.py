@@ -18,11 +18,12 @@ class Fault:
 class CDSError(Exception):
     """A call that cannot be answered; the texts are read by the caller and repeat no value of it.
 
-    `status` is the HTTP status, `code` a FHIR issue type.
+    `status` is the HTTP status, `code` a FHIR issue type, `headers` go out with the answer.
     """
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "exception"
+    headers: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, diagnostics: str, expression: str | None = None) -> None:
         super().__init__(diagnostics)
@@ -47,6 +48,25 @@ class UnreadableBody(InvalidRequest):
     """The body is no JSON in UTF-8, or nests deeper than any FHIR resource does."""
 
     code = "structure"
+
+
+class NotAuthenticated(CDSError):
+    """Nobody that we know vouches for this call; `reason` is for the log, never for the caller."""
+
+    status = 401
+    code = "login"
+    headers = {"WWW-Authenticate": "Bearer"}
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("This service answers CDS Clients that it knows; send a valid token.")
+        self.reason = reason
+
+
+class NotAllowed(CDSError):
+    """This address is not for this caller."""
+
+    status = 403
+    code = "forbidden"
 
 
 class UnknownService(CDSError):
@@ -85,6 +105,21 @@ class UnsupportedMediaType(CDSError):
     code = "not-supported"
 
 
+class TooManyCalls(CDSError):
+    """This client calls more often than the operator allows."""
+
+    status = 429
+    code = "throttled"
+
+
+class Unavailable(CDSError):
+    """Something that the answer needs cannot be reached now; the call may be sent again."""
+
+    status = 503
+    code = "transient"
+    headers = {"Retry-After": "5"}
+
+
 class StartError(Exception):
     """The service must not start; the text tells the operator what to change."""
 
@@ -107,6 +142,7 @@ _BY_STATUS: Mapping[int, tuple[type[CDSError], str]] = {
     405: (MethodNotAllowed, "This address does not answer this HTTP method; see Allow."),
     413: (BodyTooLarge, "The body is larger than this service accepts."),
     415: (UnsupportedMediaType, "Send JSON as application/json."),
+    429: (TooManyCalls, "This client calls too often; wait as Retry-After says."),
 }
 
 

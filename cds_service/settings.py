@@ -8,15 +8,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from cds_service.errors import SettingsError
 
 PREFIX = "CDS_"
+_METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 MEBIBYTE = 1024 * 1024
 
 # An origin as a browser sends it. Nothing that flask-cors would take for a regular expression.
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9._-]+(:\d{1,5})?")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+_LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}|::1")
+_RATE_LIMIT = re.compile(r"[1-9]\d{0,8} per (second|minute|hour)")
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
@@ -28,6 +32,14 @@ class Setting:
     type: str
     default: str
     sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """A CDS Client that may call, and where its public keys are: an address or a file."""
+
+    name: str
+    keys: str
 
 
 def _cards_folder() -> Path:
@@ -71,6 +83,47 @@ def _origins(text: str) -> tuple[str, ...]:
 def _language(text: str) -> str:
     if not _LANGUAGE.fullmatch(text):
         raise ValueError("expected a language tag such as en or zh-Hans")
+    return text
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host's name or address means this very machine."""
+    return _LOOPBACK.fullmatch(host) is not None
+
+
+def _address(text: str) -> str:
+    parts = urlsplit(text)
+    is_safe = parts.scheme == "https" or (
+        parts.scheme == "http" and is_loopback(parts.hostname or "")
+    )
+    if not is_safe or not parts.hostname or "@" in parts.netloc or parts.query or parts.fragment:
+        raise ValueError("expected an https address without credentials and query (http: loopback)")
+    return text.rstrip("/")
+
+
+def _issuers(text: str) -> tuple[Issuer, ...]:
+    issuers = []
+    for each in text.split(","):
+        name, _, keys = (part.strip() for part in each.partition("="))
+        if not name or not keys:
+            raise ValueError("expected <issuer>=<its JWKS: an address or a file>, with commas")
+        if "://" in keys:
+            _address(keys.partition("?")[0])
+        issuers.append(Issuer(name, keys))
+    if len({issuer.name for issuer in issuers}) < len(issuers):
+        raise ValueError("an issuer stands twice")
+    return tuple(issuers)
+
+
+def _rate_limit(text: str) -> str:
+    if not _RATE_LIMIT.fullmatch(text):
+        raise ValueError("expected a limit such as 600 per minute")
+    return text
+
+
+def _redis(text: str) -> str:
+    if urlsplit(text).scheme not in ("redis", "rediss"):
+        raise ValueError("expected an address such as redis://localhost:6379/0")
     return text
 
 
@@ -127,6 +180,70 @@ class Settings:
     log_level: str = _setting(
         "level", _log_level, "INFO", "The least severe messages that are logged."
     )
+    development: bool = _setting(
+        "true or false",
+        _yes_or_no,
+        False,
+        "Whether this is a machine to try things on: loopback FHIR servers and the public"
+        " sandbox's issuer are accepted.",
+        shown="false",
+    )
+    issuers: tuple[Issuer, ...] = _setting(
+        "list",
+        _issuers,
+        (),
+        "The CDS Clients that may call, separated by commas: each its issuer, =, and its JWKS as"
+        " an https address or a file; without any, nobody is asked who is calling.",
+        shown="none",
+    )
+    public_url: str = _setting(
+        "address",
+        _address,
+        "",
+        "The address of this service as clients call it, without /cds-services; tokens are made"
+        " out to it.",
+    )
+    token_seconds: int = _setting(
+        "number",
+        _whole_number(1, 86400),
+        600,
+        "The longest life of a client's token, in seconds.",
+    )
+    redis_url: str = _setting(
+        "address",
+        _redis,
+        "",
+        "The Redis in which workers and machines share used tokens and rate limits.",
+    )
+    rate_limit: str = _setting(
+        "limit",
+        _rate_limit,
+        "",
+        "How often one client may call, such as 600 per minute; without it, as often as it likes.",
+    )
+    metrics_open: bool = _setting(
+        "true or false",
+        _yes_or_no,
+        False,
+        "Whether /metrics answers callers from other machines.",
+        shown="false",
+    )
+    traces_url: str = _setting(
+        "address",
+        _address,
+        "",
+        "Where OpenTelemetry traces of calls are sent (OTLP over HTTP).",
+    )
+
+
+def share_metrics(folder: str) -> None:
+    """Let the workers that are started from now on count in one folder (prometheus-client)."""
+    os.environ[_METRICS_FOLDER] = folder
+
+
+def metrics_are_shared() -> bool:
+    """Whether several workers count in one folder."""
+    return _METRICS_FOLDER in os.environ
 
 
 def _variable(name: str) -> str:

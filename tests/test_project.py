@@ -28,17 +28,24 @@ FLOORS = (
     {"errors", "settings"},
     {"knowledge"},
     {"schemas", "response", "hooks", "prefetch", "fhir_client", "patient_files"}
-    | {"store", "audit", "metrics"},
-    {"api", "auth", "feedback", "web", "explanation", "safety_case"},
-    {"__init__", "cli"},
+    | {"store", "audit", "metrics"}
+    | {"call_notes", "keys", "logs", "openapi", "tracing", "used_tokens"},
+    {"limits", "operations"} | {"api", "auth", "feedback", "web", "explanation", "safety_case"},
+    {"__init__", "cli", "cli_keys"},
 )
 ONLY_IN = {
-    "flask": {"__init__", "api", "auth", "feedback", "web"},
+    "flask": {"__init__", "api", "feedback", "limits", "operations", "web"},
     "flask_cors": {"__init__"},
-    "requests": {"fhir_client"},
+    "flask_limiter": {"limits"},
+    "requests": {"fhir_client", "keys"},
+    "jwt": {"auth", "cli_keys", "keys"},
+    "redis": {"used_tokens"},
+    "prometheus_client": {"metrics"},
+    "opentelemetry": {"tracing"},
+    "structlog": {"__init__", "api", "auth", "keys", "logs"},
     "sqlalchemy": {"store"},
     "granian": {"cli"},
-    "click": {"cli"},
+    "click": {"cli", "cli_keys"},
     "fhirpathpy": {"knowledge.expressions"},
     "os": {"settings"},
 }
