@@ -14,7 +14,9 @@ from flask_cors import CORS
 from cds_service.api import EXTENSION, Collaborators, Knowledge, cds_hooks
 from cds_service.errors import StartError
 from cds_service.knowledge import load
+from cds_service.pseudonyms import pseudonyms_of
 from cds_service.settings import Settings, from_environment
+from cds_service.store import Writer, open_store
 
 try:
     __version__ = version("anxiety-cds-service")
@@ -40,7 +42,11 @@ def create_app(
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
-    app.extensions[EXTENSION] = Collaborators(settings, knowledge, clock)
+    pseudonyms = pseudonyms_of(settings)
+    store = open_store(settings.store_url)
+    app.extensions[EXTENSION] = Collaborators(
+        settings, knowledge, clock, store, Writer(store), pseudonyms
+    )
     app.register_blueprint(cds_hooks)
     _allow_browsers(app, settings)
     app.after_request(_add_security_headers)

@@ -17,6 +17,7 @@ MEBIBYTE = 1024 * 1024
 # An origin as a browser sends it. Nothing that flask-cors would take for a regular expression.
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9._-]+(:\d{1,5})?")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+_STORE_URL = re.compile(r"none|sqlite:///[^:].*|postgresql(\+psycopg)?://.+")
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
@@ -80,11 +81,29 @@ def _log_level(text: str) -> str:
     return text.upper()
 
 
+def _store_url(text: str) -> str:
+    if not _STORE_URL.fullmatch(text):
+        raise ValueError("expected none, sqlite:///path or postgresql://user@host/database")
+    return text
+
+
+def _hash_key(text: str) -> str:
+    if len(text) < 32:
+        raise ValueError("expected at least 32 characters")
+    return text
+
+
 def _setting(
-    kind: str, read: Callable[[str], Any], default: Any, sentence: str, *, shown: str | None = None
+    kind: str,
+    read: Callable[[str], Any],
+    default: Any,
+    sentence: str,
+    *,
+    shown: str | None = None,
+    secret: bool = False,
 ) -> Any:
     row = {"kind": kind, "read": read, "shown": shown or str(default), "sentence": sentence}
-    return field(default=default, metadata=row)
+    return field(default=default, metadata=row, repr=not secret)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +145,24 @@ class Settings:
     )
     log_level: str = _setting(
         "level", _log_level, "INFO", "The least severe messages that are logged."
+    )
+    store_url: str = _setting(
+        "address",
+        _store_url,
+        "",
+        "The database for feedback, traces and audit: postgresql://… or sqlite:///path; none keeps"
+        " nothing.",
+        shown="SQLite in the platform's data folder",
+        secret=True,
+    )
+    hash_key: str = _setting(
+        "key",
+        _hash_key,
+        "",
+        "The key, at least 32 characters, under which ids are hashed; every machine that shares a"
+        " database needs the same.",
+        shown="made once, beside the SQLite file",
+        secret=True,
     )
 
 

@@ -28,7 +28,7 @@ FLOORS = (
     {"errors", "settings"},
     {"knowledge"},
     {"schemas", "response", "hooks", "prefetch", "fhir_client", "patient_files"}
-    | {"store", "audit", "metrics"},
+    | {"store", "audit", "metrics", "pseudonyms"},
     {"api", "auth", "feedback", "web", "explanation", "safety_case"},
     {"__init__", "cli"},
 )
@@ -37,6 +37,8 @@ ONLY_IN = {
     "flask_cors": {"__init__"},
     "requests": {"fhir_client"},
     "sqlalchemy": {"store"},
+    "alembic": {"store"},
+    "platformdirs": {"store"},
     "granian": {"cli"},
     "click": {"cli"},
     "fhirpathpy": {"knowledge.expressions"},
