@@ -17,7 +17,7 @@ MEBIBYTE = 1024 * 1024
 # An origin as a browser sends it. Nothing that flask-cors would take for a regular expression.
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9._-]+(:\d{1,5})?")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
-_STORE_URL = re.compile(r"none|sqlite:///[^:].*|postgresql(\+psycopg)?://.+")
+_STORE_URL = re.compile(r"embedded|none|sqlite:///[^:].*|postgresql(\+psycopg)?://.+")
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
@@ -83,11 +83,15 @@ def _log_level(text: str) -> str:
 
 def _store_url(text: str) -> str:
     if not _STORE_URL.fullmatch(text):
-        raise ValueError("expected none, sqlite:///path or postgresql://user@host/database")
+        raise ValueError(
+            "expected embedded, none, sqlite:///path or postgresql://user@host/database"
+        )
     return text
 
 
 def _hash_key(text: str) -> str:
+    if text == "generated":
+        return ""
     if len(text) < 32:
         raise ValueError("expected at least 32 characters")
     return text
@@ -149,10 +153,9 @@ class Settings:
     store_url: str = _setting(
         "address",
         _store_url,
-        "",
-        "The database for feedback, traces and audit: postgresql://… or sqlite:///path; none keeps"
-        " nothing.",
-        shown="SQLite in the platform's data folder",
+        "embedded",
+        "The database for feedback, traces and audit: postgresql://… or sqlite:///path; embedded is"
+        " SQLite in the platform's data folder, none keeps nothing.",
         secret=True,
     )
     hash_key: str = _setting(
@@ -160,8 +163,8 @@ class Settings:
         _hash_key,
         "",
         "The key, at least 32 characters, under which ids are hashed; every machine that shares a"
-        " database needs the same.",
-        shown="made once, beside the SQLite file",
+        " database needs the same. A generated one is kept beside the SQLite file.",
+        shown="generated",
         secret=True,
     )
 

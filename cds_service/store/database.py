@@ -26,6 +26,7 @@ from cds_service.errors import SettingsError, StoreUnavailable
 from cds_service.store import schema
 
 STATELESS = "none"
+EMBEDDED = "embedded"
 FILE_NAME = "store.sqlite3"
 _APPLICATION = "anxiety-cds-service"
 # Faults of a statement, not of the database: to wait and repeat would not help.
@@ -122,7 +123,7 @@ class Store:
 
 
 def open_store(url: str) -> Store | None:
-    """The store at `url`: "" is SQLite in the platform's data folder, "none" is no store.
+    """The store at `url`: "embedded" is SQLite in the platform's data folder, "none" is no store.
 
     A database that does not answer is tried again when it is needed. Raises SettingsError for an
     address that cannot work.
@@ -161,7 +162,7 @@ def folder_of(url: str) -> Path | None:
 
 
 def _address(url: str) -> URL:
-    if not url:
+    if url == EMBEDDED:
         path = user_data_path(_APPLICATION, appauthor=False) / FILE_NAME
         return URL.create("sqlite", database=str(path))
     try:

@@ -26,7 +26,7 @@ def test_without_an_address_it_is_sqlite_in_the_folder_of_the_platform(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    store = open_store("")
+    store = open_store("embedded")
     assert store is not None and store.is_reachable()
     store.close()
     folder = tmp_path / "anxiety-cds-service"
