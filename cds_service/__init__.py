@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
@@ -13,14 +13,16 @@ from flask import Flask, Response, request
 from flask_cors import CORS
 
 from cds_service import logs
-from cds_service.api import EXTENSION, Collaborators, Knowledge, cds_hooks, notes
+from cds_service.api import EXTENSION, Check, Collaborators, Knowledge, cds_hooks, notes
 from cds_service.auth import Clients, clients_of
 from cds_service.errors import StartError
 from cds_service.knowledge import load
 from cds_service.limits import limit_calls
 from cds_service.metrics import Metrics
 from cds_service.operations import operations
+from cds_service.pseudonyms import pseudonyms_of
 from cds_service.settings import Settings, from_environment, metrics_are_shared
+from cds_service.store import Store, Writer, open_store
 from cds_service.tracing import no_span, tracing_to
 from cds_service.used_tokens import UsedTokens, used_tokens_of
 
@@ -45,26 +47,32 @@ def create_app(
     knowledge = knowledge or load(settings.cards_dir)
     clock = clock or now
     logs.configure(settings.log_level, clock, for_people=settings.development)
-    used_tokens = used_tokens_of(settings)
-    if used_tokens is None:
+    if not settings.issuers:
         _log.warning("nobody is asked who is calling, since CDS_ISSUERS is not set")
 
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
-    metrics = Metrics(is_shared=metrics_are_shared())
+    pseudonyms = pseudonyms_of(settings)
+    store = open_store(settings.store_url)
+    writer = Writer(store)
+    used_tokens = used_tokens_of(settings, store)
+    metrics = Metrics(is_shared=metrics_are_shared(), lost_rows=lambda: writer.lost)
     clients = clients_of(settings, used_tokens) if used_tokens else None
     tracing = tracing_to(settings.traces_url)
     app.extensions[EXTENSION] = Collaborators(
         settings=settings,
         knowledge=knowledge,
         clock=clock,
+        store=store,
+        writer=writer,
+        pseudonyms=pseudonyms,
         clients=clients,
         limit=limit_calls(app, settings, _caller),
         metrics=metrics,
         span=tracing.span if tracing else no_span,
-        checks=_checks(clients, used_tokens, clock),
+        checks=tuple(_checks(store, clients, used_tokens, clock)),
         observers=(metrics.count, logs.log_call),
     )
     app.register_blueprint(cds_hooks)
@@ -110,15 +118,19 @@ def _allow_browsers(app: Flask, settings: Settings) -> None:
 
 
 def _checks(
-    clients: Clients | None, used_tokens: UsedTokens | None, clock: Callable[[], datetime]
-) -> Mapping[str, Callable[[], bool]]:
-    """What has to be well besides the knowledge, for readiness."""
-    checks: dict[str, Callable[[], bool]] = {}
+    store: Store | None,
+    clients: Clients | None,
+    used_tokens: UsedTokens | None,
+    clock: Callable[[], datetime],
+) -> Iterator[Check]:
+    """What readiness looks at besides the knowledge."""
+    if store:
+        # Cards come without it; feedback is refused, and is sent again.
+        yield Check("store", store.is_reachable, needed=False)
     if clients:
-        checks["keys of clients"] = lambda: clients.have_keys(clock())
+        yield Check("keysOfClients", lambda: clients.have_keys(clock()), needed=True)
     if used_tokens:
-        checks["used tokens"] = used_tokens.is_reachable
-    return checks
+        yield Check("usedTokens", used_tokens.is_reachable, needed=True)
 
 
 def _caller() -> str:

@@ -27,9 +27,11 @@ from cds_service.hooks import load_context
 from cds_service.knowledge.artifacts import Call, Card
 from cds_service.metrics import Metrics
 from cds_service.prefetch import complete
+from cds_service.pseudonyms import Pseudonyms
 from cds_service.response import dump_discovery, dump_response
 from cds_service.schemas import Service, load_feedback, load_request
 from cds_service.settings import Settings
+from cds_service.store import Store, Writer
 from cds_service.tracing import Span
 
 EXTENSION = "cds_service"  # where create_app leaves the collaborators
@@ -54,21 +56,34 @@ class Knowledge(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Check:
+    """Something that readiness looks at; without what is `needed`, no call can be answered."""
+
+    name: str
+    is_well: Callable[[], bool]
+    needed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Collaborators:
     """Everything that a call needs besides itself. `clock` gives an aware time.
 
-    Without `clients` nobody is asked who is calling. `limit` raises where a caller calls too
-    often, `checks` tell what else has to be well, `observers` take the notes of each call.
+    Without a `store` nothing is kept, and the writer takes rows to nowhere. Without `clients`
+    nobody is asked who is calling. `limit` raises where a caller calls too often, `observers` take
+    the notes of each call.
     """
 
     settings: Settings
     knowledge: Knowledge
     clock: Callable[[], datetime]
+    store: Store | None
+    writer: Writer
+    pseudonyms: Pseudonyms
     clients: Clients | None
     limit: Callable[[], None]
     metrics: Metrics
     span: Span
-    checks: Mapping[str, Callable[[], bool]]
+    checks: Sequence[Check]
     observers: Sequence[Callable[[CallNotes], None]]
 
 

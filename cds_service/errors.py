@@ -120,6 +120,13 @@ class Unavailable(CDSError):
     headers = {"Retry-After": "5"}
 
 
+class StoreUnavailable(Unavailable):
+    """The store does not answer; the client is to send the same again, later."""
+
+    def __init__(self) -> None:
+        super().__init__("This cannot be stored now; send it again later.")
+
+
 class StartError(Exception):
     """The service must not start; the text tells the operator what to change."""
 

@@ -23,14 +23,15 @@ def live() -> Response:
 @operations.get("/health/ready")
 def ready() -> Response:
     """200 when calls can be answered, otherwise 503; with each thing that was looked at."""
-    knowledge = here().knowledge
-    checks = {"knowledge": bool(knowledge.services)}
-    checks |= {name: check() for name, check in here().checks.items()}
-    is_ready = all(checks.values())
+    knowledge, checks = here().knowledge, here().checks
+    well = {check.name: check.is_well() for check in checks}
+    is_ready = bool(knowledge.services) and all(well[each.name] for each in checks if each.needed)
+    well = {"knowledge": bool(knowledge.services)} | well
     body = {
         "status": "ready" if is_ready else "not ready",
         "knowledge": knowledge.version,
-        "checks": {name: "ok" if sound else "failed" for name, sound in checks.items()},
+        "checks": {name: "ok" if is_well else "failed" for name, is_well in well.items()},
+        "lostRows": here().writer.lost,
     }
     return json_response(body, 200 if is_ready else 503)
 

@@ -21,6 +21,7 @@ _ORIGIN = re.compile(r"https?://[A-Za-z0-9._-]+(:\d{1,5})?")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 _LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}|::1")
 _RATE_LIMIT = re.compile(r"[1-9]\d{0,8} per (second|minute|hour)")
+_STORE_URL = re.compile(r"embedded|none|sqlite:///[^:].*|postgresql(\+psycopg)?://.+")
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
@@ -102,6 +103,8 @@ def _address(text: str) -> str:
 
 
 def _issuers(text: str) -> tuple[Issuer, ...]:
+    if text == "none":
+        return ()
     issuers = []
     for each in text.split(","):
         name, _, keys = (part.strip() for part in each.partition("="))
@@ -133,11 +136,38 @@ def _log_level(text: str) -> str:
     return text.upper()
 
 
+def _store_url(text: str) -> str:
+    if not _STORE_URL.fullmatch(text):
+        raise ValueError(
+            "expected embedded, none, sqlite:///path or postgresql://user@host/database"
+        )
+    return text
+
+
+def _hash_key(text: str) -> str:
+    if text == "generated":
+        return ""
+    if len(text) < 32:
+        raise ValueError("expected at least 32 characters")
+    return text
+
+
+def _or_none(read: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Like `read`, where `none` is a way to say nothing."""
+    return lambda text: "" if text == "none" else read(text)
+
+
 def _setting(
-    kind: str, read: Callable[[str], Any], default: Any, sentence: str, *, shown: str | None = None
+    kind: str,
+    read: Callable[[str], Any],
+    default: Any,
+    sentence: str,
+    *,
+    shown: str | None = None,
+    secret: bool = False,
 ) -> Any:
     row = {"kind": kind, "read": read, "shown": shown or str(default), "sentence": sentence}
-    return field(default=default, metadata=row)
+    return field(default=default, metadata=row, repr=not secret)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +210,23 @@ class Settings:
     log_level: str = _setting(
         "level", _log_level, "INFO", "The least severe messages that are logged."
     )
+    store_url: str = _setting(
+        "address",
+        _store_url,
+        "embedded",
+        "The database for feedback, traces and audit: postgresql://… or sqlite:///path; embedded is"
+        " SQLite in the platform's data folder, none keeps nothing.",
+        secret=True,
+    )
+    hash_key: str = _setting(
+        "key",
+        _hash_key,
+        "",
+        "The key, at least 32 characters, under which ids are hashed; every machine that shares a"
+        " database needs the same. A generated one is kept beside the SQLite file.",
+        shown="generated",
+        secret=True,
+    )
     development: bool = _setting(
         "true or false",
         _yes_or_no,
@@ -193,15 +240,16 @@ class Settings:
         _issuers,
         (),
         "The CDS Clients that may call, separated by commas: each its issuer, =, and its JWKS as"
-        " an https address or a file; without any, nobody is asked who is calling.",
+        " an https address or a file; none means that nobody is asked who is calling.",
         shown="none",
     )
     public_url: str = _setting(
         "address",
-        _address,
+        _or_none(_address),
         "",
         "The address of this service as clients call it, without /cds-services; tokens are made"
         " out to it.",
+        shown="none",
     )
     token_seconds: int = _setting(
         "number",
@@ -211,15 +259,18 @@ class Settings:
     )
     redis_url: str = _setting(
         "address",
-        _redis,
+        _or_none(_redis),
         "",
         "The Redis in which workers and machines share used tokens and rate limits.",
+        shown="none",
+        secret=True,
     )
     rate_limit: str = _setting(
         "limit",
-        _rate_limit,
+        _or_none(_rate_limit),
         "",
-        "How often one client may call, such as 600 per minute; without it, as often as it likes.",
+        "How often one client may call, such as 600 per minute; none means as often as it likes.",
+        shown="none",
     )
     metrics_open: bool = _setting(
         "true or false",
@@ -230,9 +281,10 @@ class Settings:
     )
     traces_url: str = _setting(
         "address",
-        _address,
+        _or_none(_address),
         "",
         "Where OpenTelemetry traces of calls are sent (OTLP over HTTP).",
+        shown="none",
     )
 
 

@@ -7,6 +7,8 @@ from typing import Protocol
 
 from cds_service.errors import SettingsError, Unavailable
 from cds_service.settings import Settings
+from cds_service.store import Store
+from cds_service.store.used_tokens import StoredUsedTokens
 
 _PREFIX = "cds:used-token:"
 _SECONDS = 0.5  # for Redis to answer in
@@ -56,7 +58,7 @@ class RedisUsedTokens:
             return False
 
 
-def used_tokens_of(settings: Settings) -> UsedTokens | None:
+def used_tokens_of(settings: Settings, store: Store | None) -> UsedTokens | None:
     """The memory in the settings, or None where nobody is asked who is calling.
 
     Raises SettingsError where there is no place that the workers share.
@@ -65,4 +67,9 @@ def used_tokens_of(settings: Settings) -> UsedTokens | None:
         return None
     if settings.redis_url:
         return RedisUsedTokens(settings.redis_url)
-    raise SettingsError("CDS_ISSUERS: used tokens have to be remembered: set CDS_REDIS_URL")
+    if store:
+        return StoredUsedTokens(store)
+    raise SettingsError(
+        "CDS_ISSUERS: a token is good once, so it has to be remembered: set CDS_REDIS_URL, or a"
+        " CDS_STORE_URL other than none"
+    )

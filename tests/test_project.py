@@ -28,7 +28,7 @@ FLOORS = (
     {"errors", "settings"},
     {"knowledge"},
     {"schemas", "response", "hooks", "prefetch", "fhir_client", "patient_files"}
-    | {"store", "audit", "metrics"}
+    | {"store", "audit", "metrics", "pseudonyms"}
     | {"call_notes", "keys", "logs", "openapi", "tracing", "used_tokens"},
     {"limits", "operations"} | {"api", "auth", "feedback", "web", "explanation", "safety_case"},
     {"__init__", "cli", "cli_keys"},
@@ -44,6 +44,8 @@ ONLY_IN = {
     "opentelemetry": {"tracing"},
     "structlog": {"__init__", "api", "auth", "keys", "logs"},
     "sqlalchemy": {"store"},
+    "alembic": {"store"},
+    "platformdirs": {"store"},
     "granian": {"cli"},
     "click": {"cli", "cli_keys"},
     "fhirpathpy": {"knowledge.expressions"},

@@ -191,6 +191,7 @@ def test_health_is_live_and_ready(client: FlaskClient) -> None:
         "status": "ready",
         "knowledge": "toy-1",
         "checks": {"knowledge": "ok"},
+        "lostRows": 0,
     }
 
 
