@@ -13,8 +13,10 @@ from flask import Flask, Response, request
 from flask_cors import CORS
 
 from cds_service import logs
-from cds_service.api import EXTENSION, Check, Collaborators, Knowledge, cds_hooks, notes
+from cds_service.api import cds_hooks
+from cds_service.audit import Audit
 from cds_service.auth import Clients, clients_of
+from cds_service.collaborators import EXTENSION, Check, Collaborators, Knowledge, notes
 from cds_service.errors import StartError
 from cds_service.knowledge import load
 from cds_service.limits import limit_calls
@@ -73,7 +75,7 @@ def create_app(
         metrics=metrics,
         span=tracing.span if tracing else no_span,
         checks=tuple(_checks(store, clients, used_tokens, clock)),
-        observers=(metrics.count, logs.log_call),
+        observers=(metrics.count, Audit(writer, pseudonyms).keep, logs.log_call),
     )
     app.register_blueprint(cds_hooks)
     app.register_blueprint(operations)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Any, Protocol, cast
+from dataclasses import replace
+from typing import Any
 
 import orjson
-from flask import Blueprint, Response, current_app, g, request
+from flask import Blueprint, Response, g, request
 from structlog.contextvars import bind_contextvars, clear_contextvars
 from werkzeug.exceptions import HTTPException
 
-from cds_service.auth import Clients
 from cds_service.call_notes import CallNotes, request_id
+from cds_service.collaborators import here, json_response, notes
 from cds_service.errors import (
     CDSError,
     InvalidRequest,
@@ -25,16 +23,11 @@ from cds_service.errors import (
 )
 from cds_service.hooks import load_context
 from cds_service.knowledge.artifacts import Call, Card
-from cds_service.metrics import Metrics
 from cds_service.prefetch import complete
-from cds_service.pseudonyms import Pseudonyms
 from cds_service.response import dump_discovery, dump_response
 from cds_service.schemas import Service, load_feedback, load_request
 from cds_service.settings import Settings
-from cds_service.store import Store, Writer
-from cds_service.tracing import Span
 
-EXTENSION = "cds_service"  # where create_app leaves the collaborators
 LEVELS = 100  # of nesting in a body; the deepest FHIR record that we know has fewer than twenty
 _ORJSON_LEVELS = 1024
 # Where a tag says the country or nothing, words are named by their script.
@@ -46,51 +39,11 @@ _SCRIPTS = {
 cds_hooks = Blueprint("cds_hooks", __name__)
 
 
-class Knowledge(Protocol):
-    """What the HTTP asks of the knowledge."""
-
-    @property
-    def version(self) -> str: ...
-    @property
-    def services(self) -> Mapping[str, Service]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """Something that readiness looks at; without what is `needed`, no call can be answered."""
-
-    name: str
-    is_well: Callable[[], bool]
-    needed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Collaborators:
-    """Everything that a call needs besides itself. `clock` gives an aware time.
-
-    Without a `store` nothing is kept, and the writer takes rows to nowhere. Without `clients`
-    nobody is asked who is calling. `limit` raises where a caller calls too often, `observers` take
-    the notes of each call.
-    """
-
-    settings: Settings
-    knowledge: Knowledge
-    clock: Callable[[], datetime]
-    store: Store | None
-    writer: Writer
-    pseudonyms: Pseudonyms
-    clients: Clients | None
-    limit: Callable[[], None]
-    metrics: Metrics
-    span: Span
-    checks: Sequence[Check]
-    observers: Sequence[Callable[[CallNotes], None]]
-
-
 @cds_hooks.before_app_request
 def begin() -> None:
     """Take notes of this call, under the id that it came with or a new one."""
     g.notes = CallNotes(
+        is_call=request.blueprint == cds_hooks.name,
         endpoint=(request.endpoint or "").rpartition(".")[2],
         request_id=request_id(request.headers.get("X-Request-Id")),
         at=here().clock(),
@@ -183,7 +136,8 @@ def finish(response: Response) -> Response:
     """Log, count and keep what may be told of this call; health is looked at too often for it."""
     notes().close(response.status_code)
     response.headers["X-Request-Id"] = notes().request_id
-    if request.blueprint == cds_hooks.name or response.status_code >= 400:
+    is_preflight = request.method == "OPTIONS"
+    if notes().is_call and not is_preflight or response.status_code >= 400:
         for observe in here().observers:
             observe(notes())
     return response
@@ -214,21 +168,6 @@ def fail(error: Exception) -> Response:
     notes().failed = error
     outcome = operation_outcome(CDSError("The service failed to answer; this is logged."))
     return json_response(outcome, 500)
-
-
-def here() -> Collaborators:
-    """The collaborators of the application that answers."""
-    return cast(Collaborators, current_app.extensions[EXTENSION])
-
-
-def notes() -> CallNotes:
-    """The notes of the call that is being answered."""
-    return cast(CallNotes, g.notes)
-
-
-def json_response(body: Mapping[str, Any], status: int = 200) -> Response:
-    """An answer in JSON."""
-    return Response(orjson.dumps(body), status, mimetype="application/json")
 
 
 def _service(service_id: str, *, hook: str | None = None) -> Service:

@@ -15,7 +15,8 @@ import structlog
 
 from cds_service.errors import NotAuthenticated, SettingsError
 from cds_service.keys import KEY_OF_ALGORITHM, KeySet, key_set
-from cds_service.settings import Issuer, Settings, is_loopback
+from cds_service.setting_values import Issuer, is_loopback
+from cds_service.settings import Settings
 from cds_service.used_tokens import UsedTokens
 
 LEEWAY = timedelta(seconds=60)  # between two clocks

@@ -23,6 +23,7 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9a-fA
 class CallNotes:
     """Taken down while a call is answered; log, metrics and audit are written from it alone."""
 
+    is_call: bool  # of CDS Hooks, rather than of health, metrics or nothing
     endpoint: str
     request_id: str
     at: datetime

@@ -13,6 +13,7 @@ import orjson
 from rich.console import Console
 
 from cds_service import __version__, explanation, now
+from cds_service.cli_audit import audit
 from cds_service.cli_keys import keys, token
 from cds_service.errors import CDSError, KnowledgeError, StartError
 from cds_service.hooks import load_context
@@ -42,6 +43,7 @@ def main() -> None:
     """A CDS Hooks service for anxiety with leg weakness or fatigue. It never prescribes."""
 
 
+main.add_command(audit)
 main.add_command(keys)
 main.add_command(token)
 

@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 from flask import Blueprint, Response, request
 
-from cds_service.api import here, json_response
+from cds_service.collaborators import here, json_response
 from cds_service.errors import NotAllowed
 from cds_service.metrics import CONTENT_TYPE
 from cds_service.openapi import document

@@ -8,19 +8,25 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from cds_service.errors import SettingsError
+from cds_service.setting_values import (
+    Issuer,
+    address,
+    address_inside,
+    rate_limit,
+    read_issuers,
+    redis_address,
+)
 
 PREFIX = "CDS_"
+NONE = "none"  # how the default that is nothing is written
 _METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 MEBIBYTE = 1024 * 1024
 
 # An origin as a browser sends it. Nothing that flask-cors would take for a regular expression.
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9._-]+(:\d{1,5})?")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
-_LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}|::1")
-_RATE_LIMIT = re.compile(r"[1-9]\d{0,8} per (second|minute|hour)")
 _STORE_URL = re.compile(r"embedded|none|sqlite:///[^:].*|postgresql(\+psycopg)?://.+")
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
@@ -33,14 +39,6 @@ class Setting:
     type: str
     default: str
     sentence: str
-
-
-@dataclass(frozen=True, slots=True)
-class Issuer:
-    """A CDS Client that may call, and where its public keys are: an address or a file."""
-
-    name: str
-    keys: str
 
 
 def _cards_folder() -> Path:
@@ -87,49 +85,6 @@ def _language(text: str) -> str:
     return text
 
 
-def is_loopback(host: str) -> bool:
-    """Whether a host's name or address means this very machine."""
-    return _LOOPBACK.fullmatch(host) is not None
-
-
-def _address(text: str) -> str:
-    parts = urlsplit(text)
-    is_safe = parts.scheme == "https" or (
-        parts.scheme == "http" and is_loopback(parts.hostname or "")
-    )
-    if not is_safe or not parts.hostname or "@" in parts.netloc or parts.query or parts.fragment:
-        raise ValueError("expected an https address without credentials and query (http: loopback)")
-    return text.rstrip("/")
-
-
-def _issuers(text: str) -> tuple[Issuer, ...]:
-    if text == "none":
-        return ()
-    issuers = []
-    for each in text.split(","):
-        name, _, keys = (part.strip() for part in each.partition("="))
-        if not name or not keys:
-            raise ValueError("expected <issuer>=<its JWKS: an address or a file>, with commas")
-        if "://" in keys:
-            _address(keys.partition("?")[0])
-        issuers.append(Issuer(name, keys))
-    if len({issuer.name for issuer in issuers}) < len(issuers):
-        raise ValueError("an issuer stands twice")
-    return tuple(issuers)
-
-
-def _rate_limit(text: str) -> str:
-    if not _RATE_LIMIT.fullmatch(text):
-        raise ValueError("expected a limit such as 600 per minute")
-    return text
-
-
-def _redis(text: str) -> str:
-    if urlsplit(text).scheme not in ("redis", "rediss"):
-        raise ValueError("expected an address such as redis://localhost:6379/0")
-    return text
-
-
 def _log_level(text: str) -> str:
     if text.upper() not in _LOG_LEVELS:
         raise ValueError(f"expected one of {', '.join(_LOG_LEVELS)}")
@@ -150,11 +105,6 @@ def _hash_key(text: str) -> str:
     if len(text) < 32:
         raise ValueError("expected at least 32 characters")
     return text
-
-
-def _or_none(read: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Like `read`, where `none` is a way to say nothing."""
-    return lambda text: "" if text == "none" else read(text)
 
 
 def _setting(
@@ -237,19 +187,19 @@ class Settings:
     )
     issuers: tuple[Issuer, ...] = _setting(
         "list",
-        _issuers,
+        read_issuers,
         (),
         "The CDS Clients that may call, separated by commas: each its issuer, =, and its JWKS as"
         " an https address or a file; none means that nobody is asked who is calling.",
-        shown="none",
+        shown=NONE,
     )
     public_url: str = _setting(
         "address",
-        _or_none(_address),
+        address,
         "",
         "The address of this service as clients call it, without /cds-services; tokens are made"
         " out to it.",
-        shown="none",
+        shown=NONE,
     )
     token_seconds: int = _setting(
         "number",
@@ -259,18 +209,18 @@ class Settings:
     )
     redis_url: str = _setting(
         "address",
-        _or_none(_redis),
+        redis_address,
         "",
         "The Redis in which workers and machines share used tokens and rate limits.",
-        shown="none",
+        shown=NONE,
         secret=True,
     )
     rate_limit: str = _setting(
         "limit",
-        _or_none(_rate_limit),
+        rate_limit,
         "",
         "How often one client may call, such as 600 per minute; none means as often as it likes.",
-        shown="none",
+        shown=NONE,
     )
     metrics_open: bool = _setting(
         "true or false",
@@ -281,10 +231,10 @@ class Settings:
     )
     traces_url: str = _setting(
         "address",
-        _or_none(_address),
+        address_inside,
         "",
         "Where OpenTelemetry traces of calls are sent (OTLP over HTTP).",
-        shown="none",
+        shown=NONE,
     )
 
 
@@ -314,14 +264,15 @@ SETTINGS: tuple[Setting, ...] = tuple(
 
 
 def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
-    """The settings of this process; an empty variable counts as not set.
+    """The settings of this process; an empty variable counts as not set, so does `none` where
+    that is the default.
 
     Raises SettingsError, which names the first variable with a wrong value.
     """
     values: dict[str, Any] = {}
     for row in fields(Settings):
         text = environ.get(_variable(row.name), "").strip()
-        if not text:
+        if not text or text == row.metadata["shown"] == NONE:
             continue
         try:
             values[row.name] = row.metadata["read"](text)
