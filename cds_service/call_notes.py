@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -39,6 +39,7 @@ class CallNotes:
     unknown: Sequence[str] = ()
     suppressed: Sequence[str] = ()
     missing: Sequence[str] = ()
+    fetches: Mapping[str, str] = field(default_factory=dict)  # outcome by prefetch key
     accepted: int | None = None
     overridden: int | None = None
     status: int = 0
@@ -86,12 +87,13 @@ class CallNotes:
             "unknown": list(self.unknown),
             "suppressed": list(self.suppressed),
             "missing": list(self.missing),
+            "fetches": dict(self.fetches),
             "accepted": self.accepted,
             "overridden": self.overridden,
             **_why(self.refused),
             "milliseconds": self.milliseconds,
         }
-        return {name: value for name, value in members.items() if value not in (None, [])}
+        return {name: value for name, value in members.items() if value not in (None, [], {})}
 
 
 def _why(refused: CDSError | None) -> dict[str, Any]:

@@ -34,6 +34,9 @@ class Metrics:
         self._missing = Counter(
             "cds_missing", "Calls whose record lacked a fact", ["service", "fact"], registry=ours
         )
+        self._fetches = Counter(
+            "cds_fetches", "Prefetch keys fetched", ["key", "outcome"], registry=ours
+        )
         self._lost = Counter("cds_rows_lost", "Rows that the store could not take", registry=ours)
         self._lost_rows = lost_rows
         self._lost_until_now = 0
@@ -49,6 +52,8 @@ class Metrics:
                 self._rules.labels(service, rule, outcome).inc()
         for fact in notes.missing:
             self._missing.labels(service, fact).inc()
+        for key, outcome in notes.fetches.items():
+            self._fetches.labels(key, outcome).inc()
         lost = self._lost_rows()
         self._lost.inc(max(0, lost - self._lost_until_now))
         self._lost_until_now = lost
