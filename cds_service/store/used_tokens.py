@@ -30,7 +30,7 @@ class StoredUsedTokens:
             # Of several workers that try at once, the database lets one insert the row.
             insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
             statement = insert(used_token).values(row).on_conflict_do_nothing()
-            return connection.execute(statement).rowcount == 1
+            return connection.scalar(statement.returning(used_token.c.key)) is not None
 
     def is_reachable(self) -> bool:
         """Whether the store answers."""
