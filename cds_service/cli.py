@@ -27,6 +27,7 @@ from cds_service.schemas import load_request
 from cds_service.settings import Settings, from_environment, share_metrics
 
 _DAY = "%Y-%m-%d"
+_SECONDS_TO_STOP = 8  # containers are given ten
 _today = click.option(
     "--today",
     type=click.DateTime([_DAY]),
@@ -70,6 +71,8 @@ def serve(host: str | None, port: int | None, workers: int | None) -> None:
         workers=processes,
         # A worker that cannot start has said why; starting it again would not help.
         respawn_failed_workers=False,
+        # One that is told to stop while it starts does not hear it.
+        workers_kill_timeout=_SECONDS_TO_STOP,
         log_access=False,
         # Calls are work for the processor; more threads than this only take turns.
         blocking_threads=4,

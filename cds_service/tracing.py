@@ -33,6 +33,7 @@ class Tracing:
         provider = TracerProvider(resource=Resource.create({"service.name": _NAME}))
         provider.add_span_processor(processor)
         self._tracer = provider.get_tracer(_NAME)
+        self._provider = provider
         self._propagator = TraceContextTextMapPropagator()
 
     def span(self, name: str) -> AbstractContextManager[Any]:
@@ -49,6 +50,10 @@ class Tracing:
                 return application(environ, start_response)
 
         return traced
+
+    def close(self) -> None:
+        """Send what waits; the library does so by itself when the process ends."""
+        self._provider.shutdown()
 
     def _span(self, name: str, context: Any) -> AbstractContextManager[Any]:
         return self._tracer.start_as_current_span(
