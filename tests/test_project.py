@@ -30,7 +30,7 @@ FLOORS = (
     {"schemas", "response", "hooks", "prefetch", "fhir_client", "patient_files"}
     | {"store", "audit", "metrics", "pseudonyms"},
     {"api", "auth", "feedback", "web", "explanation", "safety_case"},
-    {"__init__", "cli"},
+    {"__init__", "cli", "cli_store"},
 )
 ONLY_IN = {
     "flask": {"__init__", "api", "auth", "feedback", "web"},
@@ -40,7 +40,7 @@ ONLY_IN = {
     "alembic": {"store"},
     "platformdirs": {"store"},
     "granian": {"cli"},
-    "click": {"cli"},
+    "click": {"cli", "cli_store"},
     "fhirpathpy": {"knowledge.expressions"},
     "os": {"settings"},
 }
