@@ -14,6 +14,7 @@ from flask_cors import CORS
 from cds_service.api import EXTENSION, Collaborators, Knowledge, cds_hooks
 from cds_service.errors import StartError
 from cds_service.knowledge import load
+from cds_service.memory import Memory
 from cds_service.pseudonyms import pseudonyms_of
 from cds_service.settings import Settings, from_environment
 from cds_service.store import Writer, open_store
@@ -44,9 +45,8 @@ def create_app(
     app.url_map.merge_slashes = False
     pseudonyms = pseudonyms_of(settings)
     store = open_store(settings.store_url)
-    app.extensions[EXTENSION] = Collaborators(
-        settings, knowledge, clock, store, Writer(store), pseudonyms
-    )
+    memory = Memory(store, Writer(store), pseudonyms, settings.trace_values)
+    app.extensions[EXTENSION] = Collaborators(settings, knowledge, clock, memory)
     app.register_blueprint(cds_hooks)
     _allow_browsers(app, settings)
     app.after_request(_add_security_headers)

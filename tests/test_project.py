@@ -29,7 +29,7 @@ FLOORS = (
     {"knowledge"},
     {"schemas", "response", "hooks", "prefetch", "fhir_client", "patient_files"}
     | {"store", "audit", "metrics", "pseudonyms"},
-    {"api", "auth", "feedback", "web", "explanation", "safety_case"},
+    {"api", "auth", "feedback", "web", "explanation", "safety_case"} | {"memory", "traces"},
     {"__init__", "cli", "cli_store"},
 )
 ONLY_IN = {
