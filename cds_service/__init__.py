@@ -20,6 +20,7 @@ from cds_service.collaborators import EXTENSION, Check, Collaborators, Knowledge
 from cds_service.errors import StartError
 from cds_service.knowledge import load
 from cds_service.limits import limit_calls
+from cds_service.memory import Memory
 from cds_service.metrics import Metrics
 from cds_service.operations import operations
 from cds_service.pseudonyms import pseudonyms_of
@@ -67,9 +68,7 @@ def create_app(
         settings=settings,
         knowledge=knowledge,
         clock=clock,
-        store=store,
-        writer=writer,
-        pseudonyms=pseudonyms,
+        memory=Memory(store, writer, pseudonyms, settings.trace_values),
         clients=clients,
         limit=limit_calls(app, settings, _caller),
         metrics=metrics,

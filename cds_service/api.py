@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 import orjson
 from flask import Blueprint, Response, g, request
@@ -15,18 +16,22 @@ from cds_service.collaborators import here, json_response, notes
 from cds_service.errors import (
     CDSError,
     InvalidRequest,
+    UnknownCard,
     UnknownService,
     UnreadableBody,
     UnsupportedMediaType,
     error_of_status,
     operation_outcome,
 )
+from cds_service.feedback import rows_of
 from cds_service.hooks import load_context
 from cds_service.knowledge.artifacts import Call, Card
 from cds_service.prefetch import complete
 from cds_service.response import dump_discovery, dump_response
 from cds_service.schemas import Service, load_feedback, load_request
 from cds_service.settings import Settings
+from cds_service.store import keep_feedback
+from cds_service.traces import why
 
 LEVELS = 100  # of nesting in a body; the deepest FHIR record that we know has fewer than twenty
 _ORJSON_LEVELS = 1024
@@ -108,21 +113,41 @@ def call_service(service_id: str) -> Response:
     )
     with notes().stage("evaluate"):
         answer = service.answer(call)
+    with notes().stage("suppress"):
+        away = here().memory.suppress(service, here().knowledge.version, call, answer)
+    shown = [card for card in answer.cards if card.uuid not in away]
     with notes().stage("dump"):
-        body = dump_response([_permitted(card, here().settings) for card in answer.cards])
-    notes().note_answer(answer)
+        body = dump_response([_permitted(card, here().settings) for card in shown])
+    notes().note_answer(answer, away)
     return _in_language(json_response(body), language)
 
 
 @cds_hooks.post("/cds-services/<service_id>/feedback")
 @cds_hooks.post("/cds-services//<service_id>/feedback")
 def receive_feedback(service_id: str) -> Response:
-    """CDS Hooks "Feedback": what clinicians did with cards; 204, whichever cards they were."""
+    """CDS Hooks "Feedback": what clinicians did with cards; 204 once it is kept.
+
+    Without a store nothing is kept, and 204 all the same.
+    """
     entries = load_feedback(_body())
     _service(service_id)
+    store = here().memory.store
+    if store is not None:
+        rows = rows_of(entries, received_at=here().clock(), client=notes().client)
+        keep_feedback(store, rows)
     notes().accepted = sum(entry.outcome == "accepted" for entry in entries)
     notes().overridden = sum(entry.outcome == "overridden" for entry in entries)
     return Response(status=204)
+
+
+@cds_hooks.get("/trace/<uuid:uuid>")
+def trace(uuid: UUID) -> Response:
+    """Why a card was there, in names and versions; 404 for a card that is not known."""
+    store = here().memory.store
+    told = why(store, str(uuid)) if store is not None else None
+    if told is None:
+        raise UnknownCard("No such card is kept.")
+    return json_response(told)
 
 
 @cds_hooks.after_request

@@ -12,7 +12,7 @@ from cds_service.pseudonyms import Pseudonyms
 from cds_service.store import Writer
 from cds_service.store.rows import CallRow
 
-_OF_OTHER_ENDPOINTS = {"discover": "discovery", "receive_feedback": "feedback"}
+_OF_OTHER_ENDPOINTS = {"discover": "discovery", "receive_feedback": "feedback", "trace": "trace"}
 _TYPE = {
     "system": "http://terminology.hl7.org/CodeSystem/audit-event-type",
     "code": "rest",

@@ -38,6 +38,7 @@ class CallNotes:
     applied: Sequence[str] = ()
     unknown: Sequence[str] = ()
     suppressed: Sequence[str] = ()
+    suppressed_by: Sequence[str] = ()
     missing: Sequence[str] = ()
     fetches: Mapping[str, str] = field(default_factory=dict)  # outcome by prefetch key
     accepted: int | None = None
@@ -58,9 +59,13 @@ class CallNotes:
         finally:
             self.seconds[name] = perf_counter() - began
 
-    def note_answer(self, answer: Answer) -> None:
-        """Rules and facts by their names, as the evaluator gave them."""
-        self.cards = len(answer.cards)
+    def note_answer(self, answer: Answer, away: Mapping[str, str]) -> None:
+        """Rules and facts by their names; `away` are the cards that stay away, each with why."""
+        self.cards = len(answer.cards) - len(away)
+        self.suppressed = sorted(
+            {rule for card in answer.cards if card.uuid in away for rule in card.rules}
+        )
+        self.suppressed_by = sorted(set(away.values()))
         self.applied, self.unknown, self.missing = answer.applied, answer.unknown, answer.missing
 
     def close(self, status: int) -> None:
@@ -86,6 +91,7 @@ class CallNotes:
             "applied": list(self.applied),
             "unknown": list(self.unknown),
             "suppressed": list(self.suppressed),
+            "suppressed_by": list(self.suppressed_by),
             "missing": list(self.missing),
             "fetches": dict(self.fetches),
             "accepted": self.accepted,

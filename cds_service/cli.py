@@ -15,6 +15,7 @@ from rich.console import Console
 from cds_service import __version__, explanation, now
 from cds_service.cli_audit import audit
 from cds_service.cli_keys import keys, token
+from cds_service.cli_store import store_commands, why_command
 from cds_service.errors import CDSError, KnowledgeError, StartError
 from cds_service.hooks import load_context
 from cds_service.knowledge import Knowledge, Service, load
@@ -178,6 +179,10 @@ def cards(path: Path, today: datetime | None, language: str | None, as_json: boo
         click.echo(explanation.as_json(answer.cards))
     else:
         explanation.print_cards(Console(), answer.cards)
+
+
+main.add_command(store_commands)
+main.add_command(why_command)
 
 
 def _safety_folder(settings: Settings) -> Path:

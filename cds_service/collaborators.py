@@ -12,11 +12,10 @@ from flask import Response, current_app, g
 
 from cds_service.auth import Clients
 from cds_service.call_notes import CallNotes
+from cds_service.memory import Memory
 from cds_service.metrics import Metrics
-from cds_service.pseudonyms import Pseudonyms
 from cds_service.schemas import Service
 from cds_service.settings import Settings
-from cds_service.store import Store, Writer
 from cds_service.tracing import Span
 
 EXTENSION = "cds_service"  # where create_app leaves the collaborators
@@ -44,17 +43,14 @@ class Check:
 class Collaborators:
     """Everything that a call needs besides itself. `clock` gives an aware time.
 
-    Without a `store` nothing is kept, and the writer takes rows to nowhere. Without `clients`
-    nobody is asked who is calling. `limit` raises where a caller calls too often, `observers` take
-    the notes of each call.
+    Without `clients` nobody is asked who is calling. `limit` raises where a caller calls too
+    often, `observers` take the notes of each call.
     """
 
     settings: Settings
     knowledge: Knowledge
     clock: Callable[[], datetime]
-    store: Store | None
-    writer: Writer
-    pseudonyms: Pseudonyms
+    memory: Memory
     clients: Clients | None
     limit: Callable[[], None]
     metrics: Metrics

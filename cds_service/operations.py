@@ -31,7 +31,7 @@ def ready() -> Response:
         "status": "ready" if is_ready else "not ready",
         "knowledge": knowledge.version,
         "checks": {name: "ok" if is_well else "failed" for name, is_well in well.items()},
-        "lostRows": here().writer.lost,
+        "lostRows": here().memory.writer.lost,
     }
     return json_response(body, 200 if is_ready else 503)
 

@@ -177,6 +177,19 @@ class Settings:
         shown="generated",
         secret=True,
     )
+    retention_days: int = _setting(
+        "number",
+        _whole_number(1, 36500),
+        365,
+        "How many days `cds-service store prune` leaves in the database.",
+    )
+    trace_values: bool = _setting(
+        "true or false",
+        _yes_or_no,
+        False,
+        "Whether traces hold the values of facts, for a period of validation; else names alone.",
+        shown="false",
+    )
     development: bool = _setting(
         "true or false",
         _yes_or_no,

@@ -31,8 +31,9 @@ FLOORS = (
     | {"store", "audit", "metrics", "pseudonyms"}
     | {"call_notes", "keys", "logs", "openapi", "tracing", "used_tokens"},
     {"collaborators", "limits", "operations"}
-    | {"api", "auth", "feedback", "web", "explanation", "safety_case"},
-    {"__init__", "cli", "cli_audit", "cli_keys"},
+    | {"api", "auth", "feedback", "web", "explanation", "safety_case"}
+    | {"memory", "traces"},
+    {"__init__", "cli", "cli_audit", "cli_keys", "cli_store"},
 )
 ONLY_IN = {
     "flask": {"__init__", "api", "collaborators", "feedback", "limits", "operations", "web"},
@@ -48,7 +49,7 @@ ONLY_IN = {
     "alembic": {"store"},
     "platformdirs": {"store"},
     "granian": {"cli"},
-    "click": {"cli", "cli_audit", "cli_keys"},
+    "click": {"cli", "cli_audit", "cli_keys", "cli_store"},
     "fhirpathpy": {"knowledge.expressions"},
     "os": {"settings"},
 }

@@ -11,6 +11,7 @@ from cds_service.knowledge.expressions import Expression
 from cds_service.knowledge.facts import ExpressionDefinition, GroupFact
 from cds_service.knowledge.record import PatientRecord
 from cds_service.knowledge.rendering import render
+from cds_service.knowledge.tracing import near_misses, trace
 from cds_service.knowledge.validation import invalid_resources
 
 
@@ -18,11 +19,13 @@ def answer(service: Service, call: Call) -> Answer:
     """The cards for one call, and for the log the rules by outcome and the facts that lacked."""
     evaluation = decide(service, call)
     outcomes = evaluation.outcomes.values()
+    cards = tuple(trace(card, service, evaluation) for card in render(service, evaluation, call))
     return Answer(
-        cards=render(service, evaluation, call),
+        cards=cards,
         applied=tuple(outcome.rule.id for outcome in outcomes if outcome.level),
         unknown=tuple(outcome.rule.id for outcome in outcomes if outcome.unknown),
         missing=tuple(dict.fromkeys(_missing(evaluation))),
+        near_misses=near_misses(service, evaluation) if cards else {},
     )
 
 

@@ -60,7 +60,7 @@ def left(cards: Knowledge, service: Service, tmp_path_factory: pytest.TempPathFa
     with pytest.MonkeyPatch.context() as patch, (folder / "log").open("w") as log:
         patch.setattr("sys.stdout", log)
         _drive(application.test_client(), service, result)
-    here = application.extensions[EXTENSION]
+    here = application.extensions[EXTENSION].memory
     here.writer.flush()
     result.log = (folder / "log").read_text()
     result.metrics = application.test_client().get("/metrics").text

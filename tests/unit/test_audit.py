@@ -41,12 +41,12 @@ def audited(knowledge: ToyKnowledge, tmp_path: Path, store_url: str) -> Iterator
     )
     application = create_app(settings, knowledge, lambda: NOW)
     yield application
-    application.extensions[EXTENSION].writer.close()
-    application.extensions[EXTENSION].store.close()
+    application.extensions[EXTENSION].memory.writer.close()
+    application.extensions[EXTENSION].memory.store.close()
 
 
 def rows(application: Flask) -> list[CallRow]:
-    here = application.extensions[EXTENSION]
+    here = application.extensions[EXTENSION].memory
     here.writer.flush()
     return list(calls(here.store))
 
