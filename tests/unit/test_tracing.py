@@ -42,7 +42,7 @@ def test_a_call_is_a_span_in_the_trace_of_its_caller(
     assert client.post(TOY, json=cds_request(), headers=CALLER).status_code == 200
     finished = spans.get_finished_spans()
     names = [span.name for span in finished]
-    assert names == ["authenticate", "prefetch", "evaluate", "dump", "request"]
+    assert names == ["authenticate", "prefetch", "evaluate", "suppress", "dump", "request"]
     assert {f"{span.context.trace_id:032x}" for span in finished if span.context} == {TRACE}
     assert {bool(span.attributes or span.events) for span in finished} == {False}
 
