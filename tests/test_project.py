@@ -202,6 +202,17 @@ def test_every_setting_stands_in_the_readme_as_it_is() -> None:
     assert rows == expected
 
 
+def test_every_test_that_the_threat_model_names_exists() -> None:
+    text = (PROJECT / "docs" / "security.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", text)
+    missing = [
+        f"{path}::{name}"
+        for path, name in named
+        if not (PROJECT / path).is_file() or f"def {name}(" not in (PROJECT / path).read_text()
+    ]
+    assert len(named) > 30 and missing == []
+
+
 def test_no_file_knows_the_machine_it_was_written_on() -> None:
     found = [
         f"{path.relative_to(PROJECT)}:{number}: {match[1]}"
