@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -62,6 +62,8 @@ class Withhold:
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One reviewed statement: at which level it holds, where it is said, what it withholds.
+
+    `levels` stand worst first.
 
     `slot` is the card for critical and warning; `section` the place in the differential for info,
     there only while `section_when` holds; `beside` the items under which its line stands; `opens`
@@ -221,6 +223,7 @@ class Service:
     def prepare(self) -> None:
         """Compute what every call needs, so that the first call does not wait for it."""
         _ = (self.relevance, self.governed, self.silencing_rules, self.beside)
+        _ = self.override_reasons
 
     @cached_property
     def relevance(self) -> Relevance:
@@ -239,6 +242,18 @@ class Service:
             **{id_: drug_class.governance for id_, drug_class in self.classes.items()},
             **{each.governance.id: each.governance for each in self.suggestions},
             **self.drugs,
+        }
+
+    @cached_property
+    def override_reasons(self) -> Mapping[tuple[str, str, str], tuple[Coding, ...]]:
+        """The override reasons by language, slot and indicator."""
+        return {
+            (language, slot.id, indicator): tuple(
+                replace(each, display=words.plain("override-reasons", each.code)) for each in codes
+            )
+            for language, words in self.words.items()
+            for slot in self.slots
+            for indicator, codes in slot.override_reasons.items()
         }
 
     @cached_property

@@ -80,12 +80,11 @@ def read_observation(
 
     Of two different values at one time `highest` chooses; `other_value` is the one not chosen.
     """
-    readings = sorted(
-        _readings(definition, record), key=lambda reading: reading.span.earliest, reverse=True
-    )
+    readings = list(_readings(definition, record))
     if not readings:
         complete = record.is_complete(definition.prefetch_key)
         return ObservationFact("missing" if complete else "not-retrieved")
+    readings.sort(key=lambda reading: reading.span.earliest, reverse=True)
     groups = [list(group) for _, group in groupby(readings, lambda each: each.span.earliest)]
     newest = [each for each in groups[0] if each.number is not None]
     if not newest:
@@ -165,12 +164,14 @@ def _is_heading(element: Resource) -> bool:
 def _number(
     definition: ObservationDefinition, statement: Statement, record: PatientRecord
 ) -> Number | None:
+    if definition.quantity is not None:
+        return definition.quantity.read(statement.element)
     if definition.days_ahead:
         date = dates.read(statement.element.get("valueDateTime"))
         return float((date.latest.date() - record.now.date()).days) if date else None
     if definition.answer is not None:
         return _answer(definition.answer, statement.element.get("valueCodeableConcept"))
-    return definition.quantity.read(statement.element) if definition.quantity else None
+    return None
 
 
 def _answer(expected: tuple[str, str], concept: object) -> float | None:

@@ -19,6 +19,7 @@ from cds_service.knowledge.content import Rule, Service
 from cds_service.knowledge.evaluation import RuleOutcome, judge, withholds
 from cds_service.knowledge.facts import (
     Definition,
+    ExpressionDefinition,
     Facts,
     ListDefinition,
     PatientDefinition,
@@ -36,13 +37,15 @@ class Relevance:
     """What stays as it is on an empty record, and what each key of a record's index touches.
 
     `baseline` is every rule and `absent` every fact on an empty record; `rules` and `facts` are
-    those that a key touches.
+    those that a key touches. `below` is what each fact rests on: itself, and what it is computed
+    from.
     """
 
     baseline: Mapping[str, RuleOutcome]
     absent: Mapping[str, Any]
     rules: Mapping[Key, frozenset[int]]
     facts: Mapping[Key, frozenset[str]]
+    below: Mapping[str, frozenset[str]]
 
     def rules_to_judge(self, service: Service, record: PatientRecord) -> Sequence[Rule]:
         """The rules whose outcome may differ from the baseline, in their order.
@@ -91,6 +94,7 @@ def relevance_of(service: Service) -> Relevance:
         absent={name: facts[name] for name in service.facts if name not in touched[_ALWAYS]},
         rules={key: frozenset(numbers) for key, numbers in rules.items()},
         facts={key: frozenset(names) for key, names in touched.items()},
+        below={name: frozenset(_below(name, service.facts)) for name in service.facts},
     )
 
 
@@ -107,6 +111,14 @@ def _keys_of_rule(rule: Rule, definitions: Mapping[str, Definition]) -> Iterable
     for condition in filter(None, conditions):
         for name in condition.facts:
             yield from _keys_of_fact(name, definitions)
+
+
+def _below(name: str, definitions: Mapping[str, Definition]) -> Iterable[str]:
+    yield name
+    definition = definitions[name]
+    if isinstance(definition, ExpressionDefinition):
+        for each in definition.expression.facts:
+            yield from _below(each, definitions)
 
 
 def _keys_of_fact(name: str, definitions: Mapping[str, Definition]) -> Iterable[Key]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from uuid import uuid5
 
 from cds_service.knowledge.artifacts import Call, Card, Source
@@ -51,9 +50,8 @@ class _Draft:
             indicator=self.indicator,
             detail=detail,
             source=_source(service, self._rules),
-            override_reasons=tuple(
-                replace(reason, display=voice.plain("override-reasons", reason.code))
-                for reason in self.slot.override_reasons.get(self.indicator, ())
+            override_reasons=service.override_reasons.get(
+                (call.language, self.slot.id, self.indicator), ()
             ),
             suggestions=tuple(
                 offered_suggestions(service, self.slot.id, evaluation.facts, voice, call)
@@ -99,7 +97,7 @@ def _groups(slot: Slot, evaluation: Evaluation) -> list[list[RuleOutcome]]:
     """The outcomes of a slot, worst first, in one card, or two when two must be kept apart."""
     outcomes = [
         outcome
-        for outcome in evaluation.outcomes.values()
+        for outcome in evaluation.applied
         if outcome.rule.slot == slot.id and outcome.level in ("critical", "warning")
     ]
     outcomes.sort(key=lambda outcome: LEVELS.index(str(outcome.level)))
