@@ -67,7 +67,7 @@ class Rule:
 
     `slot` is the card for critical and warning; `section` the place in the differential for info,
     there only while `section_when` holds; `beside` the items under which its line stands; `opens`
-    the level that opens the gate.
+    the level that opens the gate; `demote` the drugs that then stand last in their class.
     """
 
     governance: Governance
@@ -80,6 +80,7 @@ class Rule:
     opens: str | None
     only_slots: tuple[str, ...] | None
     withhold: tuple[Withhold, ...]
+    demote: tuple[str, ...]
     examples: tuple[Example, ...]
 
     @property

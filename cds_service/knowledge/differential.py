@@ -136,6 +136,7 @@ class _Differential:
             self._keep_back(class_id, [self._voice.say(class_id, "not-first")])
             return
         drugs = [drug for drug in drug_class.drugs if not self._why(class_id, drug)]
+        drugs.sort(key=self._evaluation.demoted.__contains__)
         if not drugs:
             self._keep_back_class(drug_class)
             return

@@ -79,6 +79,11 @@ class Evaluation:
         """The outcomes of the rules that apply, in the order of the rules."""
         return _applied(self.outcomes)
 
+    @cached_property
+    def demoted(self) -> frozenset[str]:
+        """The drugs that stand behind the others of their class."""
+        return frozenset(drug for outcome in self.applied for drug in outcome.rule.demote)
+
     def why_withheld(self, *items: str) -> tuple[Because, ...]:
         """The reasons against any of the items, each once."""
         reasons = (reason for item in items for reason in self.withheld.get(item, ()))

@@ -175,6 +175,7 @@ class ServiceFolder:
                     opens=entry["opens"],
                     only_slots=_optional_tuple(entry["only_slots"]),
                     withhold=tuple(self._withhold(path, entry)),
+                    demote=tuple(entry["demote"]),
                     examples=tuple(map(_example, entry["examples"])),
                 )
 
