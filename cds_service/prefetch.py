@@ -10,8 +10,9 @@ from cds_service.errors import PreconditionFailed
 from cds_service.knowledge.artifacts import Resource, Retrieval, Retrieved
 from cds_service.schemas import CDSRequest, Service
 
-# Takes the keys that are not to be had from the prefetch, gives those that it could get.
-Fetch = Callable[[Sequence[str]], Mapping[str, Any]]
+# Takes the keys that the prefetch leaves wanting: None where nothing usable came, or the Bundle
+# whose other pages are wanting. Gives those that it could get, as a client would have sent them.
+Fetch = Callable[[Mapping[str, Resource | None]], Mapping[str, Any]]
 
 NESTED_BUNDLES = 3
 _HARMLESS = ("success", "information", "warning")
@@ -37,8 +38,9 @@ def complete(service: Service, request: CDSRequest, fetch: Fetch | None = None) 
     Keys that the service did not ask for are read, but say nothing about what is complete.
     Raises PreconditionFailed with each key that the service requires and that nobody could give.
     """
-    came = _read_all(service, request.prefetch or {})
-    wanting = [key for key in service.prefetch if _state(came, key) in _NOT_AN_ANSWER]
+    answers = request.prefetch or {}
+    came = _read_all(service, answers)
+    wanting = _wanting(service, came, answers)
     if fetch and wanting:
         came |= _read_all(service, fetch(wanting))
     states = {key: _state(came, key) for key in service.prefetch}
@@ -47,6 +49,18 @@ def complete(service: Service, request: CDSRequest, fetch: Fetch | None = None) 
     in_order = (*service.prefetch, *sorted(came.keys() - service.prefetch.keys()))
     resources = tuple(each for key in in_order if key in came for each in came[key].resources)
     return Retrieved(resources=resources, states=states)
+
+
+def _wanting(
+    service: Service, came: Mapping[str, _Came], answers: Mapping[str, Any]
+) -> dict[str, Resource | None]:
+    wanting: dict[str, Resource | None] = {}
+    for key in service.prefetch:
+        if _state(came, key) in _NOT_AN_ANSWER:
+            wanting[key] = None
+        elif next_page(answers[key]) is not None:
+            wanting[key] = answers[key]
+    return wanting
 
 
 def _state(came: Mapping[str, _Came], key: str) -> Retrieval:
@@ -149,6 +163,14 @@ def _is_harmless(outcome: Resource) -> bool:
 
 def _has_next_page(bundle: Resource) -> bool:
     return any(link.get("relation") == "next" for link in _objects(bundle.get("link")))
+
+
+def next_page(value: Any) -> str | None:
+    """The address of the page that follows a Bundle; None if it is none or names none."""
+    if not isinstance(value, dict) or value.get("resourceType") != "Bundle":
+        return None
+    links = (link for link in _objects(value.get("link")) if link.get("relation") == "next")
+    return next((link["url"] for link in links if isinstance(link.get("url"), str)), None)
 
 
 def _promises_more(bundle: Resource, entries: Sequence[Any]) -> bool:

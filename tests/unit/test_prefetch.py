@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -159,9 +159,9 @@ class FakeServer:
         self.answers = answers
         self.asked: list[str] = []
 
-    def __call__(self, keys: Sequence[str]) -> Mapping[str, Any]:
-        self.asked.extend(keys)
-        return {key: self.answers[key] for key in keys if key in self.answers}
+    def __call__(self, wanting: Mapping[str, Any]) -> Mapping[str, Any]:
+        self.asked.extend(wanting)
+        return {key: self.answers[key] for key in wanting if key in self.answers}
 
 
 def test_what_is_missing_or_failed_is_fetched_and_nothing_else() -> None:
