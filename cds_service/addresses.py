@@ -17,9 +17,14 @@ _PORTS = {"http": 80, "https": 443}
 _AMBIGUOUS = re.compile(r"%2e|%2f|%5c|[^!-~]|\\", re.IGNORECASE)
 _QUERY = re.compile(r"[!\"$-\[\]-~]*")  # visible ASCII, without a fragment or a backslash
 _NAT64 = IPv6Network("64:ff9b::/96")
-# Where clouds tell their machines secrets, other than in the link-local ranges.
-_METADATA = tuple(
-    map(ip_network, ("100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254"))
+# Where clouds tell their machines secrets, beside the link-local ranges; and tunnels (Teredo,
+# NAT64 of one's own) whose far end cannot be told from the address.
+_NEVER = tuple(
+    map(
+        ip_network,
+        ("100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254")
+        + ("2001::/32", "64:ff9b:1::/48"),
+    )
 )
 
 
@@ -123,5 +128,5 @@ def _is_never_a_server(address: Address) -> bool:
         or address.is_unspecified
         or address.is_reserved
         or getattr(address, "is_site_local", False)
-        or any(address in network for network in _METADATA)
+        or any(address in network for network in _NEVER)
     )

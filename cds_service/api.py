@@ -80,7 +80,7 @@ def call_service(service_id: str) -> Response:
     cds_request = load_request(_body())
     service = _service(service_id, hook=cds_request.hook)
     context = load_context(cds_request.hook, cds_request.context)
-    fetch = here.fhir_client.fetch_for(service, cds_request, context, started=started)
+    fetch = here.fhir_client.fetch_for(cds_request, context, started=started)
     retrieved = _retrieved(service, cds_request, fetch)
     language = _language(service, here.settings)
     call = Call(

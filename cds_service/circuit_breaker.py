@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from threading import Lock
 
@@ -28,10 +28,10 @@ class CircuitBreaker:
 
     def __init__(self, timer: Callable[[], float]) -> None:
         self._timer = timer
-        self._troubles: dict[str, _Trouble] = {}
+        self._troubles: dict[Hashable, _Trouble] = {}
         self._lock = Lock()
 
-    def allows(self, server: str) -> bool:
+    def allows(self, server: Hashable) -> bool:
         """Whether to call this server now."""
         with self._lock:
             trouble = self._troubles.get(server)
@@ -44,7 +44,7 @@ class CircuitBreaker:
             trouble.retry_at = now + COOL_DOWN
             return True
 
-    def report(self, server: str, *, answered: bool) -> None:
+    def report(self, server: Hashable, *, answered: bool) -> None:
         """What came of a call; refusals are answers too."""
         with self._lock:
             if answered:

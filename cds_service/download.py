@@ -154,7 +154,8 @@ class Download:
     def _read_page(self, address: str) -> None:
         page = self._get(address)
         resource_type = page.get("resourceType")
-        if resource_type == "OperationOutcome" or (self._first and resource_type != "Bundle"):
+        is_more = resource_type == "Bundle" if self._first else isinstance(resource_type, str)
+        if resource_type == "OperationOutcome" or not is_more:
             raise NotFetched(Outcome.UNREADABLE)
         self._first = self._first or page
         entries = _entries(page)

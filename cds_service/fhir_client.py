@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
 from urllib.parse import quote, urljoin
@@ -16,8 +17,8 @@ from cds_service.circuit_breaker import CircuitBreaker
 from cds_service.download import Allowance, Download, Outcome
 from cds_service.hooks import HookContext
 from cds_service.knowledge.artifacts import Resource
-from cds_service.prefetch import next_page
-from cds_service.schemas import CDSRequest, Service
+from cds_service.prefetch import Wanted, next_page
+from cds_service.schemas import CDSRequest
 from cds_service.settings import Settings
 
 # The rest of the time is for the cards.
@@ -25,6 +26,9 @@ _SHARE_FOR_FETCHING = 0.9
 _TOKEN = re.compile(r"\{\{ *([^{}]*?) *\}\}")
 _SEPARATORS = re.compile(r"([\\,|$])")
 _BEARER = re.compile(r"[!-~]+")
+
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +61,12 @@ class FHIRClient:
         self.circuit_breaker = CircuitBreaker(timer)
 
     def fetch_for(
-        self, service: Service, request: CDSRequest, context: HookContext, *, started: float
+        self, request: CDSRequest, context: HookContext, *, started: float
     ) -> Fetching | None:
         """What prefetch.complete fetches with; None if the call names no FHIR server."""
         if request.fhir_server is None:
             return None
-        return Fetching(self, service, request, context, started)
+        return Fetching(self, request, context, started)
 
     def close(self) -> None:
         """End the threads and the connections."""
@@ -76,13 +80,11 @@ class Fetching:
     def __init__(
         self,
         client: FHIRClient,
-        service: Service,
         request: CDSRequest,
         context: HookContext,
         started: float,
     ) -> None:
         self._client = client
-        self._templates = service.prefetch
         self._server = str(request.fhir_server).rstrip("/")
         self._headers = _headers(request)
         self._tokens = _tokens(context)
@@ -95,34 +97,30 @@ class Fetching:
         )
         self.fetched = Fetched(0, 0.0, {})
 
-    def __call__(self, wanting: Mapping[str, Resource | None]) -> Mapping[str, Any]:
+    def __call__(self, wanting: Mapping[str, Wanted]) -> Mapping[str, Any]:
         """What could be had of the keys; see prefetch.Fetch. Does not raise."""
         begun = self._client.timer()
         base = self._client.allow_list.find(self._server)
         if base is None or self._headers is None:
-            self.fetched = Fetched(0, 0.0, dict.fromkeys(wanting, Outcome.BARRED))
-            return {}
-        if not self._client.circuit_breaker.allows(self._server):
-            self.fetched = Fetched(0, 0.0, dict.fromkeys(wanting, Outcome.SUSPENDED))
-            return {}
+            return self._not_tried(wanting, Outcome.BARRED)
+        if not self._client.circuit_breaker.allows(base):
+            return self._not_tried(wanting, Outcome.SUSPENDED)
         downloads = self._downloads(base, wanting)
         self._run(set(downloads.values()))
-        values = {key: self._value(key, download) for key, download in downloads.items()}
-        self._report(wanting, downloads, values, begun)
+        values = {key: self._value(wanting[key], each) for key, each in downloads.items()}
+        self._report(base, wanting, downloads, values, begun)
         return {key: value for key, value in values.items() if value is not None}
 
-    def _downloads(
-        self, base: Base, wanting: Mapping[str, Resource | None]
-    ) -> Mapping[str, Download]:
+    def _downloads(self, base: Base, wanting: Mapping[str, Wanted]) -> Mapping[str, Download]:
         """The download of each key; the same one for keys whose templates say the same."""
         made: dict[str, Download] = {}
         by_key: dict[str, Download] = {}
-        for key, bundle in wanting.items():
-            address = self._address(key, bundle)
+        for key, wanted in wanting.items():
+            address = self._address(wanted)
             if address is None:
                 continue
-            if bundle is not None:  # each has pages of its own already
-                by_key[key] = self._download(base, address, bundle)
+            if wanted.bundle is not None:  # it has pages of its own already
+                by_key[key] = self._download(base, address, wanted.bundle)
                 continue
             if address not in made:
                 made[address] = self._download(base, address, None)
@@ -140,12 +138,12 @@ class Fetching:
             bundle=bundle,
         )
 
-    def _address(self, key: str, bundle: Resource | None) -> str | None:
-        """Where the key is to be had; None if its template wants what the context has not."""
-        if bundle is not None:
-            return urljoin(f"{self._server}/", next_page(bundle) or "")
-        filled = fill(self._templates[key], self._tokens)
-        return filled and f"{self._server}/{filled}"
+    def _address(self, wanted: Wanted) -> str | None:
+        """Where it is to be had; None if the template wants what the context has not."""
+        if wanted.bundle is not None:
+            return urljoin(f"{self._server}/", next_page(wanted.bundle) or "")
+        filled = fill(wanted.template, self._tokens)
+        return None if filled is None else f"{self._server}/{filled}"
 
     def _run(self, downloads: Iterable[Download]) -> None:
         """Run all side by side, and wait no longer than the call may."""
@@ -156,17 +154,17 @@ class Fetching:
         for future in done:
             future.result()  # a fault of ours is not hidden
 
-    def _value(self, key: str, download: Download) -> Any:
+    def _value(self, wanted: Wanted, download: Download) -> Any:
         """What came; None if a read brought another resource than the one asked for."""
         value = download.value
-        template = self._templates[key]
-        if value is None or "?" in template:
+        if value is None or "?" in wanted.template:
             return value
         found = f"{value.get('resourceType')}/{value.get('id')}"
-        return value if found == fill(template, self._tokens, quoted=False) else None
+        return value if found == fill(wanted.template, self._tokens, quoted=False) else None
 
     def _report(
         self,
+        base: Base,
         wanting: Iterable[str],
         downloads: Mapping[str, Download],
         values: Mapping[str, Any],
@@ -182,9 +180,26 @@ class Fetching:
         requests = sum(each.requests for each in different)
         if requests:
             answered = any(each.answered for each in different)
-            self._client.circuit_breaker.report(self._server, answered=answered)
+            self._client.circuit_breaker.report(base, answered=answered)
         milliseconds = (self._client.timer() - begun) * 1000
-        self.fetched = Fetched(requests, milliseconds, outcomes)
+        before = self.fetched
+        self.fetched = Fetched(
+            requests=before.requests + requests,
+            milliseconds=before.milliseconds + milliseconds,
+            outcomes={**before.outcomes, **outcomes},
+        )
+        self._log(outcomes, milliseconds)
+
+    def _not_tried(self, wanting: Iterable[str], outcome: Outcome) -> Mapping[str, Any]:
+        outcomes = dict.fromkeys(wanting, outcome)
+        self.fetched = replace(self.fetched, outcomes={**self.fetched.outcomes, **outcomes})
+        self._log(outcomes, 0.0)
+        return {}
+
+    def _log(self, outcomes: Mapping[str, Outcome], milliseconds: float) -> None:
+        """One line of keys and numbers; an address would say who the patient is."""
+        came = ",".join(f"{key}:{outcome}" for key, outcome in outcomes.items())
+        logger.info("fetch milliseconds=%.1f outcomes=%s", milliseconds, came)
 
 
 def fill(template: str, tokens: Mapping[str, str], *, quoted: bool = True) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,13 +11,26 @@ from cds_service.errors import PreconditionFailed
 from cds_service.knowledge.artifacts import Resource, Retrieval, Retrieved
 from cds_service.schemas import CDSRequest, Service
 
-# Takes the keys that the prefetch leaves wanting: None where nothing usable came, or the Bundle
-# whose other pages are wanting. Gives those that it could get, as a client would have sent them.
-Fetch = Callable[[Mapping[str, Resource | None]], Mapping[str, Any]]
-
 NESTED_BUNDLES = 3
+MEDICATIONS = "medicationReferences"  # as if it were a prefetch key
+MOST_MEDICATIONS = 100  # that are looked up by reference; an address has to stay short
+_MEDICATION = re.compile(
+    r"(?P<server>https?://.+/)?Medication/(?P<id>[A-Za-z0-9.-]{1,64})(/_history/.*)?"
+)
 _HARMLESS = ("success", "information", "warning")
 _NOT_AN_ANSWER = (Retrieval.FAILED, Retrieval.MISSING)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What one key leaves wanting: all that its template asks for, or the pages after `bundle`."""
+
+    template: str
+    bundle: Resource | None = None
+
+
+# Takes what is wanted by key, and gives what it could get as a client would have sent it.
+Fetch = Callable[[Mapping[str, Wanted]], Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +54,11 @@ def complete(service: Service, request: CDSRequest, fetch: Fetch | None = None) 
     """
     answers = request.prefetch or {}
     came = _read_all(service, answers)
-    wanting = _wanting(service, came, answers)
-    if fetch and wanting:
-        came |= _read_all(service, fetch(wanting))
+    if fetch:
+        # What the lists point at is known only when they are there.
+        for wanted in (_wanted_lists, _wanted_medications):
+            if wanting := wanted(service, request, came):
+                came |= _read_all(service, fetch(wanting))
     states = {key: _state(came, key) for key in service.prefetch}
     _refuse_if_wanting(service.required_keys, states)
     # Clients send keys in any order; the answer must not depend on it.
@@ -51,16 +67,37 @@ def complete(service: Service, request: CDSRequest, fetch: Fetch | None = None) 
     return Retrieved(resources=resources, states=states)
 
 
-def _wanting(
-    service: Service, came: Mapping[str, _Came], answers: Mapping[str, Any]
-) -> dict[str, Resource | None]:
-    wanting: dict[str, Resource | None] = {}
-    for key in service.prefetch:
+def _wanted_lists(
+    service: Service, request: CDSRequest, came: Mapping[str, _Came]
+) -> dict[str, Wanted]:
+    """The keys that are missing or failed, and those of which only some pages came."""
+    wanted = {}
+    for key, template in service.prefetch.items():
         if _state(came, key) in _NOT_AN_ANSWER:
-            wanting[key] = None
-        elif next_page(answers[key]) is not None:
-            wanting[key] = answers[key]
-    return wanting
+            wanted[key] = Wanted(template)
+        elif next_page((request.prefetch or {})[key]) is not None:
+            wanted[key] = Wanted(template, (request.prefetch or {})[key])
+    return wanted
+
+
+def _wanted_medications(
+    service: Service, request: CDSRequest, came: Mapping[str, _Came]
+) -> dict[str, Wanted]:
+    """The Medications that the lists point at and that did not come along."""
+    resources = [resource for each in came.values() for resource in each.resources]
+    here = {each.get("id") for each in resources if each["resourceType"] == "Medication"}
+    server = f"{str(request.fhir_server).rstrip('/')}/"
+    ids: set[str] = set()
+    for resource in resources:
+        reference = resource.get("medicationReference")
+        text = reference.get("reference") if isinstance(reference, dict) else None
+        found = _MEDICATION.fullmatch(text) if isinstance(text, str) else None
+        if found and found["server"] in (None, server):
+            ids.add(found["id"])
+    asked = ",".join(sorted(ids - here)[:MOST_MEDICATIONS])
+    return (
+        {MEDICATIONS: Wanted(f"Medication?_id={asked}&_count={MOST_MEDICATIONS}")} if asked else {}
+    )
 
 
 def _state(came: Mapping[str, _Came], key: str) -> Retrieval:
