@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from urllib3.exceptions import LocationParseError
@@ -13,8 +13,8 @@ Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
 
 _PORTS = {"http": 80, "https": 443}
-# What some server may read as a slash, a dot or the end of a host, whatever we read it as.
-_AMBIGUOUS = re.compile(r"%2e|%2f|%5c|[^!-~]|\\", re.IGNORECASE)
+# What a base address has no use for, or some server may read as a slash or a dot where we do not.
+_AMBIGUOUS = re.compile(r"%2e|%2f|%5c|[?#@\\]|[^!-~]", re.IGNORECASE)
 _QUERY = re.compile(r"[!\"$-\[\]-~]*")  # visible ASCII, without a fragment or a backslash
 _NAT64 = IPv6Network("64:ff9b::/96")
 # Where clouds tell their machines secrets, beside the link-local ranges; and tunnels (Teredo,
@@ -40,12 +40,12 @@ class Base:
     @classmethod
     def read(cls, text: str) -> Base | None:
         """The base address that a text is; None if it is none, or has a query or a login."""
+        if _AMBIGUOUS.search(text):
+            return None
         # The parser of the HTTP client itself: both see the same host in any text.
         try:
             url = parse_url(text)
         except LocationParseError:
-            return None
-        if _AMBIGUOUS.search(text) or "?" in text or "#" in text or "@" in text:
             return None
         if url.scheme not in _PORTS or not url.host:
             return None
@@ -63,11 +63,7 @@ class Base:
         other = Base.read(place)
         if other is None or not _QUERY.fullmatch(query):
             return False
-        is_same_origin = (other.scheme, other.host, other.port) == (
-            self.scheme,
-            self.host,
-            self.port,
-        )
+        is_same_origin = replace(other, path=self.path) == self
         return is_same_origin and (not self.path or f"{other.path}/".startswith(f"{self.path}/"))
 
 

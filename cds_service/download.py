@@ -164,7 +164,7 @@ class Download:
         if kept < len(entries):
             raise NotFetched(Outcome.IN_PART)
         following = next_page(page)
-        self._next = urljoin(address, following) if following is not None else None
+        self._next = resolve(address, following) if following is not None else None
 
     def _get(self, address: str) -> Resource:
         """The JSON object at an address; once more where the connection was lost or it was busy."""
@@ -199,16 +199,15 @@ class Download:
 
     def _read(self, response: requests.Response) -> Resource:
         if response.status_code != 200:
-            self.answered = self.answered or response.status_code < 500
+            self.answered |= response.status_code < 500
             after = _retry_after(response) if response.status_code in _TRY_LATER else None
             raise NotFetched(Outcome.REFUSED) if after is None else _Again(Outcome.REFUSED, after)
-        if not _is_plain_json(response):
-            raise NotFetched(Outcome.UNREADABLE)
+        body = self._body(response) if _is_plain_json(response) else b""
+        self.answered = True
         try:
-            value = read_json(self._body(response))
+            value = read_json(body)
         except UnreadableBody:
             raise NotFetched(Outcome.UNREADABLE) from None
-        self.answered = True
         if not isinstance(value, dict):
             raise NotFetched(Outcome.UNREADABLE)
         return value
@@ -220,6 +219,17 @@ class Download:
             self._allowance.seconds_left()
             chunks.append(chunk)
         return b"".join(chunks)
+
+
+def resolve(address: str, link: str) -> str:
+    """The absolute address of a link that stands at an address.
+
+    A link that is none at all is given back as it is; no server holds it.
+    """
+    try:
+        return urljoin(address, link)
+    except ValueError:
+        return link
 
 
 def _entries(bundle: Resource) -> list[Any]:

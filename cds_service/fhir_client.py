@@ -9,12 +9,12 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
-from urllib.parse import quote, urljoin
+from urllib.parse import quote
 
 from cds_service import transport
 from cds_service.addresses import AllowList, Base
 from cds_service.circuit_breaker import CircuitBreaker
-from cds_service.download import Allowance, Download, Outcome
+from cds_service.download import Allowance, Download, Outcome, resolve
 from cds_service.hooks import HookContext
 from cds_service.knowledge.artifacts import Resource
 from cds_service.prefetch import Wanted, next_page
@@ -141,7 +141,7 @@ class Fetching:
     def _address(self, wanted: Wanted) -> str | None:
         """Where it is to be had; None if the template wants what the context has not."""
         if wanted.bundle is not None:
-            return urljoin(f"{self._server}/", next_page(wanted.bundle) or "")
+            return resolve(f"{self._server}/", next_page(wanted.bundle) or "")
         filled = fill(wanted.template, self._tokens)
         return None if filled is None else f"{self._server}/{filled}"
 

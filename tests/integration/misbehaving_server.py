@@ -196,6 +196,10 @@ def _next_around(handler: _Handler, seen: Seen) -> Any:
     return _next(handler, seen, "%2e%2e/well/Condition?page=2")
 
 
+def _next_nowhere(handler: _Handler, seen: Seen) -> Any:
+    return _next(handler, seen, "http://[::1")
+
+
 def _redirect(status: int) -> Mood:
     def mood(handler: _Handler, seen: Seen) -> Any:
         there = f"{handler.server.facade.elsewhere}/well/{seen.path}"
@@ -266,6 +270,7 @@ MOODS: dict[str, Mood] = {
     "foreign-next": _foreign_next,
     "next-above": _next_above,
     "next-around": _next_around,
+    "next-nowhere": _next_nowhere,
     "redirect-302": _redirect(302),
     "redirect-307": _redirect(307),
     "status-204": _status(204),

@@ -5,6 +5,9 @@ from __future__ import annotations
 from ipaddress import ip_network
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from urllib3.util import parse_url
 
 from cds_service.addresses import AllowList, Base
 
@@ -108,6 +111,16 @@ def test_a_base_without_a_path_holds_its_whole_origin() -> None:
     assert base is not None
     assert base.holds("https://fhir.example.org/any/thing?a=b")
     assert not base.holds("https://fhir.example.org:444/any/thing")
+
+
+@given(st.text(max_size=60) | st.text("https:/[]@?#%.\\0", max_size=40))
+def test_whatever_stands_in_an_address_it_is_one_of_the_server_or_not(address: str) -> None:
+    base = Base.read("https://fhir.example.org/r4")
+    assert base is not None
+    assert not base.holds(address)
+    assert not base.holds(f"https://{address}")
+    if base.holds(f"https://fhir.example.org/r4{address}"):
+        assert parse_url(f"https://fhir.example.org/r4{address}").host == "fhir.example.org"
 
 
 PUBLIC = ["93.184.215.14", "2606:4700::1111", "::ffff:93.184.215.14", "64:ff9b::5db8:d70e"]
