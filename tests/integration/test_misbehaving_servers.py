@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import socket
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from builders import NOW, TOY, ToyKnowledge, ToyService, cds_request
+from builders import NOW, TOY, ToyKnowledge, ToyService, cds_request, toy_knowledge
 from flask.testing import FlaskClient
 from integration.misbehaving_server import MOODS, TOKEN, MisbehavingServer, misbehaving_server
 from werkzeug.test import TestResponse
@@ -109,3 +110,39 @@ def test_every_mood_leaves_what_is_not_required_unknown(
     if mood != "wrong-patient":  # which the record sets aside, resource by resource
         assert states["laboratory"] is not Retrieval.COMPLETE
     assert elsewhere.seen == []
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.5", "169.254.169.254", "::ffff:10.0.0.5"])
+def test_a_listed_name_that_leads_inwards_is_not_followed(
+    address: str,
+    server: MisbehavingServer,
+    knowledge: ToyKnowledge,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # The resolver is replaced because no name of ours leads inwards, and none ever should.
+    real = socket.getaddrinfo
+
+    def look_up(host: str, *args: Any, **kwargs: Any) -> Any:
+        return real(address if host == "fhir.example.org" else host, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    base = f"https://fhir.example.org:{server.port}/well"
+    app = create_app(Settings(fhir_servers=(base,)), knowledge, clock=lambda: NOW)
+    server.seen.clear()
+    started = time.perf_counter()
+    assert call(app.test_client(), base).status_code == 412
+    assert time.perf_counter() - started < 0.5
+    assert server.seen == []
+    app.extensions[EXTENSION].fhir_client.close()
+
+
+def test_a_server_that_nobody_listens_at_is_412_at_once() -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    settings = Settings(fhir_servers=(f"http://127.0.0.1:{port}",))
+    app = create_app(settings, toy_knowledge(ToyService()), clock=lambda: NOW)
+    started = time.perf_counter()
+    assert call(app.test_client(), f"http://127.0.0.1:{port}").status_code == 412
+    assert time.perf_counter() - started < 0.5
+    app.extensions[EXTENSION].fhir_client.close()
