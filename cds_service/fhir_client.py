@@ -22,7 +22,7 @@ from cds_service.schemas import CDSRequest
 from cds_service.settings import Settings
 
 # The rest of the time is for the cards.
-_SHARE_FOR_FETCHING = 0.9
+_SHARE_FOR_FETCHING = 0.8
 _TOKEN = re.compile(r"\{\{ *([^{}]*?) *\}\}")
 _SEPARATORS = re.compile(r"([\\,|$])")
 _BEARER = re.compile(r"[!-~]+")
