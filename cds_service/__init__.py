@@ -13,6 +13,7 @@ from flask_cors import CORS
 
 from cds_service.api import EXTENSION, Collaborators, Knowledge, cds_hooks
 from cds_service.errors import StartError
+from cds_service.fhir_client import FHIRClient
 from cds_service.knowledge import load
 from cds_service.settings import Settings, from_environment
 
@@ -40,7 +41,7 @@ def create_app(
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
-    app.extensions[EXTENSION] = Collaborators(settings, knowledge, clock)
+    app.extensions[EXTENSION] = Collaborators(settings, knowledge, clock, FHIRClient(settings))
     app.register_blueprint(cds_hooks)
     _allow_browsers(app, settings)
     app.after_request(_add_security_headers)

@@ -18,22 +18,22 @@ from werkzeug.exceptions import HTTPException
 from cds_service.errors import (
     CDSError,
     InvalidRequest,
+    PreconditionFailed,
     UnknownService,
-    UnreadableBody,
     UnsupportedMediaType,
     error_of_status,
     operation_outcome,
 )
+from cds_service.fhir_client import FHIRClient
 from cds_service.hooks import load_context
-from cds_service.knowledge.artifacts import Answer, Call, Card
-from cds_service.prefetch import complete
+from cds_service.json_text import read_json
+from cds_service.knowledge.artifacts import Answer, Call, Card, Retrieved
+from cds_service.prefetch import Fetch, complete
 from cds_service.response import dump_discovery, dump_response
 from cds_service.schemas import CDSRequest, Service, load_feedback, load_request
 from cds_service.settings import Settings
 
 EXTENSION = "cds_service"  # where create_app leaves the collaborators
-LEVELS = 100  # of nesting in a body; the deepest FHIR record that we know has fewer than twenty
-_ORJSON_LEVELS = 1024
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 # Where a tag says the country or nothing, words are named by their script.
 _SCRIPTS = {
@@ -61,6 +61,7 @@ class Collaborators:
     settings: Settings
     knowledge: Knowledge
     clock: Callable[[], datetime]
+    fhir_client: FHIRClient
 
 
 @cds_hooks.get("/cds-services")
@@ -79,10 +80,11 @@ def call_service(service_id: str) -> Response:
     cds_request = load_request(_body())
     service = _service(service_id, hook=cds_request.hook)
     context = load_context(cds_request.hook, cds_request.context)
-    retrieved = complete(service, cds_request)
+    fetch = here.fhir_client.fetch_for(cds_request, context, started=started)
+    retrieved = _retrieved(service, cds_request, fetch)
     language = _language(service, here.settings)
     call = Call(
-        retrieved=retrieved,
+        retrieved=retrieved or Retrieved((), {}),
         patient_id=context.patient_id,
         user_id=context.user_id,
         hook_instance=cds_request.hook_instance,
@@ -90,7 +92,7 @@ def call_service(service_id: str) -> Response:
         language=language,
         encounter_id=context.encounter_id,
     )
-    answer = service.answer(call)
+    answer = service.answer(call) if retrieved else service.unavailable(call)
     body = dump_response([_permitted(card, here.settings) for card in answer.cards])
     _log_call(service, cds_request, answer, language=language, started=started)
     return _in_language(_json(body), language)
@@ -174,21 +176,17 @@ def _body() -> Any:
         raise UnsupportedMediaType("Send JSON as application/json.")
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise UnsupportedMediaType("Send JSON without a Content-Encoding.")
-    return _read_json(request.get_data(cache=False))
+    return read_json(request.get_data(cache=False))
 
 
-def _read_json(text: bytes) -> Any:
-    # orjson refuses what is deeper than its limit. Inside enough brackets, that limit is ours.
-    around = _ORJSON_LEVELS - LEVELS
+def _retrieved(service: Service, cds_request: CDSRequest, fetch: Fetch | None) -> Retrieved | None:
+    """The data of the call. None where what is required lacks and the site wants a card for it."""
     try:
-        value = orjson.loads(b"[" * around + text + b"]" * around)
-    except orjson.JSONDecodeError:
-        raise UnreadableBody("The body is not JSON in UTF-8, or nests too deeply.") from None
-    for _ in range(around):
-        if len(value) != 1:  # brackets of the text closed one of ours
-            raise UnreadableBody("The body is not one JSON value.")
-        value = value[0]
-    return value
+        return complete(service, cds_request, fetch)
+    except PreconditionFailed:
+        if _here().settings.unavailable == "card":
+            return None
+        raise
 
 
 def _permitted(card: Card, settings: Settings) -> Card:

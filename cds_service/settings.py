@@ -6,16 +6,23 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 
 from cds_service.errors import SettingsError
 
 PREFIX = "CDS_"
+NONE = "none"  # how the default that is nothing is written
 MEBIBYTE = 1024 * 1024
+Network = IPv4Network | IPv6Network
 
 # An origin as a browser sends it. Nothing that flask-cors would take for a regular expression.
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9._-]+(:\d{1,5})?")
+_FHIR_SERVER = re.compile(
+    r"(https://([A-Za-z0-9._-]+|\[[0-9a-fA-F:.]+\])|http://(localhost|127\.0\.0\.1|\[::1\]))"
+    r"(:\d{1,5})?(/(?!\.+(/|$))[A-Za-z0-9._~-]+)*/?"
+)
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
@@ -80,10 +87,44 @@ def _log_level(text: str) -> str:
     return text.upper()
 
 
+def _file(text: str) -> Path:
+    if not Path(text).is_file():
+        raise ValueError("there is no such file")
+    return Path(text)
+
+
+def _fhir_servers(text: str) -> tuple[str, ...]:
+    servers = tuple(server.strip() for server in text.split(","))
+    if not all(_FHIR_SERVER.fullmatch(server) for server in servers):
+        raise ValueError(
+            "expected addresses such as https://fhir.example.org/r4, with commas;"
+            " http is for localhost only"
+        )
+    return servers
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    try:
+        return tuple(ip_network(network.strip()) for network in text.split(","))
+    except ValueError:
+        raise ValueError("expected networks such as 10.20.0.0/16, with commas") from None
+
+
+def _unavailable(text: str) -> str:
+    if text.lower() not in ("412", "card"):
+        raise ValueError("expected 412 or card")
+    return text.lower()
+
+
 def _setting(
     kind: str, read: Callable[[str], Any], default: Any, sentence: str, *, shown: str | None = None
 ) -> Any:
-    row = {"kind": kind, "read": read, "shown": shown or str(default), "sentence": sentence}
+    row = {
+        "kind": kind,
+        "read": read,
+        "shown": str(default) if shown is None else shown,
+        "sentence": sentence,
+    }
     return field(default=default, metadata=row)
 
 
@@ -127,6 +168,70 @@ class Settings:
     log_level: str = _setting(
         "level", _log_level, "INFO", "The least severe messages that are logged."
     )
+    fhir_servers: tuple[str, ...] = _setting(
+        "list",
+        _fhir_servers,
+        (),
+        "The base addresses, separated by commas, of the FHIR servers that may be called;"
+        " without one, prefetch is all there is.",
+        shown=NONE,
+    )
+    fhir_networks: tuple[Network, ...] = _setting(
+        "list",
+        _networks,
+        (),
+        "The private networks, separated by commas, in which these servers may stand.",
+        shown=NONE,
+    )
+    fhir_authorities: Path | None = _setting(
+        "file",
+        _file,
+        None,
+        "The certificates of the authorities that vouch for these servers,"
+        " in place of the public ones.",
+        shown=NONE,
+    )
+    fhir_milliseconds: int = _setting(
+        "number",
+        _whole_number(100, 60_000),
+        3000,
+        "The time for a whole call that fetches; what came by then is answered with.",
+    )
+    fhir_connections: int = _setting(
+        "number",
+        _whole_number(1, 256),
+        16,
+        "How many requests to FHIR servers each worker has under way at most.",
+    )
+    fhir_pages: int = _setting(
+        "number", _whole_number(1, 1000), 10, "The most pages that are fetched for a prefetch key."
+    )
+    fhir_bytes: int = _setting(
+        "number",
+        _whole_number(1024, 1024 * MEBIBYTE),
+        16 * MEBIBYTE,
+        "The most that is read from the FHIR server for a call.",
+    )
+    fhir_resources: int = _setting(
+        "number",
+        _whole_number(1, 1_000_000),
+        5000,
+        "The most resources that are kept of what is fetched for a call.",
+    )
+    unavailable: str = _setting(
+        "412 or card",
+        _unavailable,
+        "412",
+        "What answers a call without the patient or the problem list: status 412,"
+        " or a card that warns of it.",
+    )
+    development: bool = _setting(
+        "true or false",
+        _yes_or_no,
+        False,
+        "Whether this is a computer for trying things: any FHIR server on it may be called.",
+        shown="false",
+    )
 
 
 def _variable(name: str) -> str:
@@ -145,14 +250,15 @@ SETTINGS: tuple[Setting, ...] = tuple(
 
 
 def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
-    """The settings of this process; an empty variable counts as not set.
+    """The settings of this process; an empty variable counts as not set, so does `none` where
+    that is the default.
 
     Raises SettingsError, which names the first variable with a wrong value.
     """
     values: dict[str, Any] = {}
     for row in fields(Settings):
         text = environ.get(_variable(row.name), "").strip()
-        if not text:
+        if not text or text == row.metadata["shown"] == NONE:
             continue
         try:
             values[row.name] = row.metadata["read"](text)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from builders import NOW, ToyKnowledge, ToyService, toy_knowledge
+from fhir_server import FHIRServer
+from fhir_server import fhir_server as start_fhir_server
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -51,3 +55,12 @@ def ehr(cards: Knowledge) -> FlaskClient:
     """A CDS Client of the real service on the day of the fixture people."""
     today = datetime(2026, 11, 22, 12, tzinfo=UTC)
     return create_app(Settings(), cards, clock=lambda: today).test_client()
+
+
+@pytest.fixture(scope="session")
+def fhir_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FHIRServer]:
+    """A FHIR R4 server with the fixture people; it asks for a token."""
+    if importlib.util.find_spec("sekmet") is None:
+        pytest.skip("sekmet-fhir is not installed; it comes with the extra `test`")
+    with start_fhir_server(tmp_path_factory.mktemp("fhir")) as server:
+        yield server

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
-from cds_service.knowledge.artifacts import Answer, Call, Resource
+from cds_service.knowledge.artifacts import Answer, Call, Resource, Retrieved
 from cds_service.knowledge.content import Cause, Service
-from cds_service.knowledge.evaluation import CauseOutcome, Evaluation, GateState, evaluate
+from cds_service.knowledge.evaluation import CauseOutcome, Evaluation, GateState, evaluate, judge
 from cds_service.knowledge.expressions import Expression
-from cds_service.knowledge.facts import GroupFact
+from cds_service.knowledge.facts import Facts, GroupFact
 from cds_service.knowledge.record import PatientRecord
-from cds_service.knowledge.rendering import render
+from cds_service.knowledge.rendering import render, render_unavailable
 from cds_service.knowledge.validation import invalid_resources
 
 
@@ -22,6 +23,23 @@ def answer(service: Service, call: Call) -> Answer:
         applied=tuple(outcome.rule.id for outcome in evaluation.applied),
         unknown=tuple(each.rule.id for each in evaluation.outcomes.values() if each.unknown),
         missing=tuple(dict.fromkeys(_missing(evaluation))),
+    )
+
+
+def answer_unavailable(service: Service, call: Call) -> Answer:
+    """The card for a call whose required data is not to be had; its rules were not looked at.
+
+    Rules that silence what is known already, such as who is looking, still do.
+    """
+    record = PatientRecord(replace(call, retrieved=Retrieved((), {})), service.terminology)
+    facts = Facts(service.facts, record)
+    if any(judge(rule, facts).level for rule in service.silencing_rules):
+        return Answer(cards=(), applied=(), unknown=(), missing=())
+    return Answer(
+        cards=(render_unavailable(service, Evaluation(facts, GateState.UNCHECKED), call),),
+        applied=(),
+        unknown=(),
+        missing=tuple(sorted(service.required_keys)),
     )
 
 

@@ -301,6 +301,12 @@ class Service:
 
         return answer(self, call)
 
+    def unavailable(self, call: Call) -> Answer:
+        """One card that warns that nothing could be checked, for those whom cards are for."""
+        from cds_service.knowledge.answering import answer_unavailable
+
+        return answer_unavailable(self, call)
+
 
 @dataclass(frozen=True, slots=True)
 class Knowledge:

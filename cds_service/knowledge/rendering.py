@@ -27,6 +27,17 @@ def render(service: Service, evaluation: Evaluation, call: Call) -> tuple[Card, 
     return tuple(each.card(service, evaluation, voice, call) for each in kept)
 
 
+def render_unavailable(service: Service, evaluation: Evaluation, call: Call) -> Card:
+    """The card that says that the data without which nothing can be checked did not come."""
+    voice = Voice(service.words[call.language], evaluation.facts)
+    text = voice.text("unavailable", "warning")
+    slot = next(slot for slot in service.slots if slot.id == DIFFERENTIAL)
+    draft = _Draft(
+        slot, "warning", voice.fill(text.summary, plain=True), voice.fill(text.detail), ()
+    )
+    return draft.card(service, evaluation, voice, call)
+
+
 class _Draft:
     """A card before it has an identity."""
 

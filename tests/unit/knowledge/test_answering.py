@@ -182,3 +182,19 @@ def test_only_so_many_are_remembered(asked: list[str], monkeypatch: pytest.Monke
     for number in range(5):
         validation.invalid_resources([condition(ANXIETY, id=f"c{number}")])
         assert len(validation._valid) <= 2
+
+
+def test_without_the_required_data_one_warning_says_that_nothing_was_checked(
+    tiny: Service,
+) -> None:
+    answer = tiny.unavailable(call(states={"patient": Retrieval.MISSING}))
+    (card,) = answer.cards
+    assert card.summary == "Legs could not be checked: the data could not be had."
+    assert (card.indicator, card.rules, card.suggestions) == ("warning", (), ())
+    assert card.detail == "**Nothing was checked:** nothing arrived.\n\nKnowledge tiny-1"
+    assert (answer.applied, answer.unknown) == ((), ())
+    assert answer.missing == ("conditions", "patient")
+
+
+def test_what_came_in_vain_is_not_looked_at_for_that_warning(tiny: Service) -> None:
+    assert tiny.unavailable(call(*OPEN)) == tiny.unavailable(call())
