@@ -45,6 +45,7 @@ class MisbehavingServer:
     port: int
     elsewhere: str = "http://127.0.0.1:9"
     seen: list[Seen] = field(default_factory=list)
+    body: Any = None  # what the mood `body` answers
 
     def base(self, mood: str) -> str:
         return f"http://127.0.0.1:{self.port}/{mood}"
@@ -244,6 +245,14 @@ def _once_busy(handler: _Handler, seen: Seen) -> Any:
     return _status(503, Retry_After="0")(handler, seen) if times == 1 else well(handler, seen)
 
 
+def _once_busy_by_date(handler: _Handler, seen: Seen) -> Any:
+    """The same, with a date, which counts from the server's own clock."""
+    times = sum(each.target == seen.target for each in handler.server.facade.seen)
+    now = "Sun, 22 Nov 2026 09:30:00 GMT"
+    busy = _status(503, Retry_After=now, Date=now)
+    return busy(handler, seen) if times == 1 else well(handler, seen)
+
+
 def _once_lost(handler: _Handler, seen: Seen) -> Any:
     """No answer the first time, one the second."""
     times = sum(each.target == seen.target for each in handler.server.facade.seen)
@@ -285,6 +294,7 @@ MOODS: dict[str, Mood] = {
     "wrong-type": _wrong_type,
     "half-json": _body(b'{"resourceType": "Patient", "id'),
     "truncated": _truncated,
+    "body": lambda handler, seen: handler.answer(handler.server.facade.body),
     "null": _body(None),
     "list": _body([patient()]),
     "number": _body(b"1" * 5000),
@@ -298,6 +308,7 @@ MOODS: dict[str, Mood] = {
     "cookie": _cookie,
     "wrong-patient": _wrong_patient,
     "once-busy": _once_busy,
+    "once-busy-by-date": _once_busy_by_date,
     "once-lost": _once_lost,
     "slow-observations": _well_but_slow_observations,
 }
