@@ -10,6 +10,7 @@ import gzip
 import json
 import socket
 import socketserver
+import ssl
 import struct
 import time
 from collections.abc import Callable, Iterator
@@ -55,6 +56,13 @@ class _Handler(socketserver.BaseRequestHandler):
     request: socket.socket
     server: _Server
 
+    def setup(self) -> None:
+        if self.server.tls:
+            self.request = self.server.tls.wrap_socket(self.request, server_side=True)
+
+    def finish(self) -> None:
+        self.request.close()
+
     def handle(self) -> None:
         while head := self._head():
             first, *lines = head.decode("latin-1").split("\r\n")
@@ -96,15 +104,17 @@ class _Server(socketserver.ThreadingTCPServer):
     block_on_close = False
     request_queue_size = 64
     facade: MisbehavingServer
+    tls: ssl.SSLContext | None = None
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """The other side hanging up is what the tests are about."""
 
 
 @contextmanager
-def misbehaving_server() -> Iterator[MisbehavingServer]:
-    """One that listens while the context lasts."""
+def misbehaving_server(tls: ssl.SSLContext | None = None) -> Iterator[MisbehavingServer]:
+    """One that listens while the context lasts, by https if it is given certificates."""
     with _Server(("127.0.0.1", 0), _Handler) as server:
+        server.tls = tls
         server.facade = MisbehavingServer(server.server_address[1])
         thread = Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
