@@ -239,9 +239,10 @@ def main(minutes: float, warm_up: float) -> None:
         after = _state(process)
     for status, count in sorted(statuses.items()):
         click.echo(f"{status:>24} {count:>8}")
-    faults = [f"status {status}" for status in statuses if status.startswith("5")]
-    if set(before) != set(after):
-        faults.append("a worker was replaced")
+    # A name with a colon is a connection that the server did not serve to its end.
+    faults = [status for status in statuses if status.startswith("5") or ":" in status]
+    if len(before) != WORKERS or set(before) != set(after):
+        faults.append("a worker came or went")
     for worker in before.keys() & after.keys():
         (memory, files), (memory_after, files_after) = before[worker], after[worker]
         click.echo(

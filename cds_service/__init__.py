@@ -18,6 +18,7 @@ from cds_service.audit import Audit
 from cds_service.auth import Clients, clients_of
 from cds_service.collaborators import EXTENSION, Check, Collaborators, Knowledge, notes
 from cds_service.errors import StartError
+from cds_service.fhir_client import FHIRClient
 from cds_service.knowledge import load
 from cds_service.limits import limit_calls
 from cds_service.memory import Memory
@@ -69,6 +70,7 @@ def create_app(
         knowledge=knowledge,
         clock=clock,
         memory=Memory(store, writer, pseudonyms, settings.trace_values),
+        fhir_client=FHIRClient(settings),
         clients=clients,
         limit=limit_calls(app, settings, _caller),
         metrics=metrics,

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-import orjson
 from flask import Blueprint, Response, g, request
 from structlog.contextvars import bind_contextvars, clear_contextvars
 from werkzeug.exceptions import HTTPException
@@ -16,25 +15,24 @@ from cds_service.collaborators import here, json_response, notes
 from cds_service.errors import (
     CDSError,
     InvalidRequest,
+    PreconditionFailed,
     UnknownCard,
     UnknownService,
-    UnreadableBody,
     UnsupportedMediaType,
     error_of_status,
     operation_outcome,
 )
 from cds_service.feedback import rows_of
-from cds_service.hooks import load_context
-from cds_service.knowledge.artifacts import Call, Card
+from cds_service.hooks import HookContext, load_context
+from cds_service.json_text import read_json
+from cds_service.knowledge.artifacts import Call, Card, Retrieved
 from cds_service.prefetch import complete
 from cds_service.response import dump_discovery, dump_response
-from cds_service.schemas import Service, load_feedback, load_request
+from cds_service.schemas import CDSRequest, Service, load_feedback, load_request
 from cds_service.settings import Settings
 from cds_service.store import keep_feedback
 from cds_service.traces import why
 
-LEVELS = 100  # of nesting in a body; the deepest FHIR record that we know has fewer than twenty
-_ORJSON_LEVELS = 1024
 # Where a tag says the country or nothing, words are named by their script.
 _SCRIPTS = {
     **dict.fromkeys(("zh", "zh-cn", "zh-sg", "zh-my"), "zh-hans"),
@@ -100,10 +98,10 @@ def call_service(service_id: str) -> Response:
     notes().hook, notes().hook_instance = cds_request.hook, cds_request.hook_instance
     context = load_context(cds_request.hook, cds_request.context)
     with notes().stage("prefetch"):
-        retrieved = complete(service, cds_request)
+        retrieved = _retrieved(service, cds_request, context)
     notes().language = language = _language(service, here().settings)
     call = Call(
-        retrieved=retrieved,
+        retrieved=retrieved or Retrieved((), {}),
         patient_id=context.patient_id,
         user_id=context.user_id,
         hook_instance=cds_request.hook_instance,
@@ -112,9 +110,14 @@ def call_service(service_id: str) -> Response:
         encounter_id=context.encounter_id,
     )
     with notes().stage("evaluate"):
-        answer = service.answer(call)
+        answer = service.answer(call) if retrieved else service.unavailable(call)
     with notes().stage("suppress"):
-        away = here().memory.suppress(service, here().knowledge.version, call, answer)
+        # The card that nothing was checked is no advice that could be set aside.
+        away = (
+            here().memory.suppress(service, here().knowledge.version, call, answer)
+            if retrieved
+            else {}
+        )
     shown = [card for card in answer.cards if card.uuid not in away]
     with notes().stage("dump"):
         body = dump_response([_permitted(card, here().settings) for card in shown])
@@ -213,21 +216,21 @@ def _body() -> Any:
         raise UnsupportedMediaType("Send JSON as application/json.")
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise UnsupportedMediaType("Send JSON without a Content-Encoding.")
-    return _read_json(request.get_data(cache=False))
+    return read_json(request.get_data(cache=False))
 
 
-def _read_json(text: bytes) -> Any:
-    # orjson refuses what is deeper than its limit. Inside enough brackets, that limit is ours.
-    around = _ORJSON_LEVELS - LEVELS
+def _retrieved(service: Service, cds_request: CDSRequest, context: HookContext) -> Retrieved | None:
+    """The data of the call. None where what is required lacks and the site wants a card for it."""
+    fetch = here().fhir_client.fetch_for(cds_request, context, started=notes().began)
     try:
-        value = orjson.loads(b"[" * around + text + b"]" * around)
-    except orjson.JSONDecodeError:
-        raise UnreadableBody("The body is not JSON in UTF-8, or nests too deeply.") from None
-    for _ in range(around):
-        if len(value) != 1:  # brackets of the text closed one of ours
-            raise UnreadableBody("The body is not one JSON value.")
-        value = value[0]
-    return value
+        return complete(service, cds_request, fetch)
+    except PreconditionFailed:
+        if here().settings.unavailable == "card":
+            return None
+        raise
+    finally:
+        if fetch is not None:
+            notes().fetches = dict(fetch.fetched.outcomes)
 
 
 def _permitted(card: Card, settings: Settings) -> Card:

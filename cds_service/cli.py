@@ -75,8 +75,9 @@ def serve(host: str | None, port: int | None, workers: int | None) -> None:
         # One that is told to stop while it starts does not hear it.
         workers_kill_timeout=_SECONDS_TO_STOP,
         log_access=False,
-        # Calls are work for the processor; more threads than this only take turns.
-        blocking_threads=4,
+        # Calls are work for the processor, where more threads than this only take turns; but a
+        # call that fetches mostly waits for the FHIR server.
+        blocking_threads=16 if settings.fhir_servers or settings.development else 4,
         backpressure=64,
     )
     with TemporaryDirectory(prefix="cds-service-metrics-") as folder:

@@ -12,6 +12,7 @@ from flask import Response, current_app, g
 
 from cds_service.auth import Clients
 from cds_service.call_notes import CallNotes
+from cds_service.fhir_client import FHIRClient
 from cds_service.memory import Memory
 from cds_service.metrics import Metrics
 from cds_service.schemas import Service
@@ -51,6 +52,7 @@ class Collaborators:
     knowledge: Knowledge
     clock: Callable[[], datetime]
     memory: Memory
+    fhir_client: FHIRClient
     clients: Clients | None
     limit: Callable[[], None]
     metrics: Metrics

@@ -25,10 +25,11 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # From the ground up. A module imports from its own floor and from those below.
 FLOORS = (
-    {"errors", "setting_values", "settings"},
+    {"errors", "setting_values", "settings"}
+    | {"addresses", "circuit_breaker", "json_text", "transport"},
     {"knowledge"},
     {"schemas", "response", "hooks", "prefetch", "fhir_client", "patient_files"}
-    | {"store", "audit", "metrics", "pseudonyms"}
+    | {"store", "audit", "download", "metrics", "pseudonyms"}
     | {"call_notes", "keys", "logs", "openapi", "tracing", "used_tokens"},
     {"collaborators", "limits", "operations"}
     | {"api", "auth", "feedback", "web", "explanation", "safety_case"}
@@ -39,12 +40,13 @@ ONLY_IN = {
     "flask": {"__init__", "api", "collaborators", "feedback", "limits", "operations", "web"},
     "flask_cors": {"__init__"},
     "flask_limiter": {"limits"},
-    "requests": {"fhir_client", "keys"},
+    "requests": {"download", "keys", "transport"},
     "jwt": {"auth", "cli_keys", "keys"},
     "redis": {"used_tokens"},
     "prometheus_client": {"metrics"},
     "opentelemetry": {"tracing"},
     "structlog": {"__init__", "api", "auth", "keys", "logs"},
+    "urllib3": {"addresses", "download", "transport"},
     "sqlalchemy": {"store"},
     "alembic": {"store"},
     "platformdirs": {"store"},

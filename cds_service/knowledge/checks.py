@@ -116,6 +116,7 @@ class _Checker:
         every = items | {ALL_DRUGS, ALL_MEASURES, ALL_CAUSES}
         for withhold in rule.withhold:
             self._want(path, f"{rule.id}.withhold", withhold.items, every)
+        self._want(path, f"{rule.id}.demote", rule.demote, self._service.drugs)
         self._want(path, f"{rule.id}.beside", rule.beside, items | slots)
         self._want(path, f"{rule.id}.slot", filter(None, [rule.slot]), slots)
         self._want(path, f"{rule.id}.only_slots", rule.only_slots or (), slots)

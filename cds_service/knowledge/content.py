@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -64,9 +64,11 @@ class Withhold:
 class Rule:
     """One reviewed statement: at which level it holds, where it is said, what it withholds.
 
+    `levels` stand worst first.
+
     `slot` is the card for critical and warning; `section` the place in the differential for info,
     there only while `section_when` holds; `beside` the items under which its line stands; `opens`
-    the level that opens the gate.
+    the level that opens the gate; `demote` the drugs that then stand last in their class.
     """
 
     governance: Governance
@@ -79,6 +81,7 @@ class Rule:
     opens: str | None
     only_slots: tuple[str, ...] | None
     withhold: tuple[Withhold, ...]
+    demote: tuple[str, ...]
     examples: tuple[Example, ...]
 
     @property
@@ -224,6 +227,7 @@ class Service:
     def prepare(self) -> None:
         """Compute what every call needs, so that the first call does not wait for it."""
         _ = (self.relevance, self.governed, self.silencing_rules, self.beside)
+        _ = self.override_reasons
 
     @cached_property
     def relevance(self) -> Relevance:
@@ -242,6 +246,18 @@ class Service:
             **{id_: drug_class.governance for id_, drug_class in self.classes.items()},
             **{each.governance.id: each.governance for each in self.suggestions},
             **self.drugs,
+        }
+
+    @cached_property
+    def override_reasons(self) -> Mapping[tuple[str, str, str], tuple[Coding, ...]]:
+        """The override reasons by language, slot and indicator."""
+        return {
+            (language, slot.id, indicator): tuple(
+                replace(each, display=words.plain("override-reasons", each.code)) for each in codes
+            )
+            for language, words in self.words.items()
+            for slot in self.slots
+            for indicator, codes in slot.override_reasons.items()
         }
 
     @cached_property
@@ -287,6 +303,12 @@ class Service:
         from cds_service.knowledge.answering import answer
 
         return answer(self, call)
+
+    def unavailable(self, call: Call) -> Answer:
+        """One card that warns that nothing could be checked, for those whom cards are for."""
+        from cds_service.knowledge.answering import answer_unavailable
+
+        return answer_unavailable(self, call)
 
 
 @dataclass(frozen=True, slots=True)

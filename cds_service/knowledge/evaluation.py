@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 from cds_service.knowledge.content import LEVELS, Cause, Reason, Rule, Service, Withhold
@@ -73,6 +74,16 @@ class Evaluation:
     withheld: Mapping[str, tuple[Because, ...]] = field(default_factory=dict)
     only_slots: frozenset[str] | None = None
 
+    @cached_property
+    def applied(self) -> tuple[RuleOutcome, ...]:
+        """The outcomes of the rules that apply, in the order of the rules."""
+        return _applied(self.outcomes)
+
+    @cached_property
+    def demoted(self) -> frozenset[str]:
+        """The drugs that stand behind the others of their class."""
+        return frozenset(drug for outcome in self.applied for drug in outcome.rule.demote)
+
     def why_withheld(self, *items: str) -> tuple[Because, ...]:
         """The reasons against any of the items, each once."""
         reasons = (reason for item in items for reason in self.withheld.get(item, ()))
@@ -120,7 +131,8 @@ def assess(
         for reading in readings[1:]:
             outcomes[rule.id] = _worse(outcomes[rule.id], judge(rule, reading))
     symptom = service.gate.symptom.evaluate(facts)
-    if symptom is not True and not any(_opens(outcome) for outcome in outcomes.values()):
+    applied = _applied(outcomes)
+    if symptom is not True and not any(map(_opens, applied)):
         unchecked = service.gate.unchecked.evaluate(facts) is True
         return Evaluation(facts, GateState.UNCHECKED if unchecked else GateState.CLOSED)
     withheld = _withheld([outcomes[rule.id] for rule in judged], readings)
@@ -134,7 +146,7 @@ def assess(
         causes=listed,
         not_listed=not_listed,
         withheld=withheld,
-        only_slots=_only_slots(outcomes),
+        only_slots=_only_slots(applied),
     )
 
 
@@ -145,10 +157,7 @@ def judge(rule: Rule, facts: Mapping[str, Any], *, for_baseline: bool = False) -
     """
     read = None if for_baseline else facts
     unknown = False
-    for level in LEVELS:
-        condition = rule.levels.get(level)
-        if condition is None:
-            continue
+    for level, condition in rule.levels.items():
         holds = condition.evaluate(facts)
         if holds:
             return RuleOutcome(rule, read, level, unknown)
@@ -164,9 +173,13 @@ def _worse(one: RuleOutcome, other: RuleOutcome) -> RuleOutcome:
     return min(one, other, key=lambda outcome: LEVELS.index(str(outcome.level)))
 
 
+def _applied(outcomes: Mapping[str, RuleOutcome]) -> tuple[RuleOutcome, ...]:
+    return tuple(outcome for outcome in outcomes.values() if outcome.level)
+
+
 def _opens(outcome: RuleOutcome) -> bool:
     level, opens = outcome.level, outcome.rule.opens
-    return bool(level and opens) and LEVELS.index(str(level)) <= LEVELS.index(str(opens))
+    return opens is not None and LEVELS.index(str(level)) <= LEVELS.index(str(opens))
 
 
 def _withheld(
@@ -189,11 +202,11 @@ def withholds(
     return any(withhold.when.evaluate(facts) is True for facts in readings)
 
 
-def _only_slots(outcomes: Mapping[str, RuleOutcome]) -> frozenset[str] | None:
+def _only_slots(applied: Iterable[RuleOutcome]) -> frozenset[str] | None:
     limits = [
         frozenset(outcome.rule.only_slots)
-        for outcome in outcomes.values()
-        if outcome.level and outcome.rule.only_slots is not None
+        for outcome in applied
+        if outcome.rule.only_slots is not None
     ]
     return frozenset.intersection(*limits) if limits else None
 
@@ -210,9 +223,12 @@ def weigh(
         because.extend(held)
     unmet = tuple(reason.because for reason in cause.requires if not _holds(reason, readings))
     excluded = tuple(
-        reason.because
-        for reason in cause.excludes
-        if any(reason.when.evaluate(facts) is True for facts in readings)
+        dict.fromkeys(
+            reason.because
+            for reason in cause.excludes
+            for facts in readings
+            if reason.when.evaluate(facts) is True
+        )
     )
     if cause.id in withheld or ALL_CAUSES in withheld:
         excluded = (*excluded, "withheld")
@@ -220,7 +236,10 @@ def weigh(
 
 
 def _holds(reason: Reason, readings: Sequence[Mapping[str, Any]]) -> bool:
-    return all(reason.when.evaluate(facts) is True for facts in readings)
+    for facts in readings:
+        if reason.when.evaluate(facts) is not True:
+            return False
+    return True
 
 
 def _rank(

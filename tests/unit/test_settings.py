@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import FrozenInstanceError, fields
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,8 @@ def test_the_defaults_are_those_of_a_machine_at_home() -> None:
 def test_every_setting_is_read_from_its_variable(tmp_path: Path) -> None:
     jwks = tmp_path / "jwks.json"
     jwks.touch()
+    authorities = tmp_path / "authorities.pem"
+    authorities.touch()
     environ = {
         "CDS_CARDS_DIR": str(tmp_path),
         "CDS_HOST": "0.0.0.0",
@@ -38,7 +41,6 @@ def test_every_setting_is_read_from_its_variable(tmp_path: Path) -> None:
         "CDS_LANGUAGE": "zh-Hans",
         "CDS_SUGGESTIONS": "False",
         "CDS_LOG_LEVEL": "debug",
-        "CDS_DEVELOPMENT": "true",
         "CDS_ISSUERS": f"https://ehr.example.org=https://ehr.example.org/jwks?a=b, b = {jwks}",
         "CDS_PUBLIC_URL": "https://cds.example.org/clinic/",
         "CDS_TOKEN_SECONDS": "300",
@@ -46,6 +48,16 @@ def test_every_setting_is_read_from_its_variable(tmp_path: Path) -> None:
         "CDS_RATE_LIMIT": "600 per minute",
         "CDS_METRICS_OPEN": "true",
         "CDS_TRACES_URL": "http://collector:4318/v1/traces",
+        "CDS_FHIR_SERVERS": "https://fhir.example.org/r4, http://localhost:8090/fhir/,https://[fd00::1]:8443",
+        "CDS_FHIR_NETWORKS": "10.20.0.0/16, fd00::/8",
+        "CDS_FHIR_AUTHORITIES": str(authorities),
+        "CDS_FHIR_MILLISECONDS": "2000",
+        "CDS_FHIR_CONNECTIONS": "8",
+        "CDS_FHIR_PAGES": "3",
+        "CDS_FHIR_BYTES": "4096",
+        "CDS_FHIR_RESOURCES": "100",
+        "CDS_UNAVAILABLE": "Card",
+        "CDS_DEVELOPMENT": "True",
         "PATH": "/usr/bin",
     }
     assert from_environment(environ) == Settings(
@@ -58,7 +70,6 @@ def test_every_setting_is_read_from_its_variable(tmp_path: Path) -> None:
         language="zh-Hans",
         suggestions=False,
         log_level="DEBUG",
-        development=True,
         issuers=(
             Issuer("https://ehr.example.org", "https://ehr.example.org/jwks?a=b"),
             Issuer("b", str(jwks)),
@@ -69,6 +80,20 @@ def test_every_setting_is_read_from_its_variable(tmp_path: Path) -> None:
         rate_limit="600 per minute",
         metrics_open=True,
         traces_url="http://collector:4318/v1/traces",
+        fhir_servers=(
+            "https://fhir.example.org/r4",
+            "http://localhost:8090/fhir/",
+            "https://[fd00::1]:8443",
+        ),
+        fhir_networks=(ip_network("10.20.0.0/16"), ip_network("fd00::/8")),
+        fhir_authorities=authorities,
+        fhir_milliseconds=2000,
+        fhir_connections=8,
+        fhir_pages=3,
+        fhir_bytes=4096,
+        fhir_resources=100,
+        unavailable="card",
+        development=True,
     )
 
 
@@ -111,6 +136,24 @@ def test_an_empty_variable_counts_as_not_set(setting: object) -> None:
         ("CDS_RATE_LIMIT", "0 per second"),
         ("CDS_METRICS_OPEN", "perhaps"),
         ("CDS_TRACES_URL", "collector:4318"),
+        ("CDS_LOG_LEVEL", "none"),
+        ("CDS_FHIR_SERVERS", "*"),
+        ("CDS_FHIR_SERVERS", "fhir.example.org"),
+        ("CDS_FHIR_SERVERS", "http://fhir.example.org/r4"),
+        ("CDS_FHIR_SERVERS", "https://fhir.example.org/r4?a=b"),
+        ("CDS_FHIR_SERVERS", "https://user:secret@fhir.example.org"),
+        ("CDS_FHIR_SERVERS", "https://fhir.example.org/a/../b"),
+        ("CDS_FHIR_SERVERS", "https://fhir.example.org,"),
+        ("CDS_FHIR_NETWORKS", "10.0.0.1/8"),
+        ("CDS_FHIR_NETWORKS", "intranet"),
+        ("CDS_FHIR_AUTHORITIES", "/no/such/file"),
+        ("CDS_FHIR_MILLISECONDS", "0"),
+        ("CDS_FHIR_CONNECTIONS", "many"),
+        ("CDS_FHIR_PAGES", "0"),
+        ("CDS_FHIR_BYTES", "-1"),
+        ("CDS_FHIR_RESOURCES", "1e9"),
+        ("CDS_UNAVAILABLE", "503"),
+        ("CDS_DEVELOPMENT", "yes"),
     ],
 )
 def test_a_wrong_value_stops_the_start_and_names_the_variable(variable: str, value: str) -> None:
@@ -128,6 +171,10 @@ def test_the_table_has_a_row_for_every_setting() -> None:
 def test_the_default_in_the_table_is_the_default() -> None:
     rows = {row.variable: row.default for row in SETTINGS if row.variable != "CDS_CARDS_DIR"}
     assert from_environment(rows) == Settings()
+
+
+def test_what_has_no_default_may_be_written_so() -> None:
+    assert from_environment({"CDS_FHIR_SERVERS": "none", "CDS_FHIR_NETWORKS": "none"}) == Settings()
 
 
 def test_settings_do_not_change() -> None:
