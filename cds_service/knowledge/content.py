@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cds_service.knowledge.artifacts import Answer, Call, Coding, Source
 from cds_service.knowledge.expressions import Expression
 from cds_service.knowledge.facts import Definition
+from cds_service.knowledge.governance import Example, Governance
 from cds_service.knowledge.suppression import Suppression
 from cds_service.knowledge.terminology import Terminology
 from cds_service.knowledge.words import Words
@@ -19,32 +20,6 @@ if TYPE_CHECKING:
     from cds_service.knowledge.relevance import Relevance
 
 LEVELS = ("critical", "warning", "info")
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """One row of a decision table: facts by name or `fact.member`, and what must come of them."""
-
-    name: str
-    facts: Mapping[str, Any]
-    expect: str
-    withholds: tuple[str, ...] | None = None
-    points: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Governance:
-    """Who answers for a piece of content and what it rests on. A draft has no reviewer yet."""
-
-    id: str
-    title: str
-    status: str
-    version: str
-    sources: tuple[str, ...]
-    grade: str
-    confirmed: str
-    last_review_date: str
-    reviewer: str | None
 
 
 @dataclass(frozen=True, slots=True)

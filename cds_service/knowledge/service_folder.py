@@ -13,9 +13,7 @@ from cds_service.knowledge.content import (
     LEVELS,
     Cause,
     DrugClass,
-    Example,
     Gate,
-    Governance,
     Measure,
     Points,
     ProposedRequest,
@@ -42,6 +40,7 @@ from cds_service.knowledge.files import (
     ServiceSchema,
     SuggestionSchema,
 )
+from cds_service.knowledge.governance import Example, Governance
 from cds_service.knowledge.library import Library, Problems
 from cds_service.knowledge.suppression_rows import suppression_rows
 from cds_service.knowledge.templates import fill_templates
