@@ -9,7 +9,16 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from builders import NOW, TOY, ToyKnowledge, ToyService, assert_outcome, cds_request, feedback
+from builders import (
+    NOW,
+    TOY,
+    ToyKnowledge,
+    ToyService,
+    assert_outcome,
+    cds_request,
+    feedback,
+    prefetch,
+)
 from databases import redis_url
 from flask.testing import FlaskClient
 from listeners import Listener
@@ -238,3 +247,17 @@ def test_a_fault_of_ours_is_counted(client: FlaskClient, toy: ToyService) -> Non
     toy.answered_by = None  # type: ignore[assignment]
     client.post(TOY, json=cds_request())
     assert 'service="toy",status="500"} 1.0' in client.get("/metrics").text
+
+
+def test_what_came_of_fetching_is_told_by_key(
+    client: FlaskClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    keys = prefetch()
+    del keys["laboratory"]
+    unlisted = cds_request(fhirServer="https://fhir.example.org/r4", prefetch=keys)
+    with caplog.at_level(logging.INFO, logger="cds_service"):
+        assert client.post(TOY, json=unlisted).status_code == 200
+    (record,) = caplog.records
+    assert record.msg["fetches"] == {"laboratory": "barred"}
+    line = 'cds_fetches_total{key="laboratory",outcome="barred"} 1.0'
+    assert line in client.get("/metrics").text
