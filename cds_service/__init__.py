@@ -11,10 +11,13 @@ from importlib.metadata import PackageNotFoundError, version
 from flask import Flask, Response, request
 from flask_cors import CORS
 
-from cds_service.api import EXTENSION, Collaborators, Knowledge, cds_hooks
+from cds_service.api import EXTENSION, Collaborators, cds_hooks
 from cds_service.errors import StartError
 from cds_service.knowledge import load
+from cds_service.reloading import CurrentKnowledge, Stamp, StampWatch
+from cds_service.schemas import Knowledge
 from cds_service.settings import Settings, from_environment
+from cds_service.switches import switched
 
 try:
     __version__ = version("anxiety-cds-service")
@@ -32,15 +35,19 @@ def create_app(
     Raises SettingsError or KnowledgeError: with a wrong setting or unsound content nothing starts.
     """
     settings = settings or from_environment()
-    knowledge = knowledge or load(settings.cards_dir)
     clock = clock or now
+    current = CurrentKnowledge(
+        switched(knowledge or load(settings.cards_dir), settings),
+        lambda: switched(load(settings.cards_dir), settings),
+        clock,
+    )
 
     app = Flask(__name__, static_folder=None)
     app.logger.setLevel(settings.log_level)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
-    app.extensions[EXTENSION] = Collaborators(settings, knowledge, clock)
+    app.extensions[EXTENSION] = Collaborators(settings, current, clock)
     app.register_blueprint(cds_hooks)
     _allow_browsers(app, settings)
     app.after_request(_add_security_headers)
@@ -52,9 +59,13 @@ def create_app(
 def application() -> Flask:
     """The WSGI application of a worker; one that cannot start says why and nothing else."""
     try:
-        return create_app()
+        settings = from_environment()
+        watch = StampWatch(Stamp(settings.runtime_dir, settings.cards_dir))
+        app = create_app(settings)
     except StartError as error:
         sys.exit(str(error))
+    watch.start(app.extensions[EXTENSION].knowledge)
+    return app
 
 
 def now() -> datetime:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import re
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from time import perf_counter
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import orjson
-from flask import Blueprint, Response, current_app, request
+from flask import Blueprint, Response, current_app, g, request
 from werkzeug.exceptions import HTTPException
 
 from cds_service.errors import (
@@ -27,8 +27,9 @@ from cds_service.errors import (
 from cds_service.hooks import load_context
 from cds_service.knowledge.artifacts import Answer, Call, Card
 from cds_service.prefetch import complete
+from cds_service.reloading import CurrentKnowledge, Reload
 from cds_service.response import dump_discovery, dump_response
-from cds_service.schemas import CDSRequest, Service, load_feedback, load_request
+from cds_service.schemas import CDSRequest, Knowledge, Service, load_feedback, load_request
 from cds_service.settings import Settings
 
 EXTENSION = "cds_service"  # where create_app leaves the collaborators
@@ -45,28 +46,19 @@ logger = logging.getLogger(__name__)
 cds_hooks = Blueprint("cds_hooks", __name__)
 
 
-class Knowledge(Protocol):
-    """What the HTTP asks of the knowledge."""
-
-    @property
-    def version(self) -> str: ...
-    @property
-    def services(self) -> Mapping[str, Service]: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Collaborators:
     """Everything that a call needs besides itself. `clock` gives an aware time."""
 
     settings: Settings
-    knowledge: Knowledge
+    knowledge: CurrentKnowledge
     clock: Callable[[], datetime]
 
 
 @cds_hooks.get("/cds-services")
 def discover() -> Response:
     """CDS Hooks "Discovery": every service of the knowledge."""
-    return _json(dump_discovery(_here().knowledge.services.values()))
+    return _json(dump_discovery(current_knowledge().services.values()))
 
 
 # A client that was given the discovery address with a final slash calls with two slashes.
@@ -91,8 +83,9 @@ def call_service(service_id: str) -> Response:
         encounter_id=context.encounter_id,
     )
     answer = service.answer(call)
-    body = dump_response([_permitted(card, here.settings) for card in answer.cards])
-    _log_call(service, cds_request, answer, language=language, started=started)
+    sent = _permitted(answer.cards, here.settings)
+    body = dump_response(sent)
+    _log_call(service, cds_request, answer, language=language, sent=len(sent), started=started)
     return _in_language(_json(body), language)
 
 
@@ -117,13 +110,16 @@ def live() -> Response:
 @cds_hooks.get("/health/ready")
 def ready() -> Response:
     """200 when there is something to serve, otherwise 503."""
-    services = len(_here().knowledge.services)
-    return _json({"status": "ready" if services else "empty"}, 200 if services else 503)
+    services = len(current_knowledge().services)
+    body: dict[str, Any] = {"status": "ready" if services else "empty"}
+    if last_reload := _here().knowledge.last_reload:
+        body["reload"] = _told(last_reload)
+    return _json(body, 200 if services else 503)
 
 
 @cds_hooks.after_request
 def name_the_knowledge(response: Response) -> Response:
-    response.headers["Knowledge-Version"] = _here().knowledge.version
+    response.headers["Knowledge-Version"] = current_knowledge().version
     return response
 
 
@@ -157,8 +153,21 @@ def _here() -> Collaborators:
     return cast(Collaborators, current_app.extensions[EXTENSION])
 
 
+def current_knowledge() -> Knowledge:
+    """The knowledge of this call, read once: a reload meanwhile is for the calls after it."""
+    if "knowledge" not in g:
+        g.knowledge = _here().knowledge.current
+    return cast(Knowledge, g.knowledge)
+
+
+def _told(reload: Reload) -> dict[str, Any]:
+    """A reload for readiness; the old content serves on, so it says nothing of the status."""
+    told: dict[str, Any] = {"state": reload.state, "at": reload.at.isoformat()}
+    return told | ({"problems": reload.problems} if reload.problems else {})
+
+
 def _service(service_id: str, *, hook: str | None = None) -> Service:
-    service = _here().knowledge.services.get(service_id)
+    service = current_knowledge().services.get(service_id)
     if service is None:
         raise UnknownService("No CDS Service has this id; see GET /cds-services.")
     if hook not in (None, service.hook):
@@ -191,8 +200,13 @@ def _read_json(text: bytes) -> Any:
     return value
 
 
-def _permitted(card: Card, settings: Settings) -> Card:
-    return card if settings.suggestions else replace(card, suggestions=())
+def _permitted(cards: Sequence[Card], settings: Settings) -> Sequence[Card]:
+    """What the operator lets out of the cards."""
+    if settings.mode == "shadow":
+        return ()
+    if settings.suggestions:
+        return cards
+    return [replace(card, suggestions=()) for card in cards]
 
 
 def _language(service: Service, settings: Settings) -> str:
@@ -214,18 +228,25 @@ def _in_language(response: Response, language: str) -> Response:
 
 
 def _log_call(
-    service: Service, cds_request: CDSRequest, answer: Answer, *, language: str, started: float
+    service: Service,
+    cds_request: CDSRequest,
+    answer: Answer,
+    *,
+    language: str,
+    sent: int,
+    started: float,
 ) -> None:
     """One line of ids and numbers. A hookInstance that is no UUID may be anything: it stays out."""
     is_uuid = _UUID.fullmatch(cds_request.hook_instance)
     logger.info(
         "answered service=%s hook_instance=%s knowledge=%s language=%s cards=%d"
-        " applied=%s unknown=%s missing=%s milliseconds=%.1f",
+        " shadow=%d applied=%s unknown=%s missing=%s milliseconds=%.1f",
         service.id,
         cds_request.hook_instance if is_uuid else "-",
-        _here().knowledge.version,
+        current_knowledge().version,
         language,
-        len(answer.cards),
+        sent,
+        len(answer.cards) + len(answer.shadow) - sent,
         ",".join(answer.applied) or "-",
         ",".join(answer.unknown) or "-",
         ",".join(answer.missing) or "-",

@@ -19,9 +19,11 @@ from cds_service.knowledge.artifacts import Call
 from cds_service.knowledge.library import Problems
 from cds_service.patient_files import as_retrieved, patient_id, read_resources
 from cds_service.prefetch import complete
+from cds_service.reloading import Stamp, renew_on_hangup
 from cds_service.safety_case import Hazard, load_hazards, write_safety_case
 from cds_service.schemas import load_request
 from cds_service.settings import Settings, from_environment
+from cds_service.switches import switched
 
 _DAY = "%Y-%m-%d"
 _today = click.option(
@@ -52,7 +54,7 @@ def serve(host: str | None, port: int | None, workers: int | None) -> None:
     settings = _settings()
     address, number = host or settings.host, port or settings.port
     click.echo(f"Discovery: http://{address}:{number}/cds-services")
-    Server(
+    server = Server(
         "cds_service:application",
         factory=True,
         interface=Interfaces.WSGI,
@@ -65,7 +67,23 @@ def serve(host: str | None, port: int | None, workers: int | None) -> None:
         # Calls are work for the processor; more threads than this only take turns.
         blocking_threads=4,
         backpressure=64,
-    ).serve()
+    )
+    # In place of granian's own answer to SIGHUP, which starts every worker anew.
+    stamp = Stamp(settings.runtime_dir, settings.cards_dir)
+    server.on_startup(lambda: renew_on_hangup(stamp))
+    server.serve()
+
+
+@main.command()
+def reload() -> None:
+    """Have the workers of this machine load cards/ anew; unsound content changes nothing."""
+    settings = _settings()
+    try:
+        Stamp(settings.runtime_dir, settings.cards_dir).renew()
+    except OSError as error:
+        _stop(f"CDS_RUNTIME_DIR: {error.strerror}")
+    knowledge = _knowledge()  # the same check as in the workers: here its problems are seen
+    click.echo(f"Asked to reload: {knowledge.version}")
 
 
 @main.command()
@@ -194,8 +212,9 @@ def _settings() -> Settings:
 
 
 def _knowledge() -> Knowledge:
+    settings = _settings()
     try:
-        return load(_settings().cards_dir)
+        return switched(load(settings.cards_dir), settings)
     except StartError as error:
         _stop(str(error))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -17,6 +18,8 @@ MEBIBYTE = 1024 * 1024
 # An origin as a browser sends it. Nothing that flask-cors would take for a regular expression.
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9._-]+(:\d{1,5})?")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+_RULE = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+_MODES = ("live", "shadow")
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
@@ -34,6 +37,12 @@ def _cards_folder() -> Path:
     """The folder `cards` inside the installed package, otherwise beside it in a checkout."""
     inside = Path(__file__).parent / "cards"
     return inside if inside.is_dir() else inside.parent.parent / "cards"
+
+
+def _runtime_folder() -> Path:
+    """A folder of this user among the temporary files."""
+    user = os.getuid() if hasattr(os, "getuid") else "service"
+    return Path(tempfile.gettempdir()) / f"cds-service-{user}"
 
 
 def _text(text: str) -> str:
@@ -72,6 +81,25 @@ def _language(text: str) -> str:
     if not _LANGUAGE.fullmatch(text):
         raise ValueError("expected a language tag such as en or zh-Hans")
     return text
+
+
+def _rules(text: str) -> tuple[str, ...]:
+    if text == "none":
+        return ()
+    rules = tuple(dict.fromkeys(rule.strip() for rule in text.split(",")))
+    if not all(_RULE.fullmatch(rule) for rule in rules):
+        raise ValueError("expected ids of rules such as R51, with commas")
+    return rules
+
+
+def _mode(text: str) -> str:
+    if text.lower() not in _MODES:
+        raise ValueError(f"expected {' or '.join(_MODES)}")
+    return text.lower()
+
+
+def _path(text: str) -> Path:
+    return Path(text)
 
 
 def _log_level(text: str) -> str:
@@ -126,6 +154,39 @@ class Settings:
     )
     log_level: str = _setting(
         "level", _log_level, "INFO", "The least severe messages that are logged."
+    )
+    mode: str = _setting(
+        "mode",
+        _mode,
+        "live",
+        "live: cards are sent; shadow: they are stored and reported, and every answer is empty.",
+    )
+    disabled_rules: tuple[str, ...] = _setting(
+        "list",
+        _rules,
+        (),
+        "Rules, separated by commas, that make no card and no line; what they withhold stays.",
+        shown="none",
+    )
+    shadow_rules: tuple[str, ...] = _setting(
+        "list",
+        _rules,
+        (),
+        "Rules, separated by commas, that are stored and reported but not sent.",
+        shown="none",
+    )
+    override_threshold: int = _setting(
+        "percent",
+        _whole_number(1, 100),
+        80,
+        "The report flags a rule when this many percent of its answered cards were overridden.",
+    )
+    runtime_dir: Path = _setting(
+        "folder",
+        _path,
+        _runtime_folder(),
+        "Where processes of one machine leave word for each other; made when needed.",
+        shown="temporary",
     )
 
 

@@ -29,7 +29,7 @@ FLOORS = (
     {"knowledge"},
     {"schemas", "response", "hooks", "prefetch", "fhir_client", "patient_files"}
     | {"store", "audit", "metrics"},
-    {"api", "auth", "feedback", "web", "explanation", "safety_case"},
+    {"api", "auth", "feedback", "web", "explanation", "safety_case", "reloading", "switches"},
     {"__init__", "cli"},
 )
 ONLY_IN = {

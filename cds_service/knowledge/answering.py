@@ -9,6 +9,7 @@ from cds_service.knowledge.content import Cause, Service
 from cds_service.knowledge.evaluation import CauseOutcome, Evaluation, GateState, evaluate
 from cds_service.knowledge.expressions import Expression
 from cds_service.knowledge.facts import ExpressionDefinition, GroupFact
+from cds_service.knowledge.muting import mute, only_of
 from cds_service.knowledge.record import PatientRecord
 from cds_service.knowledge.rendering import render
 from cds_service.knowledge.validation import invalid_resources
@@ -16,13 +17,15 @@ from cds_service.knowledge.validation import invalid_resources
 
 def answer(service: Service, call: Call) -> Answer:
     """The cards for one call, and for the log the rules by outcome and the facts that lacked."""
-    evaluation = decide(service, call)
+    evaluation = mute(service, decide(service, call), service.disabled)
     outcomes = evaluation.outcomes.values()
+    watched = render(service, evaluation, call) if service.shadow else ()
     return Answer(
-        cards=render(service, evaluation, call),
+        cards=render(service, mute(service, evaluation, service.shadow), call),
         applied=tuple(outcome.rule.id for outcome in outcomes if outcome.level),
         unknown=tuple(outcome.rule.id for outcome in outcomes if outcome.unknown),
         missing=tuple(dict.fromkeys(_missing(evaluation))),
+        shadow=only_of(watched, service.shadow),
     )
 
 

@@ -102,9 +102,13 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The cards of one call, with the ids of the rules by outcome for the log."""
+    """The cards of one call, with the ids of the rules by outcome for the log.
+
+    `shadow` are the cards that rules which are only watched would have made or changed.
+    """
 
     cards: tuple[Card, ...]
     applied: tuple[str, ...]
     unknown: tuple[str, ...]
     missing: tuple[str, ...]
+    shadow: tuple[Card, ...] = ()

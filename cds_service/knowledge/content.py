@@ -211,6 +211,8 @@ class Service:
     sources: Mapping[str, Source]
     terminology: Terminology = field(repr=False)
     default_language: str = "en"
+    disabled: frozenset[str] = frozenset()  # rules that do not speak; see muting.py
+    shadow: frozenset[str] = frozenset()  # rules that are watched and do not speak
 
     @property
     def languages(self) -> tuple[str, ...]:

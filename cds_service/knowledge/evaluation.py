@@ -72,6 +72,7 @@ class Evaluation:
     not_listed: Sequence[CauseOutcome] = ()
     withheld: Mapping[str, tuple[Because, ...]] = field(default_factory=dict)
     only_slots: frozenset[str] | None = None
+    critical_slots: frozenset[str] = frozenset()  # where a muted rule would be critical
 
     def why_withheld(self, *items: str) -> tuple[Because, ...]:
         """The reasons against any of the items, each once."""
@@ -120,7 +121,7 @@ def assess(
         for reading in readings[1:]:
             outcomes[rule.id] = _worse(outcomes[rule.id], judge(rule, reading))
     symptom = service.gate.symptom.evaluate(facts)
-    if symptom is not True and not any(_opens(outcome) for outcome in outcomes.values()):
+    if symptom is not True and not any(map(opens, outcomes.values())):
         unchecked = service.gate.unchecked.evaluate(facts) is True
         return Evaluation(facts, GateState.UNCHECKED if unchecked else GateState.CLOSED)
     withheld = _withheld([outcomes[rule.id] for rule in judged], readings)
@@ -164,9 +165,10 @@ def _worse(one: RuleOutcome, other: RuleOutcome) -> RuleOutcome:
     return min(one, other, key=lambda outcome: LEVELS.index(str(outcome.level)))
 
 
-def _opens(outcome: RuleOutcome) -> bool:
-    level, opens = outcome.level, outcome.rule.opens
-    return bool(level and opens) and LEVELS.index(str(level)) <= LEVELS.index(str(opens))
+def opens(outcome: RuleOutcome) -> bool:
+    """Whether a rule makes cards possible without the symptom of the gate (C.1)."""
+    level, least = outcome.level, outcome.rule.opens
+    return bool(level and least) and LEVELS.index(str(level)) <= LEVELS.index(str(least))
 
 
 def _withheld(

@@ -35,6 +35,11 @@ def test_every_setting_is_read_from_its_variable(tmp_path: Path) -> None:
         "CDS_LANGUAGE": "zh-Hans",
         "CDS_SUGGESTIONS": "False",
         "CDS_LOG_LEVEL": "debug",
+        "CDS_MODE": "Shadow",
+        "CDS_DISABLED_RULES": "R51, R52",
+        "CDS_SHADOW_RULES": "R61",
+        "CDS_OVERRIDE_THRESHOLD": "90",
+        "CDS_RUNTIME_DIR": str(tmp_path),
         "PATH": "/usr/bin",
     }
     assert from_environment(environ) == Settings(
@@ -47,6 +52,11 @@ def test_every_setting_is_read_from_its_variable(tmp_path: Path) -> None:
         language="zh-Hans",
         suggestions=False,
         log_level="DEBUG",
+        mode="shadow",
+        disabled_rules=("R51", "R52"),
+        shadow_rules=("R61",),
+        override_threshold=90,
+        runtime_dir=tmp_path,
     )
 
 
@@ -74,6 +84,11 @@ def test_an_empty_variable_counts_as_not_set(setting: object) -> None:
         ("CDS_LANGUAGE", "english please"),
         ("CDS_SUGGESTIONS", "perhaps"),
         ("CDS_LOG_LEVEL", "loud"),
+        ("CDS_MODE", "quiet"),
+        ("CDS_DISABLED_RULES", "R51; R52"),
+        ("CDS_SHADOW_RULES", "R51,"),
+        ("CDS_OVERRIDE_THRESHOLD", "0"),
+        ("CDS_OVERRIDE_THRESHOLD", "101"),
     ],
 )
 def test_a_wrong_value_stops_the_start_and_names_the_variable(variable: str, value: str) -> None:
@@ -89,7 +104,8 @@ def test_the_table_has_a_row_for_every_setting() -> None:
 
 
 def test_the_default_in_the_table_is_the_default() -> None:
-    rows = {row.variable: row.default for row in SETTINGS if row.variable != "CDS_CARDS_DIR"}
+    of_the_machine = ("CDS_CARDS_DIR", "CDS_RUNTIME_DIR")
+    rows = {row.variable: row.default for row in SETTINGS if row.variable not in of_the_machine}
     assert from_environment(rows) == Settings()
 
 
