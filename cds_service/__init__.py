@@ -14,9 +14,11 @@ from flask_cors import CORS
 from cds_service.api import EXTENSION, Collaborators, cds_hooks
 from cds_service.errors import StartError
 from cds_service.knowledge import load
+from cds_service.pseudonyms import pseudonyms_of
 from cds_service.reloading import CurrentKnowledge, Stamp, StampWatch
 from cds_service.schemas import Knowledge
 from cds_service.settings import Settings, from_environment
+from cds_service.store import Writer, open_store
 from cds_service.switches import switched
 
 try:
@@ -47,7 +49,11 @@ def create_app(
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
-    app.extensions[EXTENSION] = Collaborators(settings, current, clock)
+    pseudonyms = pseudonyms_of(settings)
+    store = open_store(settings.store_url)
+    app.extensions[EXTENSION] = Collaborators(
+        settings, current, clock, store, Writer(store), pseudonyms
+    )
     app.register_blueprint(cds_hooks)
     _allow_browsers(app, settings)
     app.after_request(_add_security_headers)

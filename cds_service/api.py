@@ -27,10 +27,12 @@ from cds_service.errors import (
 from cds_service.hooks import load_context
 from cds_service.knowledge.artifacts import Answer, Call, Card
 from cds_service.prefetch import complete
+from cds_service.pseudonyms import Pseudonyms
 from cds_service.reloading import CurrentKnowledge, Reload
 from cds_service.response import dump_discovery, dump_response
 from cds_service.schemas import CDSRequest, Knowledge, Service, load_feedback, load_request
 from cds_service.settings import Settings
+from cds_service.store import Store, Writer
 
 EXTENSION = "cds_service"  # where create_app leaves the collaborators
 LEVELS = 100  # of nesting in a body; the deepest FHIR record that we know has fewer than twenty
@@ -48,11 +50,17 @@ cds_hooks = Blueprint("cds_hooks", __name__)
 
 @dataclass(frozen=True, slots=True)
 class Collaborators:
-    """Everything that a call needs besides itself. `clock` gives an aware time."""
+    """Everything that a call needs besides itself. `clock` gives an aware time.
+
+    Without a `store` nothing is kept, and the writer takes rows to nowhere.
+    """
 
     settings: Settings
     knowledge: CurrentKnowledge
     clock: Callable[[], datetime]
+    store: Store | None
+    writer: Writer
+    pseudonyms: Pseudonyms
 
 
 @cds_hooks.get("/cds-services")
@@ -110,9 +118,10 @@ def live() -> Response:
 @cds_hooks.get("/health/ready")
 def ready() -> Response:
     """200 when there is something to serve, otherwise 503."""
+    here = _here()
     services = len(current_knowledge().services)
-    body: dict[str, Any] = {"status": "ready" if services else "empty"}
-    if last_reload := _here().knowledge.last_reload:
+    body = {"status": "ready" if services else "empty"} | _state_of_store(here)
+    if last_reload := here.knowledge.last_reload:
         body["reload"] = _told(last_reload)
     return _json(body, 200 if services else 503)
 
@@ -147,6 +156,14 @@ def fail(error: Exception) -> Response:
     places = "".join(traceback.format_tb(error.__traceback__))
     logger.error("failed with %s\n%s", type(error).__name__, places)
     return _json(operation_outcome(CDSError("The service failed to answer; this is logged.")), 500)
+
+
+def _state_of_store(here: Collaborators) -> dict[str, Any]:
+    """How the store does. A dead one does not make the service unfit: cards come all the same."""
+    if here.store is None:
+        return {"store": "none"}
+    state = "reachable" if here.store.is_reachable() else "unreachable"
+    return {"store": state, "lostRows": here.writer.lost}
 
 
 def _here() -> Collaborators:

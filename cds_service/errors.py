@@ -85,6 +85,17 @@ class UnsupportedMediaType(CDSError):
     code = "not-supported"
 
 
+class StoreUnavailable(CDSError):
+    """The store does not answer; the client is to send the same again, later."""
+
+    status = 503
+    code = "transient"
+    retry_after: ClassVar[int] = 5  # seconds
+
+    def __init__(self) -> None:
+        super().__init__("This cannot be stored now; send it again later.")
+
+
 class StartError(Exception):
     """The service must not start; the text tells the operator what to change."""
 

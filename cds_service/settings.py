@@ -20,6 +20,7 @@ _ORIGIN = re.compile(r"https?://[A-Za-z0-9._-]+(:\d{1,5})?")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 _RULE = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _MODES = ("live", "shadow")
+_STORE_URL = re.compile(r"embedded|none|sqlite:///[^:].*|postgresql(\+psycopg)?://.+")
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
@@ -108,11 +109,33 @@ def _log_level(text: str) -> str:
     return text.upper()
 
 
+def _store_url(text: str) -> str:
+    if not _STORE_URL.fullmatch(text):
+        raise ValueError(
+            "expected embedded, none, sqlite:///path or postgresql://user@host/database"
+        )
+    return text
+
+
+def _hash_key(text: str) -> str:
+    if text == "generated":
+        return ""
+    if len(text) < 32:
+        raise ValueError("expected at least 32 characters")
+    return text
+
+
 def _setting(
-    kind: str, read: Callable[[str], Any], default: Any, sentence: str, *, shown: str | None = None
+    kind: str,
+    read: Callable[[str], Any],
+    default: Any,
+    sentence: str,
+    *,
+    shown: str | None = None,
+    secret: bool = False,
 ) -> Any:
     row = {"kind": kind, "read": read, "shown": shown or str(default), "sentence": sentence}
-    return field(default=default, metadata=row)
+    return field(default=default, metadata=row, repr=not secret)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +210,23 @@ class Settings:
         _runtime_folder(),
         "Where processes of one machine leave word for each other; made when needed.",
         shown="temporary",
+    )
+    store_url: str = _setting(
+        "address",
+        _store_url,
+        "embedded",
+        "The database for feedback, traces and audit: postgresql://… or sqlite:///path; embedded is"
+        " SQLite in the platform's data folder, none keeps nothing.",
+        secret=True,
+    )
+    hash_key: str = _setting(
+        "key",
+        _hash_key,
+        "",
+        "The key, at least 32 characters, under which ids are hashed; every machine that shares a"
+        " database needs the same. A generated one is kept beside the SQLite file.",
+        shown="generated",
+        secret=True,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +14,14 @@ from flask.testing import FlaskClient
 from cds_service import create_app
 from cds_service.knowledge import Knowledge, Service, load
 from cds_service.settings import Settings
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_traces(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What a service keeps by default, it keeps in a folder of this session."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
+        yield
 
 
 @pytest.fixture
@@ -27,7 +36,7 @@ def knowledge(toy: ToyService) -> ToyKnowledge:
 
 @pytest.fixture
 def app(knowledge: ToyKnowledge) -> Flask:
-    return create_app(Settings(), knowledge, clock=lambda: NOW)
+    return create_app(Settings(store_url="none"), knowledge, clock=lambda: NOW)
 
 
 @pytest.fixture
@@ -50,4 +59,4 @@ def service(cards: Knowledge) -> Service:
 def ehr(cards: Knowledge) -> FlaskClient:
     """A CDS Client of the real service on the day of the fixture people."""
     today = datetime(2026, 11, 22, 12, tzinfo=UTC)
-    return create_app(Settings(), cards, clock=lambda: today).test_client()
+    return create_app(Settings(store_url="none"), cards, clock=lambda: today).test_client()

@@ -28,8 +28,9 @@ FLOORS = (
     {"errors", "settings"},
     {"knowledge"},
     {"schemas", "response", "hooks", "prefetch", "fhir_client", "patient_files"}
-    | {"store", "audit", "metrics"},
-    {"api", "auth", "feedback", "web", "explanation", "safety_case", "reloading", "switches"},
+    | {"store", "audit", "metrics", "pseudonyms"},
+    {"api", "auth", "feedback", "web", "explanation", "safety_case"}
+    | {"reloading", "switches", "report"},
     {"__init__", "cli"},
 )
 ONLY_IN = {
@@ -37,6 +38,8 @@ ONLY_IN = {
     "flask_cors": {"__init__"},
     "requests": {"fhir_client"},
     "sqlalchemy": {"store"},
+    "alembic": {"store"},
+    "platformdirs": {"store"},
     "granian": {"cli"},
     "click": {"cli"},
     "fhirpathpy": {"knowledge.expressions"},

@@ -19,7 +19,7 @@ NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 def write() -> None:
     """Replace every golden file by what the service does now."""
     knowledge = load(FIXTURES.parent / "cards")
-    ehr = create_app(Settings(), knowledge, clock=lambda: NOW).test_client()
+    ehr = create_app(Settings(store_url="none"), knowledge, clock=lambda: NOW).test_client()
     for folder in ("requests", "responses"):
         for path in (FIXTURES / folder).glob("*.json"):
             path.unlink()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import pytest
 from builders import NOW, TOY, ToyKnowledge, ToyService, cds_request
@@ -30,7 +31,7 @@ def _reloadable(app: Flask, *versions: ToyKnowledge | KnowledgeError) -> Current
 
     here = app.extensions[EXTENSION]
     knowledge = CurrentKnowledge(here.knowledge.current, load, lambda: NOW)
-    app.extensions[EXTENSION] = type(here)(here.settings, knowledge, here.clock)
+    app.extensions[EXTENSION] = replace(here, knowledge=knowledge)
     return knowledge
 
 

@@ -1,0 +1,210 @@
+"""The database behind the store: SQLite in a file of our own, or PostgreSQL by its address."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from platformdirs import user_data_path
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import (
+    ArgumentError,
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    NotSupportedError,
+    ProgrammingError,
+    TimeoutError,
+)
+
+from cds_service.errors import SettingsError, StoreUnavailable
+from cds_service.store import schema
+
+STATELESS = "none"
+EMBEDDED = "embedded"
+FILE_NAME = "store.sqlite3"
+_APPLICATION = "anxiety-cds-service"
+# Faults of a statement, not of the database: to wait and repeat would not help.
+_OURS = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
+_SQLITE = (
+    "busy_timeout = 5000",  # milliseconds; first, since the next line may have to wait
+    "journal_mode = WAL",  # who reads never waits for who writes
+    "synchronous = FULL",  # what is committed survives a loss of power
+    "foreign_keys = ON",
+)
+_POSTGRESQL = {
+    "connect_timeout": 2,  # seconds; libpq knows no less
+    "tcp_user_timeout": 3000,  # milliseconds
+    "options": "-c statement_timeout=5000 -c lock_timeout=3000 -c timezone=UTC",
+    "application_name": _APPLICATION,
+}
+
+logger = logging.getLogger(__name__)
+
+
+class Store:
+    """A database at the newest schema. Every method may be called from every thread.
+
+    `is_resting` is set by a failure and taken back by the next success, so that a hook call need
+    not find out again that the database is gone.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.is_resting = False
+        self._is_current = False
+        self._lock = Lock()
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A transaction for reading. Raises StoreUnavailable, at once while the store rests."""
+        if self.is_resting:
+            raise StoreUnavailable
+        with self._transaction("DEFERRED") as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that is committed, and on disk, when the block is left.
+
+        Raises StoreUnavailable; then nothing of it was stored, or nobody knows.
+        """
+        with self._transaction("IMMEDIATE") as connection:
+            yield connection
+
+    def is_reachable(self) -> bool:
+        """Whether the database answers now and has the newest schema."""
+        try:
+            with self._transaction("DEFERRED") as connection:
+                connection.execute(text("SELECT 1"))
+        except StoreUnavailable:
+            return False
+        return True
+
+    def migrate(self) -> None:
+        """Bring the schema up to date; several processes may try at once. StoreUnavailable."""
+        with self._translated(), self._lock:
+            if not self._is_current:
+                schema.upgrade(self.engine)
+                self._is_current = True
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self.engine.dispose()
+
+    @contextmanager
+    def _transaction(self, kind: str) -> Iterator[Connection]:
+        # A database that was away at the start is brought up to date when it is back.
+        if not self._is_current:
+            self.migrate()
+        with self._translated():
+            with self.engine.connect().execution_options(sqlite_begin=kind) as connection:
+                with connection.begin():
+                    yield connection
+            self.is_resting = False
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except _OURS:
+            raise
+        except (DBAPIError, TimeoutError) as error:
+            if not self.is_resting:
+                logger.error("store unavailable: %s", type(error).__name__)
+            self.is_resting = True
+            # Without its cause: the message of a driver may repeat values.
+            raise StoreUnavailable from None
+
+
+def open_store(url: str) -> Store | None:
+    """The store at `url`: "embedded" is SQLite in the platform's data folder, "none" is no store.
+
+    A database that does not answer is tried again when it is needed. Raises SettingsError for an
+    address that cannot work.
+    """
+    if url == STATELESS:
+        return None
+    address = _address(url)
+    store = Store(_postgresql(address) if address.drivername != "sqlite" else _sqlite(address))
+    try:
+        store.migrate()
+    except StoreUnavailable as error:
+        if address.drivername == "sqlite":  # a file does not come back by itself
+            raise SettingsError(
+                f"CDS_STORE_URL: the store in {address.database} cannot be opened; name another"
+                " place, or none"
+            ) from error
+    return store
+
+
+def folder_of(url: str) -> Path | None:
+    """The folder of an embedded store, made if it is not there; None for any other store.
+
+    Raises SettingsError if it cannot be made.
+    """
+    if url == STATELESS:
+        return None
+    address = _address(url)
+    if address.drivername != "sqlite":
+        return None
+    folder = Path(str(address.database)).parent
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"CDS_STORE_URL: {folder} cannot be made: {error.strerror}") from error
+    return folder
+
+
+def _address(url: str) -> URL:
+    if url == EMBEDDED:
+        path = user_data_path(_APPLICATION, appauthor=False) / FILE_NAME
+        return URL.create("sqlite", database=str(path))
+    try:
+        address = make_url(url)
+    except ArgumentError:
+        raise SettingsError("CDS_STORE_URL: this is no address of a database") from None
+    if address.get_backend_name() == "postgresql":
+        return address.set(drivername="postgresql+psycopg")
+    return address
+
+
+def _sqlite(address: URL) -> Engine:
+    folder_of(address.render_as_string())
+    path = Path(str(address.database))
+    try:
+        path.touch(mode=0o600)
+    except OSError as error:
+        raise SettingsError(f"CDS_STORE_URL: {path}: {error.strerror}") from error
+    engine = create_engine(address, pool_timeout=2)
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # transactions begin where we say, DDL included
+    for pragma in _SQLITE:
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # Who means to write says so at once: a read that turns into a write may fail without waiting.
+    kind = connection.get_execution_options().get("sqlite_begin", "IMMEDIATE")
+    connection.exec_driver_sql(f"BEGIN {kind}")
+
+
+def _postgresql(address: URL) -> Engine:
+    try:
+        return create_engine(
+            address, connect_args=_POSTGRESQL, pool_pre_ping=True, pool_timeout=2, pool_recycle=3600
+        )
+    except ImportError:
+        raise SettingsError(
+            "CDS_STORE_URL: PostgreSQL needs psycopg: install anxiety-cds-service[postgres]"
+        ) from None

@@ -1,0 +1,1 @@
+"""Every version that the schema has had, for Alembic."""

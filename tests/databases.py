@@ -1,0 +1,34 @@
+"""Databases for tests on the PostgreSQL that runs beside them, if one does."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+
+import psycopg
+
+SERVER = "postgresql://postgres@127.0.0.1:5432"
+
+
+@cache
+def postgresql_server() -> bool:
+    """Whether there is a server on which databases can be made."""
+    try:
+        psycopg.connect(f"{SERVER}/postgres", connect_timeout=2).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+@contextmanager
+def new_database() -> Iterator[str]:
+    """The address of an empty database, which is dropped afterwards."""
+    name = f"cds_test_{secrets.token_hex(6)}"
+    with psycopg.connect(f"{SERVER}/postgres", autocommit=True) as server:
+        server.execute(f'CREATE DATABASE "{name}"')
+        try:
+            yield f"{SERVER}/{name}"
+        finally:
+            server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')

@@ -1,0 +1,159 @@
+"""Opening a store: where it is, who may start at once, what it says when it is gone."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from alembic.script import ScriptDirectory
+from sqlalchemy import select, text
+
+from cds_service.errors import SettingsError, StoreUnavailable
+from cds_service.store import Store, open_store, schema, tables
+from cds_service.store.database import folder_of
+
+OPEN = "import sys; from cds_service.store import open_store; open_store(sys.argv[1])"
+
+
+def test_none_is_no_store() -> None:
+    assert open_store("none") is None
+
+
+def test_without_an_address_it_is_sqlite_in_the_folder_of_the_platform(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    store = open_store("embedded")
+    assert store is not None and store.is_reachable()
+    store.close()
+    folder = tmp_path / "anxiety-cds-service"
+    assert (folder / "store.sqlite3").stat().st_mode & 0o777 == 0o600
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_several_workers_may_start_at_once(store_url: str) -> None:
+    workers = [
+        subprocess.Popen([sys.executable, "-c", OPEN, store_url], stderr=subprocess.PIPE, text=True)
+        for _ in range(6)
+    ]
+    said = [worker.communicate(timeout=60)[1] for worker in workers]
+    assert [worker.returncode for worker in workers] == [0] * 6, said
+
+
+def test_sqlite_is_set_up_so_that_nothing_committed_is_lost(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/store.sqlite3")
+    assert store is not None
+    with store.reading() as connection:
+        found = [
+            connection.execute(text(f"PRAGMA {name}")).scalar()
+            for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+        ]
+    store.close()
+    assert found == ["wal", 2, 1, 5000]
+
+
+def test_a_time_comes_back_as_it_was_and_one_without_a_zone_is_refused(store: Store) -> None:
+    there = datetime(2026, 11, 22, 10, 30, 0, 123456, tzinfo=UTC)
+    with store.writing() as connection:
+        connection.execute(tables.used_token.insert(), {"key": "a", "until": there})
+    with store.reading() as connection:
+        query = select(tables.used_token.c.until).where(
+            tables.used_token.c.until >= there, tables.used_token.c.until < there + timedelta(1)
+        )
+        assert connection.execute(query).scalar() == there
+    with pytest.raises(Exception, match="without a zone"), store.writing() as connection:
+        connection.execute(
+            tables.used_token.insert(), {"key": "b", "until": there.replace(tzinfo=None)}
+        )
+
+
+def test_what_a_failed_block_wrote_is_not_there(store: Store) -> None:
+    with pytest.raises(LookupError), store.writing() as connection:
+        until = datetime(2026, 11, 22, tzinfo=UTC)
+        connection.execute(tables.used_token.insert(), {"key": "a", "until": until})
+        raise LookupError
+    with store.reading() as connection:
+        assert connection.execute(select(tables.used_token)).all() == []
+
+
+def test_reading_does_not_wait_for_writing(store: Store) -> None:
+    with store.writing() as writing, store.reading() as reading:
+        until = datetime(2026, 11, 22, tzinfo=UTC)
+        writing.execute(tables.used_token.insert(), {"key": "a", "until": until})
+        assert reading.execute(select(tables.used_token)).all() == []
+
+
+def test_a_server_that_is_not_there_does_not_stop_the_start_and_rests() -> None:
+    store = open_store("postgresql://postgres@127.0.0.1:1/nothing")
+    assert store is not None
+    assert not store.is_reachable()
+    with pytest.raises(StoreUnavailable), store.writing():
+        pytest.fail("it wrote")
+    assert store.is_resting
+    with pytest.raises(StoreUnavailable), store.reading():
+        pytest.fail("it read")
+
+
+def test_a_file_that_is_no_database_stops_the_start(tmp_path: Path) -> None:
+    (tmp_path / "store.sqlite3").write_text("Dear diary, " * 100)
+    with pytest.raises(SettingsError, match="CDS_STORE_URL: .*cannot be opened"):
+        open_store(f"sqlite:///{tmp_path}/store.sqlite3")
+
+
+def test_a_folder_that_cannot_be_made_stops_the_start(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(SettingsError, match="CDS_STORE_URL: .*cannot be made"):
+        folder_of(f"sqlite:///{tmp_path}/file/folder/store.sqlite3")
+
+
+# -- migrations ----------------------------------------------------------------------------------
+
+
+def _tables(store: Store) -> set[str]:
+    from sqlalchemy import inspect
+
+    return set(inspect(store.engine).get_table_names()) - {"alembic_version"}
+
+
+def test_the_newest_version_is_the_one_that_the_code_names() -> None:
+    folder = Path(schema.__file__).parent / "migrations"
+    assert ScriptDirectory(str(folder)).get_current_head() == schema.HEAD
+
+
+def test_migrations_lead_from_nothing_to_the_tables_of_the_code(store: Store) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    with store.reading() as connection:
+        assert schema.version(connection) == schema.HEAD
+        assert compare_metadata(MigrationContext.configure(connection), tables.metadata) == []
+
+
+def test_migrations_lead_down_and_up_again_and_keep_what_is_older(store: Store) -> None:
+    until = datetime(2026, 11, 22, tzinfo=UTC)
+    with store.writing() as connection:
+        connection.execute(tables.used_token.insert(), {"key": "a", "until": until})
+    schema.downgrade(store.engine, "0001")
+    assert _tables(store) == {"call", "used_token"}
+    schema.upgrade(store.engine)
+    assert _tables(store) == set(tables.metadata.tables)
+    with store.reading() as connection:
+        assert connection.execute(select(tables.used_token.c.key)).scalar() == "a"
+    schema.downgrade(store.engine, "base")
+    assert _tables(store) == set()
+    schema.upgrade(store.engine)
+    assert _tables(store) == set(tables.metadata.tables)
+
+
+def test_an_older_database_is_brought_up_to_date_when_it_is_opened(store_url: str) -> None:
+    older = open_store(store_url)
+    assert older is not None
+    schema.downgrade(older.engine, "0001")
+    older.close()
+    newer = open_store(store_url)
+    assert newer is not None
+    assert _tables(newer) == set(tables.metadata.tables)
+    newer.close()

@@ -1,0 +1,153 @@
+"""The writer behind hook calls: it takes every row, waits for nothing and counts what it loses."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select, text
+
+from cds_service.store import CallRow, CardRow, RuleRow, Store, Writer, open_store, tables
+
+NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
+
+
+def call_row(**members: Any) -> CallRow:
+    whole: dict[str, Any] = {
+        "at": NOW,
+        "service": "toy",
+        "hook": "patient-view",
+        "hook_instance_hash": "f00",
+        "knowledge_version": "1",
+        "status": 200,
+        "milliseconds": 1.5,
+    }
+    return CallRow(**whole | members)
+
+
+def card_row(uuid: str = "c1", **members: Any) -> CardRow:
+    whole: dict[str, Any] = {
+        "uuid": uuid,
+        "at": NOW,
+        "service": "toy",
+        "knowledge_version": "1",
+        "patient_hash": "p",
+        "user_hash": "u",
+        "encounter_hash": None,
+        "slot": "finding",
+        "indicator": "warning",
+        "fingerprint": "f",
+        "rules": (RuleRow("R1", "1", "warning"), RuleRow("R2", "3", "info")),
+        "trace": {"unknown": ["R9"]},
+    }
+    return CardRow(**whole | members)
+
+
+def count(store: Store, table: Any) -> int:
+    with store.reading() as connection:
+        return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
+
+
+def test_rows_are_stored_with_their_rules(store: Store) -> None:
+    writer = Writer(store)
+    writer.put(call_row(applied=("R1",), client="ehr"))
+    writer.put(card_row())
+    writer.close()
+    with store.reading() as connection:
+        call = connection.execute(select(tables.call)).one()
+        card = connection.execute(select(tables.card)).one()
+        rules = connection.execute(select(tables.card_rule).order_by(tables.card_rule.c.rule)).all()
+    assert (call.at, call.client, call.applied, call.milliseconds) == (NOW, "ehr", ["R1"], 1.5)
+    assert card.trace == {"unknown": ["R9"]}
+    assert card.rules[0] == {"id": "R1", "version": "1", "level": "warning"}
+    assert [tuple(each) for each in rules] == [
+        ("c1", "R1", "1", "warning"),
+        ("c1", "R2", "3", "info"),
+    ]
+
+
+def test_a_card_that_comes_again_is_kept_as_it_was_first(store: Store) -> None:
+    writer = Writer(store)
+    writer.put(card_row(state="shown"))
+    writer.put(card_row(state="suppressed"))
+    writer.close()
+    with store.reading() as connection:
+        assert connection.execute(select(tables.card.c.state)).scalars().all() == ["shown"]
+
+
+def test_many_threads_put_and_every_row_arrives(store: Store) -> None:
+    writer = Writer(store)
+    threads = [
+        Thread(target=lambda: [writer.put(call_row()) for _ in range(250)]) for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    writer.close()
+    assert (count(store, tables.call), writer.lost) == (2000, 0)
+
+
+def test_a_full_queue_loses_rows_at_once_and_counts_them() -> None:
+    gone = open_store("postgresql://postgres@127.0.0.1:1/nothing")
+    writer = Writer(gone, most_waiting=10)
+    started = time.perf_counter()
+    for _ in range(100):
+        writer.put(call_row())
+    assert time.perf_counter() - started < 0.5
+    assert 80 <= writer.lost <= 90
+    writer.close()
+    assert writer.lost == 100
+
+
+def test_rows_wait_while_the_database_is_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A table that is away stands for the database; the real thing is done to PostgreSQL where a
+    # whole server is killed.
+    monkeypatch.setattr("cds_service.store.writer._PAUSE", 0.05)
+    store = open_store(f"sqlite:///{tmp_path}/store.sqlite3")
+    assert store is not None
+    writer = Writer(store)
+    with store.writing() as connection:
+        connection.execute(text("ALTER TABLE call RENAME TO elsewhere"))
+    writer.put(call_row())
+    time.sleep(0.2)
+    with store.writing() as connection:
+        connection.execute(text("ALTER TABLE elsewhere RENAME TO call"))
+    writer.flush()
+    writer.close()
+    assert (count(store, tables.call), writer.lost) == (1, 0)
+    store.close()
+
+
+def test_a_row_that_the_database_refuses_is_lost_and_does_not_stop_the_others(
+    store: Store,
+) -> None:
+    writer = Writer(store)
+    writer.put(call_row(service=None))
+    writer.flush()
+    writer.put(call_row())
+    writer.close()
+    assert (count(store, tables.call), writer.lost) == (1, 1)
+
+
+def test_without_a_store_rows_go_nowhere() -> None:
+    writer = Writer(None)
+    writer.put(call_row())
+    writer.flush()
+    writer.close()
+    assert writer.lost == 0
+
+
+def test_it_can_be_used_again_after_it_was_closed(store: Store) -> None:
+    writer = Writer(store)
+    writer.put(call_row())
+    writer.close()
+    writer.put(call_row())
+    writer.close()
+    assert count(store, tables.call) == 2
