@@ -20,6 +20,7 @@ from cds_service.schemas import Knowledge
 from cds_service.settings import Settings, from_environment
 from cds_service.store import Writer, open_store
 from cds_service.switches import switched
+from cds_service.web import web
 
 try:
     __version__ = version("anxiety-cds-service")
@@ -55,6 +56,7 @@ def create_app(
         settings, current, clock, store, Writer(store), pseudonyms
     )
     app.register_blueprint(cds_hooks)
+    app.register_blueprint(web)
     _allow_browsers(app, settings)
     app.after_request(_add_security_headers)
     # The knowledge lives as long as the process: the collector need not look at it again.

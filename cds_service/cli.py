@@ -12,6 +12,7 @@ import orjson
 from rich.console import Console
 
 from cds_service import __version__, explanation, now
+from cds_service.cli_report import report_command
 from cds_service.errors import CDSError, KnowledgeError, StartError
 from cds_service.hooks import load_context
 from cds_service.knowledge import Knowledge, Service, load
@@ -180,6 +181,9 @@ def cards(path: Path, today: datetime | None, language: str | None, as_json: boo
         click.echo(explanation.as_json(answer.cards))
     else:
         explanation.print_cards(Console(), answer.cards)
+
+
+main.add_command(report_command)
 
 
 def _safety_folder(settings: Settings) -> Path:

@@ -48,12 +48,12 @@ def test_shadow_mode_evaluates_and_answers_with_nothing(
 
 def test_readiness_tells_how_the_last_reload_went(app: Flask, knowledge: ToyKnowledge) -> None:
     client = app.test_client()
-    current = _reloadable(app, KnowledgeError(["one", "two"]), knowledge)
+    current = _reloadable(app, KnowledgeError(["one is wrong", "two is wrong"]), knowledge)
     current.reload()
     response = client.get("/health/ready")
     failed = {"state": "failed", "at": "2026-11-22T09:30:00+00:00", "problems": 2}
     assert (response.status_code, response.get_json()["reload"]) == (200, failed)
-    assert "one" not in response.text
+    assert "wrong" not in response.text
     current.reload()
     done = {"state": "done", "at": "2026-11-22T09:30:00+00:00"}
     assert client.get("/health/ready").get_json()["reload"] == done
