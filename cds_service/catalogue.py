@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -76,6 +77,12 @@ def switch_of(rule: str, settings: Settings) -> str:
     return "shadow" if rule in settings.shadow_rules else ""
 
 
+def _in_order(rule: str) -> tuple[int, str]:
+    """R9 before R10."""
+    number = re.search(r"\d+", rule)
+    return int(number[0]) if number else 0, rule
+
+
 def _service(service: Service, settings: Settings) -> ServiceEntry:
     return ServiceEntry(
         id=service.id,
@@ -93,6 +100,6 @@ def _service(service: Service, settings: Settings) -> ServiceEntry:
                 last_review_date=rule.governance.last_review_date,
                 switch=switch_of(rule.id, settings),
             )
-            for rule in service.rules
+            for rule in sorted(service.rules, key=lambda rule: _in_order(rule.id))
         ],
     )

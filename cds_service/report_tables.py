@@ -104,13 +104,13 @@ def _rules(report: Report) -> Table:
         "shown": "Shown",
         "accepted": "Accepted",
         "overridden": "Overridden",
+        "overrideRate": "Overrides, %",
+        "overrideRateLow": "95 % from",
+        "overrideRateHigh": "to",
         "ignored": "Ignored",
         "waiting": "Waiting",
         "suppressed": "Suppressed",
         "shadow": "Shadow",
-        "overrideRate": "Overrides, %",
-        "overrideRateLow": "95 % from",
-        "overrideRateHigh": "to",
         "switch": "Switch",
     }
     return Table("rules", "Every rule and version", columns, [_rule(each) for each in report.rules])
@@ -127,11 +127,11 @@ def _rule(rule: RuleFigures) -> Sequence[Cell]:
         rule.shown,
         rule.accepted,
         rule.overridden,
+        *(map(_percent, rates) if rates else (None, None, None)),
         rule.ignored,
         rule.waiting,
         rule.suppressed,
         rule.shadow,
-        *(map(_percent, rates) if rates else (None, None, None)),
         rule.switch,
     )
 

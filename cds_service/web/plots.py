@@ -88,7 +88,7 @@ def _rates(report: Report) -> Plot | None:
 
     def draw(width: int) -> Any:
         chart = pygal.HorizontalBar(**_options(width, height=64 + 30 * len(rules)), range=(0, 100))
-        chart.y_labels = sorted({0, 25, 50, 75, 100, report.threshold})
+        chart.y_labels = _around(report.threshold)
         chart.y_labels_major = [report.threshold]
         chart.x_labels = _labels(rules)
         chart.add("", [_bar(rule) for rule in reversed(rules)])
@@ -126,6 +126,12 @@ def _spread(labels: Sequence[str], most: int) -> list[str]:
     return list(labels[::-1][::step])
 
 
+def _around(threshold: int) -> list[int]:
+    """Percents for an axis, the threshold among them and none too near to it."""
+    others = [each for each in (0, 25, 50, 75, 100) if abs(each - threshold) >= 10]
+    return sorted([*others, threshold])
+
+
 def _options(width: int, *, height: int) -> dict[str, Any]:
     return {
         "width": width,
@@ -136,7 +142,9 @@ def _options(width: int, *, height: int) -> dict[str, Any]:
         "show_legend": False,
         "style": _STYLE,
         "margin": 8,
+        "margin_right": 36,  # half of the last label
         "max_scale": 6,
+        "truncate_label": -1,
         "dots_size": 3,
     }
 
