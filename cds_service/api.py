@@ -24,6 +24,7 @@ from cds_service.errors import (
     error_of_status,
     operation_outcome,
 )
+from cds_service.feedback import rows_of
 from cds_service.hooks import load_context
 from cds_service.knowledge.artifacts import Answer, Call, Card
 from cds_service.prefetch import complete
@@ -32,7 +33,7 @@ from cds_service.reloading import CurrentKnowledge, Reload
 from cds_service.response import dump_discovery, dump_response
 from cds_service.schemas import CDSRequest, Knowledge, Service, load_feedback, load_request
 from cds_service.settings import Settings
-from cds_service.store import Store, Writer
+from cds_service.store import Store, Writer, keep_feedback
 
 EXTENSION = "cds_service"  # where create_app leaves the collaborators
 LEVELS = 100  # of nesting in a body; the deepest FHIR record that we know has fewer than twenty
@@ -100,9 +101,15 @@ def call_service(service_id: str) -> Response:
 @cds_hooks.post("/cds-services/<service_id>/feedback")
 @cds_hooks.post("/cds-services//<service_id>/feedback")
 def receive_feedback(service_id: str) -> Response:
-    """CDS Hooks "Feedback": what clinicians did with cards; 204, whichever cards they were."""
+    """CDS Hooks "Feedback": what clinicians did with cards; 204 once it is kept.
+
+    Without a store nothing is kept, and 204 all the same.
+    """
+    here = _here()
     entries = load_feedback(_body())
     service = _service(service_id)
+    if here.store is not None:
+        keep_feedback(here.store, rows_of(entries, received_at=here.clock()))
     accepted = sum(entry.outcome == "accepted" for entry in entries)
     overridden = len(entries) - accepted
     logger.info("feedback service=%s accepted=%d overridden=%d", service.id, accepted, overridden)
@@ -137,7 +144,10 @@ def refuse(error: CDSError) -> Response:
     """Every error goes out as an OperationOutcome, and into the log by its place alone."""
     where = ",".join(fault.expression or "-" for fault in error.faults)
     logger.info("refused status=%d code=%s at=%s", error.status, error.code, where)
-    return _json(operation_outcome(error), error.status)
+    response = _json(operation_outcome(error), error.status)
+    if error.retry_after is not None:
+        response.headers["Retry-After"] = str(error.retry_after)
+    return response
 
 
 @cds_hooks.app_errorhandler(HTTPException)

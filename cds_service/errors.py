@@ -23,6 +23,7 @@ class CDSError(Exception):
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "exception"
+    retry_after: ClassVar[int | None] = None  # seconds, where it helps to send the same again
 
     def __init__(self, diagnostics: str, expression: str | None = None) -> None:
         super().__init__(diagnostics)
@@ -90,7 +91,7 @@ class StoreUnavailable(CDSError):
 
     status = 503
     code = "transient"
-    retry_after: ClassVar[int] = 5  # seconds
+    retry_after = 5
 
     def __init__(self) -> None:
         super().__init__("This cannot be stored now; send it again later.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, ClassVar, Protocol
 from urllib.parse import urlsplit
@@ -133,6 +133,13 @@ def absolute_address(url: str) -> None:
         raise ValidationError("Must be an absolute http or https address.")
 
 
+def _within_the_calendar(moment: datetime) -> None:
+    try:
+        moment.astimezone(UTC)
+    except OverflowError:  # the first hours of the year 1 and the last of the year 9999
+        raise ValidationError("Must be a time that UTC has.") from None
+
+
 class CDSSchema(Schema):
     """A JSON object of CDS Hooks: camelCase outside, whole words with underscores inside."""
 
@@ -212,7 +219,9 @@ class FeedbackSchema(ReceivedSchema):
     built_as = Feedback
     card = Text(required=True)
     outcome = Text(required=True, validate=validate.OneOf(["accepted", "overridden"]))
-    outcome_timestamp = fields.AwareDateTime(required=True, format="iso")
+    outcome_timestamp = fields.AwareDateTime(
+        required=True, format="iso", validate=_within_the_calendar
+    )
     accepted_suggestions = fields.List(fields.Nested(AcceptedSuggestionSchema))
     override_reason = fields.Nested(OverrideReasonSchema)
 

@@ -228,6 +228,12 @@ class Settings:
         shown="generated",
         secret=True,
     )
+    retention_days: int = _setting(
+        "number",
+        _whole_number(1, 36500),
+        365,
+        "How many days `cds-service store prune` leaves in the database.",
+    )
 
 
 def _variable(name: str) -> str:

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 from builders import NOW, ToyKnowledge, ToyService, toy_knowledge
+from databases import new_database, postgresql_server
 from flask import Flask
 from flask.testing import FlaskClient
 
 from cds_service import create_app
 from cds_service.knowledge import Knowledge, Service, load
 from cds_service.settings import Settings
+from cds_service.store import Store, open_store
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -60,3 +62,23 @@ def ehr(cards: Knowledge) -> FlaskClient:
     """A CDS Client of the real service on the day of the fixture people."""
     today = datetime(2026, 11, 22, 12, tzinfo=UTC)
     return create_app(Settings(store_url="none"), cards, clock=lambda: today).test_client()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of an empty database of our own, once of each kind."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'data' / 'store.sqlite3'}"
+        return
+    if not postgresql_server():
+        pytest.skip("there is no PostgreSQL on 127.0.0.1:5432 that lets in user postgres")
+    with new_database() as url:
+        yield url
+
+
+@pytest.fixture
+def store(store_url: str) -> Iterator[Store]:
+    opened = open_store(store_url)
+    assert opened is not None
+    yield opened
+    opened.close()

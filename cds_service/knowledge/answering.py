@@ -12,6 +12,7 @@ from cds_service.knowledge.facts import ExpressionDefinition, GroupFact
 from cds_service.knowledge.muting import mute, only_of
 from cds_service.knowledge.record import PatientRecord
 from cds_service.knowledge.rendering import render
+from cds_service.knowledge.tracing import near_misses, trace
 from cds_service.knowledge.validation import invalid_resources
 
 
@@ -19,13 +20,16 @@ def answer(service: Service, call: Call) -> Answer:
     """The cards for one call, and for the log the rules by outcome and the facts that lacked."""
     evaluation = mute(service, decide(service, call), service.disabled)
     outcomes = evaluation.outcomes.values()
-    watched = render(service, evaluation, call) if service.shadow else ()
+    said = mute(service, evaluation, service.shadow)
+    cards = tuple(trace(card, service, said) for card in render(service, said, call))
+    watched = only_of(render(service, evaluation, call), service.shadow) if service.shadow else ()
     return Answer(
-        cards=render(service, mute(service, evaluation, service.shadow), call),
+        cards=cards,
         applied=tuple(outcome.rule.id for outcome in outcomes if outcome.level),
         unknown=tuple(outcome.rule.id for outcome in outcomes if outcome.unknown),
         missing=tuple(dict.fromkeys(_missing(evaluation))),
-        shadow=only_of(watched, service.shadow),
+        near_misses=near_misses(service, evaluation) if cards or watched else {},
+        shadow=tuple(trace(card, service, evaluation) for card in watched),
     )
 
 

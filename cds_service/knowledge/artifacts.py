@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -86,8 +86,33 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
+class TracedRule:
+    """A rule or cause behind a card, in its version and at its level."""
+
+    id: str
+    version: str
+    level: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """Why a card is there: its rules, and the names of the facts behind them by state.
+
+    `values` are of the record; they leave the process only where an operator wants it.
+    """
+
+    rules: tuple[TracedRule, ...]
+    facts: Mapping[str, tuple[str, ...]]
+    values: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
-    """CDS Hooks "Card". `rules` names the rules it rests on; it is not sent."""
+    """CDS Hooks "Card". What follows `links` is not sent.
+
+    `rules` names the rules it rests on; `fingerprint` is the same for the same evidence, and empty
+    for a card that rests on none.
+    """
 
     uuid: str
     summary: str
@@ -98,6 +123,9 @@ class Card:
     suggestions: tuple[Suggestion, ...] = ()
     links: tuple[Link, ...] = ()
     rules: tuple[str, ...] = ()
+    slot: str = ""
+    fingerprint: str = ""
+    trace: Trace | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +133,7 @@ class Answer:
     """The cards of one call, with the ids of the rules by outcome for the log.
 
     `shadow` are the cards that rules which are only watched would have made or changed.
+    `near_misses` are the rules that came out unknown, each with the facts that lacked.
     """
 
     cards: tuple[Card, ...]
@@ -112,3 +141,4 @@ class Answer:
     unknown: tuple[str, ...]
     missing: tuple[str, ...]
     shadow: tuple[Card, ...] = ()
+    near_misses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -15,8 +15,9 @@ from typing import Any
 from cds_service.knowledge.allergies import AllergyDefinition, keys_of_allergy
 from cds_service.knowledge.artifacts import Call, Retrieval, Retrieved
 from cds_service.knowledge.conditions import ConditionDefinition, keys_of_condition
-from cds_service.knowledge.content import Rule, Service
+from cds_service.knowledge.content import Cause, Rule, Service
 from cds_service.knowledge.evaluation import RuleOutcome, judge, withholds
+from cds_service.knowledge.expressions import Expression
 from cds_service.knowledge.facts import (
     Definition,
     Facts,
@@ -36,13 +37,15 @@ class Relevance:
     """What stays as it is on an empty record, and what each key of a record's index touches.
 
     `baseline` is every rule and `absent` every fact on an empty record; `rules` and `facts` are
-    those that a key touches.
+    those that a key touches; `evidence` names the facts read from the record behind each rule and
+    cause.
     """
 
     baseline: Mapping[str, RuleOutcome]
     absent: Mapping[str, Any]
     rules: Mapping[Key, frozenset[int]]
     facts: Mapping[Key, frozenset[str]]
+    evidence: Mapping[str, tuple[str, ...]]
 
     def rules_to_judge(self, service: Service, record: PatientRecord) -> Sequence[Rule]:
         """The rules whose outcome may differ from the baseline, in their order.
@@ -91,7 +94,39 @@ def relevance_of(service: Service) -> Relevance:
         absent={name: facts[name] for name in service.facts if name not in touched[_ALWAYS]},
         rules={key: frozenset(numbers) for key, numbers in rules.items()},
         facts={key: frozenset(names) for key, names in touched.items()},
+        evidence=_evidence(service),
     )
+
+
+def _evidence(service: Service) -> dict[str, tuple[str, ...]]:
+    """For each rule and cause the facts that its conditions name, down to those that are read."""
+    behind = {rule.id: _conditions_of_rule(rule) for rule in service.rules}
+    behind |= {cause.id: list(_conditions_of_cause(cause)) for cause in service.causes}
+    return {
+        id_: tuple(
+            dict.fromkeys(
+                below
+                for condition in conditions
+                for name in condition.facts
+                for below in _read_facts(name, service.facts)
+            )
+        )
+        for id_, conditions in behind.items()
+    }
+
+
+def _conditions_of_cause(cause: Cause) -> Iterable[Expression]:
+    for points in cause.points:
+        yield from (reason.when for reason in points.reasons)
+    yield from (reason.when for reason in (*cause.requires, *cause.excludes, *cause.notes))
+
+
+def _read_facts(name: str, definitions: Mapping[str, Definition]) -> Iterable[str]:
+    below = made_of(definitions[name])
+    if not below:
+        yield name
+    for each in below:
+        yield from _read_facts(each, definitions)
 
 
 def _empty_record(service: Service) -> PatientRecord:
@@ -103,10 +138,14 @@ def _empty_record(service: Service) -> PatientRecord:
 
 
 def _keys_of_rule(rule: Rule, definitions: Mapping[str, Definition]) -> Iterable[Key]:
-    conditions = [*rule.levels.values(), *(each.when for each in rule.withhold), rule.section_when]
-    for condition in filter(None, conditions):
+    for condition in _conditions_of_rule(rule):
         for name in condition.facts:
             yield from _keys_of_fact(name, definitions)
+
+
+def _conditions_of_rule(rule: Rule) -> list[Expression]:
+    conditions = [*rule.levels.values(), *(each.when for each in rule.withhold), rule.section_when]
+    return [condition for condition in conditions if condition is not None]
 
 
 def _keys_of_fact(name: str, definitions: Mapping[str, Definition]) -> Iterable[Key]:

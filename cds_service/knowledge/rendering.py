@@ -61,6 +61,7 @@ class _Draft:
                 else ()
             ),
             rules=self._rules,
+            slot=self.slot.id,
         )
 
 

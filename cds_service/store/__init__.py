@@ -1,7 +1,19 @@
 """What outlives a call: audit, cards shown, feedback. The only floor that knows a database."""
 
 from cds_service.store.database import Store, open_store
-from cds_service.store.rows import CallRow, CardRow, RuleRow
+from cds_service.store.keeping import counts, keep_feedback, prune
+from cds_service.store.rows import CallRow, CardRow, FeedbackRow, RuleRow
 from cds_service.store.writer import Writer
 
-__all__ = ["CallRow", "CardRow", "RuleRow", "Store", "Writer", "open_store"]
+__all__ = [
+    "CallRow",
+    "CardRow",
+    "FeedbackRow",
+    "RuleRow",
+    "Store",
+    "Writer",
+    "counts",
+    "keep_feedback",
+    "open_store",
+    "prune",
+]

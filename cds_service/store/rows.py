@@ -54,3 +54,20 @@ class CardRow:
     state: str = "shown"
     rules: Sequence[RuleRow] = ()
     trace: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FeedbackRow:
+    """What a clinician did with one card. `digest` is the same for an entry that is repeated."""
+
+    digest: str
+    card_uuid: str
+    outcome: str
+    outcome_timestamp: datetime
+    received_at: datetime
+    reason_code: str | None = None
+    reason_system: str | None = None
+    reason_display: str | None = None
+    comment: str | None = field(default=None, repr=False)
+    accepted: Sequence[str] = ()
+    client: str | None = None

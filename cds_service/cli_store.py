@@ -1,0 +1,72 @@
+"""The command line of the store: migrate, prune, status."""
+
+from __future__ import annotations
+
+import sys
+from datetime import timedelta
+from typing import NoReturn
+
+import click
+
+from cds_service import now
+from cds_service.errors import StartError, StoreUnavailable
+from cds_service.settings import Settings, from_environment
+from cds_service.store import Store, counts, open_store, prune
+
+
+@click.group("store")
+def store_commands() -> None:
+    """Look after what is kept: feedback, traces, audit."""
+
+
+@store_commands.command()
+def migrate() -> None:
+    """Bring the database to the newest schema; `serve` does it too."""
+    _store(_settings())
+    click.echo("the schema is current")
+
+
+@store_commands.command("prune")
+@click.option("--days", type=click.IntRange(1), help="Keep so many (default: CDS_RETENTION_DAYS).")
+def prune_old(days: int | None) -> None:
+    """Delete what is older than the days of retention."""
+    settings = _settings()
+    today = now()
+    kept = timedelta(days=days or settings.retention_days)
+    for table, number in prune(_store(settings), before=today - kept, now=today).items():
+        click.echo(f"{table}: {number} deleted")
+
+
+@store_commands.command()
+def status() -> None:
+    """How many rows each table holds; ends with 1 if the database does not answer."""
+    for table, number in counts(_store(_settings())).items():
+        click.echo(f"{table}: {number}")
+
+
+def _settings() -> Settings:
+    try:
+        return from_environment()
+    except StartError as error:
+        stop(str(error))
+
+
+def _store(settings: Settings) -> Store:
+    """The store, which must be there and answer."""
+    try:
+        store = open_store(settings.store_url)
+        if store is not None:
+            store.migrate()
+    except StartError as error:
+        stop(str(error))
+    except StoreUnavailable:
+        stop("CDS_STORE_URL: the database does not answer")
+    if store is None:
+        stop("CDS_STORE_URL: none: nothing is kept")
+    return store
+
+
+def stop(message: str) -> NoReturn:
+    """End with status 1 and a sentence."""
+    click.echo(message, err=True)
+    sys.exit(1)

@@ -1,0 +1,53 @@
+"""How long the store keeps: feedback at once and for good, and everything for so many days."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+
+from sqlalchemy import delete, func, select
+
+from cds_service.store import tables
+from cds_service.store.database import Store
+from cds_service.store.inserting import insert_new
+from cds_service.store.rows import FeedbackRow
+
+# By the column that says how old a row is. The rules of a card go with it.
+_AGES = (
+    (tables.call, tables.call.c.at),
+    (tables.card, tables.card.c.at),
+    (tables.feedback, tables.feedback.c.received_at),
+)
+
+
+def keep_feedback(store: Store, rows: Sequence[FeedbackRow]) -> None:
+    """Store feedback; when this returns it is on disk. What was stored already stays as it was.
+
+    Raises StoreUnavailable.
+    """
+    with store.writing() as connection:
+        insert_new(connection, tables.feedback, [asdict(row) for row in rows])
+
+
+def prune(store: Store, *, before: datetime, now: datetime) -> Mapping[str, int]:
+    """Delete what is older than `before`, and tokens that ended by `now`: how many, by table.
+
+    Raises StoreUnavailable.
+    """
+    ages = (*((table, column, before) for table, column in _AGES),)
+    ages += ((tables.used_token, tables.used_token.c.until, now),)
+    with store.writing() as connection:
+        return {
+            table.name: connection.execute(delete(table).where(column < limit)).rowcount
+            for table, column, limit in ages
+        }
+
+
+def counts(store: Store) -> Mapping[str, int]:
+    """How many rows each table holds. Raises StoreUnavailable."""
+    with store.reading() as connection:
+        return {
+            table.name: connection.execute(select(func.count()).select_from(table)).scalar_one()
+            for table in tables.metadata.sorted_tables
+        }

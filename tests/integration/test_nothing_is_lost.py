@@ -1,0 +1,113 @@
+"""kill -9 in the middle of 1,000 posts of feedback: what was answered with 204 is there."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import requests
+from builders import feedback
+from servers import Service, cluster, service
+from sqlalchemy import select
+
+from benchmarks import processes
+from cds_service.store import open_store, tables
+
+POSTS = 1000
+KEY = "k" * 32
+ADDRESS = "/cds-services/anxiety-leg-weakness/feedback"
+
+pytestmark = pytest.mark.skipif(
+    not processes.HAS_PROC, reason="workers are found in /proc, which is not here"
+)
+
+
+def _post(running: Service, card: str) -> bool:
+    """Whether one entry was answered with 204; 503 and a broken connection are no answer."""
+    body = {"feedback": [feedback(card=card)]}
+    try:
+        response = requests.post(running.address + ADDRESS, json=body, timeout=15)
+    except requests.RequestException:
+        return False
+    assert response.status_code in (204, 503)
+    return response.status_code == 204
+
+
+def _post_all(running: Service, cards: list[str], disaster: Callable[[], None]) -> set[str]:
+    """The cards that were answered with 204, with a disaster when a third was posted."""
+    with ThreadPoolExecutor(4) as pool:
+        answers = {card: pool.submit(_post, running, card) for card in cards}
+        while sum(answer.done() for answer in answers.values()) < len(cards) / 3:
+            time.sleep(0.005)
+        disaster()
+        return {card for card, answer in answers.items() if answer.result()}
+
+
+def _kept(url: str) -> set[str]:
+    store = open_store(url)
+    assert store is not None
+    with store.reading() as connection:
+        cards = set(connection.execute(select(tables.feedback.c.card_uuid)).scalars())
+    store.close()
+    return cards
+
+
+def test_a_killed_service_has_what_it_answered(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/store.sqlite3"
+    cards = [str(uuid4()) for _ in range(POSTS)]
+    with service(CDS_STORE_URL=url, CDS_WORKERS="2") as running:
+
+        def kill_and_start() -> None:
+            running.kill(signal.SIGKILL)
+            running.start()
+
+        answered = _post_all(running, cards, kill_and_start)
+        assert 300 < len(answered) <= POSTS
+        assert answered <= _kept(url)
+        missed = [card for card in cards if card not in answered]
+        assert all(_post(running, card) for card in missed)  # a client that repeats misses none
+    assert _kept(url) == set(cards)
+
+
+def test_a_killed_worker_has_what_it_answered(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/store.sqlite3"
+    cards = [str(uuid4()) for _ in range(POSTS)]
+    with service(CDS_STORE_URL=url, CDS_WORKERS="2") as running:
+        assert running.process is not None
+        workers = [
+            pid for pid in processes.family(running.process.pid) if pid != running.process.pid
+        ]
+
+        def kill_one() -> None:
+            os.kill(workers[-1], signal.SIGKILL)
+
+        answered = _post_all(running, cards, kill_one)
+    assert 300 < len(answered) <= POSTS
+    assert answered <= _kept(url)
+
+
+def test_a_killed_postgresql_has_what_was_answered() -> None:
+    cards = [str(uuid4()) for _ in range(POSTS)]
+    with (
+        cluster() as server,
+        service(CDS_STORE_URL=server.url, CDS_HASH_KEY=KEY, CDS_WORKERS="2") as running,
+    ):
+
+        def kill_and_start() -> None:
+            for pid in server.processes():
+                os.kill(pid, signal.SIGKILL)
+            time.sleep(1)
+            server.start()
+
+        answered = _post_all(running, cards, kill_and_start)
+        assert 300 < len(answered) < POSTS
+        assert answered <= _kept(server.url)
+        missed = [card for card in cards if card not in answered]
+        assert all(_post(running, card) for card in missed)
+        assert _kept(server.url) == set(cards)
