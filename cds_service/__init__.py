@@ -14,6 +14,7 @@ from flask_cors import CORS
 from cds_service.api import EXTENSION, Collaborators, cds_hooks
 from cds_service.errors import StartError
 from cds_service.knowledge import load
+from cds_service.memory import Memory
 from cds_service.pseudonyms import pseudonyms_of
 from cds_service.reloading import CurrentKnowledge, Stamp, StampWatch
 from cds_service.schemas import Knowledge
@@ -52,9 +53,8 @@ def create_app(
     app.url_map.merge_slashes = False
     pseudonyms = pseudonyms_of(settings)
     store = open_store(settings.store_url)
-    app.extensions[EXTENSION] = Collaborators(
-        settings, current, clock, store, Writer(store), pseudonyms
-    )
+    memory = Memory(store, Writer(store), pseudonyms, settings.trace_values, settings.mode)
+    app.extensions[EXTENSION] = Collaborators(settings, current, clock, memory)
     app.register_blueprint(cds_hooks)
     app.register_blueprint(web)
     _allow_browsers(app, settings)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from time import perf_counter
 from typing import Any, cast
+from uuid import UUID
 
 import orjson
 from flask import Blueprint, Response, current_app, g, request
@@ -18,6 +19,7 @@ from werkzeug.exceptions import HTTPException
 from cds_service.errors import (
     CDSError,
     InvalidRequest,
+    UnknownCard,
     UnknownService,
     UnreadableBody,
     UnsupportedMediaType,
@@ -27,13 +29,14 @@ from cds_service.errors import (
 from cds_service.feedback import rows_of
 from cds_service.hooks import load_context
 from cds_service.knowledge.artifacts import Answer, Call, Card
+from cds_service.memory import Memory
 from cds_service.prefetch import complete
-from cds_service.pseudonyms import Pseudonyms
 from cds_service.reloading import CurrentKnowledge, Reload
 from cds_service.response import dump_discovery, dump_response
 from cds_service.schemas import CDSRequest, Knowledge, Service, load_feedback, load_request
 from cds_service.settings import Settings
-from cds_service.store import Store, Writer, keep_feedback
+from cds_service.store import keep_feedback
+from cds_service.traces import why
 
 EXTENSION = "cds_service"  # where create_app leaves the collaborators
 LEVELS = 100  # of nesting in a body; the deepest FHIR record that we know has fewer than twenty
@@ -51,17 +54,12 @@ cds_hooks = Blueprint("cds_hooks", __name__)
 
 @dataclass(frozen=True, slots=True)
 class Collaborators:
-    """Everything that a call needs besides itself. `clock` gives an aware time.
-
-    Without a `store` nothing is kept, and the writer takes rows to nowhere.
-    """
+    """Everything that a call needs besides itself. `clock` gives an aware time."""
 
     settings: Settings
     knowledge: CurrentKnowledge
     clock: Callable[[], datetime]
-    store: Store | None
-    writer: Writer
-    pseudonyms: Pseudonyms
+    memory: Memory
 
 
 @cds_hooks.get("/cds-services")
@@ -92,9 +90,11 @@ def call_service(service_id: str) -> Response:
         encounter_id=context.encounter_id,
     )
     answer = service.answer(call)
-    sent = _permitted(answer.cards, here.settings)
+    suppressed = here.memory.suppress(service, current_knowledge().version, call, answer)
+    kept = [card for card in answer.cards if card.uuid not in suppressed]
+    sent = _permitted(kept, here.settings)
     body = dump_response(sent)
-    _log_call(service, cds_request, answer, language=language, sent=len(sent), started=started)
+    _log_call(service, cds_request, answer, suppressed, language, len(sent), started)
     return _in_language(_json(body), language)
 
 
@@ -108,12 +108,22 @@ def receive_feedback(service_id: str) -> Response:
     here = _here()
     entries = load_feedback(_body())
     service = _service(service_id)
-    if here.store is not None:
-        keep_feedback(here.store, rows_of(entries, received_at=here.clock()))
+    if here.memory.store is not None:
+        keep_feedback(here.memory.store, rows_of(entries, received_at=here.clock()))
     accepted = sum(entry.outcome == "accepted" for entry in entries)
     overridden = len(entries) - accepted
     logger.info("feedback service=%s accepted=%d overridden=%d", service.id, accepted, overridden)
     return Response(status=204)
+
+
+@cds_hooks.get("/trace/<uuid:uuid>")
+def trace(uuid: UUID) -> Response:
+    """Why a card was there, in names and versions; 404 for a card that is not known."""
+    store = _here().memory.store
+    told = why(store, str(uuid)) if store is not None else None
+    if told is None:
+        raise UnknownCard("No such card is kept.")
+    return _json(told)
 
 
 @cds_hooks.get("/health/live")
@@ -127,7 +137,7 @@ def ready() -> Response:
     """200 when there is something to serve, otherwise 503."""
     here = _here()
     services = len(current_knowledge().services)
-    body = {"status": "ready" if services else "empty"} | _state_of_store(here)
+    body = {"status": "ready" if services else "empty", **here.memory.state()}
     if last_reload := here.knowledge.last_reload:
         body["reload"] = _told(last_reload)
     return _json(body, 200 if services else 503)
@@ -166,14 +176,6 @@ def fail(error: Exception) -> Response:
     places = "".join(traceback.format_tb(error.__traceback__))
     logger.error("failed with %s\n%s", type(error).__name__, places)
     return _json(operation_outcome(CDSError("The service failed to answer; this is logged.")), 500)
-
-
-def _state_of_store(here: Collaborators) -> dict[str, Any]:
-    """How the store does. A dead one does not make the service unfit: cards come all the same."""
-    if here.store is None:
-        return {"store": "none"}
-    state = "reachable" if here.store.is_reachable() else "unreachable"
-    return {"store": state, "lostRows": here.writer.lost}
 
 
 def _here() -> Collaborators:
@@ -258,7 +260,7 @@ def _log_call(
     service: Service,
     cds_request: CDSRequest,
     answer: Answer,
-    *,
+    suppressed: Mapping[str, str],
     language: str,
     sent: int,
     started: float,
@@ -267,13 +269,14 @@ def _log_call(
     is_uuid = _UUID.fullmatch(cds_request.hook_instance)
     logger.info(
         "answered service=%s hook_instance=%s knowledge=%s language=%s cards=%d"
-        " shadow=%d applied=%s unknown=%s missing=%s milliseconds=%.1f",
+        " suppressed=%s shadow=%d applied=%s unknown=%s missing=%s milliseconds=%.1f",
         service.id,
         cds_request.hook_instance if is_uuid else "-",
         current_knowledge().version,
         language,
         sent,
-        len(answer.cards) + len(answer.shadow) - sent,
+        ",".join(suppressed.values()) or "-",
+        len(answer.cards) + len(answer.shadow) - sent - len(suppressed),
         ",".join(answer.applied) or "-",
         ",".join(answer.unknown) or "-",
         ",".join(answer.missing) or "-",

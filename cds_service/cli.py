@@ -13,7 +13,7 @@ from rich.console import Console
 
 from cds_service import __version__, explanation, now
 from cds_service.cli_report import report_command
-from cds_service.cli_store import store_commands
+from cds_service.cli_store import store_commands, why_command
 from cds_service.errors import CDSError, KnowledgeError, StartError
 from cds_service.hooks import load_context
 from cds_service.knowledge import Knowledge, Service, load
@@ -186,6 +186,7 @@ def cards(path: Path, today: datetime | None, language: str | None, as_json: boo
 
 main.add_command(report_command)
 main.add_command(store_commands)
+main.add_command(why_command)
 
 
 def _safety_folder(settings: Settings) -> Path:

@@ -1,4 +1,4 @@
-"""The command line of the store: migrate, prune, status."""
+"""The command line of the store: why, and store migrate, prune, status."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from datetime import timedelta
 from typing import NoReturn
 
 import click
+import orjson
+from rich.console import Console
 
 from cds_service import now
 from cds_service.errors import StartError, StoreUnavailable
 from cds_service.settings import Settings, from_environment
 from cds_service.store import Store, counts, open_store, prune
+from cds_service.traces import tree, why
 
 
 @click.group("store")
@@ -42,6 +45,23 @@ def status() -> None:
     """How many rows each table holds; ends with 1 if the database does not answer."""
     for table, number in counts(_store(_settings())).items():
         click.echo(f"{table}: {number}")
+
+
+@click.command("why")
+@click.argument("uuid")
+@click.option("--json", "as_json", is_flag=True, help="JSON in place of a picture.")
+def why_command(uuid: str, as_json: bool) -> None:
+    """Why a card was there: its rules, the facts behind them, what nearly applied."""
+    try:
+        told = why(_store(_settings()), uuid)
+    except StoreUnavailable:
+        stop("CDS_STORE_URL: the database does not answer")
+    if told is None:
+        stop("no such card is kept")
+    if as_json:
+        click.echo(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode())
+    else:
+        Console().print(tree(told))
 
 
 def _settings() -> Settings:

@@ -57,6 +57,13 @@ class UnknownService(CDSError):
     code = "not-found"
 
 
+class UnknownCard(CDSError):
+    """No card of this uuid is kept: it never was, or its days are over."""
+
+    status = 404
+    code = "not-found"
+
+
 class MethodNotAllowed(CDSError):
     """The address exists, for another HTTP method."""
 

@@ -5,15 +5,26 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 from cds_service.errors import SettingsError
+from cds_service.knowledge.artifacts import Call
 from cds_service.settings import Settings
 from cds_service.store.database import STATELESS, folder_of
 
 KEY_FILE = "hash-key"
 _KEY_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """Who a call is about and who calls, as hashes."""
+
+    patient: str
+    user: str
+    encounter: str | None
 
 
 class Pseudonyms:
@@ -25,6 +36,15 @@ class Pseudonyms:
     def of(self, kind: str, value: str) -> str:
         """The hash of an id, 64 hexadecimal digits; ids of different kinds never meet."""
         return hmac.new(self._key, f"{kind}\0{value}".encode(), hashlib.sha256).hexdigest()
+
+    def people(self, call: Call) -> People:
+        """The hashes of the people and the encounter of a call."""
+        encounter = call.encounter_id
+        return People(
+            patient=self.of("patient", call.patient_id),
+            user=self.of("user", call.user_id),
+            encounter=self.of("encounter", encounter) if encounter else None,
+        )
 
 
 def pseudonyms_of(settings: Settings) -> Pseudonyms:

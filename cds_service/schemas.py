@@ -23,6 +23,7 @@ from marshmallow import (
 
 from cds_service.errors import InvalidRequest
 from cds_service.knowledge.artifacts import Answer, Call, Resource
+from cds_service.knowledge.suppression import Suppression
 
 FAULTS_SHOWN = 20
 
@@ -46,6 +47,8 @@ class Service(Protocol):
     def required_keys(self) -> frozenset[str]: ...
     @property
     def languages(self) -> tuple[str, ...]: ...
+    @property
+    def suppression(self) -> Sequence[Suppression]: ...
     def answer(self, call: Call, /) -> Answer: ...
 
 

@@ -234,6 +234,13 @@ class Settings:
         365,
         "How many days `cds-service store prune` leaves in the database.",
     )
+    trace_values: bool = _setting(
+        "true or false",
+        _yes_or_no,
+        False,
+        "Whether traces hold the values of facts, for a period of validation; else names alone.",
+        shown="false",
+    )
 
 
 def _variable(name: str) -> str:

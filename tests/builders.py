@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -20,6 +20,7 @@ from cds_service.knowledge.artifacts import (
     Source,
     Suggestion,
 )
+from cds_service.knowledge.suppression import Suppression
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 HOOK_INSTANCE = "d1577c69-dfbe-44ad-ba6d-3e05e953b2ea"
@@ -143,6 +144,7 @@ class ToyService:
     prefetch: Mapping[str, str] = field(default_factory=lambda: dict(TEMPLATES))
     required_keys: frozenset[str] = frozenset({"patient"})
     languages: tuple[str, ...] = ("en", "es", "zh-Hans")
+    suppression: Sequence[Suppression] = ()
     answered_by: Callable[[Call], Answer] = answer_with_one_card
     calls: list[Call] = field(default_factory=list)
 

@@ -30,6 +30,7 @@ FLOORS = (
     {"schemas", "response", "hooks", "prefetch", "fhir_client", "patient_files"}
     | {"store", "audit", "metrics", "pseudonyms"},
     {"api", "auth", "feedback", "web", "explanation", "safety_case"}
+    | {"memory", "traces"}
     | {"reloading", "switches", "catalogue", "report", "report_tables"},
     {"__init__", "cli", "cli_store", "cli_report"},
 )

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 from cds_service.knowledge import examples, word_checks
@@ -14,6 +15,7 @@ from cds_service.knowledge.content import Rule, Service, SuggestionRule
 from cds_service.knowledge.evaluation import ALL_CAUSES, ALL_DRUGS, ALL_MEASURES
 from cds_service.knowledge.facts import made_of
 from cds_service.knowledge.library import Library, Problems
+from cds_service.knowledge.suppression_rows import check_suppression
 
 _TOKEN = re.compile(r"\{\{(.*?)\}\}")
 # The fields of patient-view that may stand in a template (CDS Hooks, "Prefetch tokens").
@@ -76,6 +78,7 @@ class _Checker:
         rule_ids = {rule.id for rule in service.rules}
         for slot in service.slots:
             self._want("service.yaml", f"slots.{slot.id}.silences", slot.silences, slots)
+        check_suppression(service, partial(self._add, "service.yaml"))
         self._want("service.yaml", "gate.silence", service.gate.silence, rule_ids)
         ids = [rule.id for rule in service.rules] + [cause.id for cause in service.causes]
         for id_, times in Counter(ids).items():

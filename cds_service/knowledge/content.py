@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from cds_service.knowledge.artifacts import Answer, Call, Coding, Source
 from cds_service.knowledge.expressions import Expression
 from cds_service.knowledge.facts import Definition
+from cds_service.knowledge.suppression import Suppression
 from cds_service.knowledge.terminology import Terminology
 from cds_service.knowledge.words import Words
 
@@ -164,13 +165,14 @@ class Slot:
     """A place for one card, and the override reasons by indicator.
 
     `silences`: while this slot has a critical card, cards of those slots up to that level stay
-    away (B.9).
+    away (B.9). `only_with` names reasons that are offered only on cards of one of the rules.
     """
 
     id: str
     override_reasons: Mapping[str, tuple[Coding, ...]]
     keep_apart: str | None
     silences: Mapping[str, str]
+    only_with: Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +209,7 @@ class Service:
     classes: Mapping[str, DrugClass]
     drugs: Mapping[str, Governance]
     suggestions: tuple[SuggestionRule, ...]
+    suppression: tuple[Suppression, ...]
     words: Mapping[str, Words]
     sources: Mapping[str, Source]
     terminology: Terminology = field(repr=False)

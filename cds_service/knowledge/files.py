@@ -218,6 +218,24 @@ class SlotSchema(StrictSchema):
     silences = fields.Dict(
         keys=fields.String(), values=fields.String(validate=LEVEL), load_default=dict
     )
+    only_with = fields.Dict(keys=fields.String(), values=texts(), load_default=dict)
+
+
+class SuppressionSchema(StrictSchema):
+    """service.yaml, one row of `suppression`."""
+
+    id = fields.String(required=True)
+    slots = texts(required=True)
+    indicators = fields.List(fields.String(validate=LEVEL), required=True)
+    outcomes = fields.List(
+        fields.String(validate=OneOf(("accepted", "overridden"))),
+        load_default=lambda: ["overridden"],
+    )
+    reasons = texts(load_default=None)
+    needs_reason = fields.Boolean(load_default=False)
+    rules = texts(load_default=None)
+    same = fields.List(fields.String(validate=OneOf(("user", "encounter"))), load_default=list)
+    within = fields.String(required=True, validate=_DURATION)
 
 
 class ServiceSchema(StrictSchema):
@@ -230,6 +248,7 @@ class ServiceSchema(StrictSchema):
     gate = fields.Nested(GateSchema, required=True)
     slots = fields.List(fields.Nested(SlotSchema), required=True)
     override_systems = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
+    suppression = fields.List(fields.Nested(SuppressionSchema), load_default=list)
     most_cards = fields.Integer(required=True)
     most_causes = fields.Integer(required=True)
     least_points = fields.Integer(required=True)

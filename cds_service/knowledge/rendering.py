@@ -54,6 +54,7 @@ class _Draft:
             override_reasons=tuple(
                 replace(reason, display=voice.plain("override-reasons", reason.code))
                 for reason in self.slot.override_reasons.get(self.indicator, ())
+                if self._offers(reason.code)
             ),
             suggestions=tuple(
                 offered_suggestions(service, self.slot.id, evaluation.facts, voice, call)
@@ -63,6 +64,11 @@ class _Draft:
             rules=self._rules,
             slot=self.slot.id,
         )
+
+    def _offers(self, code: str) -> bool:
+        """Whether an override reason goes with the rules of this card."""
+        only = self.slot.only_with.get(code)
+        return only is None or not set(only).isdisjoint(self._rules)
 
 
 def _drafts(service: Service, evaluation: Evaluation, voice: Voice) -> Iterable[_Draft]:

@@ -42,6 +42,7 @@ from cds_service.knowledge.files import (
     SuggestionSchema,
 )
 from cds_service.knowledge.library import Library, Problems
+from cds_service.knowledge.suppression_rows import suppression_rows
 from cds_service.knowledge.templates import fill_templates
 
 
@@ -93,6 +94,7 @@ class ServiceFolder:
             },
             drugs={entry["id"]: _governance(entry) for entry in drugs_data["drugs"]},
             suggestions=tuple(self._suggestions()),
+            suppression=suppression_rows(data["suppression"]),
             words=words_loader.load_words(self._folder / "words", self._problems),
             sources=self._library.references,
             terminology=self._library.terminology,
@@ -152,7 +154,8 @@ class ServiceFolder:
                 level: tuple(Coding(systems.get(code, systems["*"]), code, code) for code in codes)
                 for level, codes in entry["override_reasons"].items()
             }
-            yield Slot(entry["id"], reasons, entry["keep_apart"], entry["silences"])
+            only_with = {code: tuple(rules) for code, rules in entry["only_with"].items()}
+            yield Slot(entry["id"], reasons, entry["keep_apart"], entry["silences"], only_with)
 
     def _rules(self) -> Iterable[Rule]:
         for path in sorted((self._folder / "rules").glob("*.yaml")):

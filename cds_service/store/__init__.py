@@ -2,6 +2,7 @@
 
 from cds_service.store.database import Store, open_store
 from cds_service.store.keeping import counts, keep_feedback, prune
+from cds_service.store.recalling import answers_of, trace_of
 from cds_service.store.rows import CallRow, CardRow, FeedbackRow, RuleRow
 from cds_service.store.writer import Writer
 
@@ -12,8 +13,10 @@ __all__ = [
     "RuleRow",
     "Store",
     "Writer",
+    "answers_of",
     "counts",
     "keep_feedback",
     "open_store",
     "prune",
+    "trace_of",
 ]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
+from time import monotonic
 from typing import Any
 
 from platformdirs import user_data_path
@@ -44,28 +45,36 @@ _POSTGRESQL = {
     "application_name": _APPLICATION,
 }
 
+_HURRY = text("SET LOCAL statement_timeout = 250")  # milliseconds
+_REST = 5.0  # seconds
+
 logger = logging.getLogger(__name__)
 
 
 class Store:
     """A database at the newest schema. Every method may be called from every thread.
 
-    `is_resting` is set by a failure and taken back by the next success, so that a hook call need
+    After a failure the store rests for seconds, until something succeeds, so that a hook call need
     not find out again that the database is gone.
     """
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self.is_resting = False
+        self._failed_at: float | None = None
         self._is_current = False
         self._lock = Lock()
 
     @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """A transaction for reading. Raises StoreUnavailable, at once while the store rests."""
-        if self.is_resting:
+    def reading(self, *, hurried: bool = False) -> Iterator[Connection]:
+        """A transaction for reading. Raises StoreUnavailable.
+
+        Who is hurried does not wait for a slow database, nor try one that has just failed.
+        """
+        if hurried and self.is_resting:
             raise StoreUnavailable
         with self._transaction("DEFERRED") as connection:
+            if hurried and connection.dialect.name == "postgresql":
+                connection.execute(_HURRY)
             yield connection
 
     @contextmanager
@@ -76,6 +85,11 @@ class Store:
         """
         with self._transaction("IMMEDIATE") as connection:
             yield connection
+
+    @property
+    def is_resting(self) -> bool:
+        """Whether the database failed a short while ago and has not answered since."""
+        return self._failed_at is not None
 
     def is_reachable(self) -> bool:
         """Whether the database answers now and has the newest schema."""
@@ -106,7 +120,8 @@ class Store:
             with self.engine.connect().execution_options(sqlite_begin=kind) as connection:
                 with connection.begin():
                     yield connection
-            self.is_resting = False
+            if self._failed_at is not None and monotonic() - self._failed_at > _REST:
+                self._failed_at = None
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -115,9 +130,9 @@ class Store:
         except _OURS:
             raise
         except (DBAPIError, TimeoutError) as error:
-            if not self.is_resting:
+            if self._failed_at is None:
                 logger.error("store unavailable: %s", type(error).__name__)
-            self.is_resting = True
+            self._failed_at = monotonic()
             # Without its cause: the message of a driver may repeat values.
             raise StoreUnavailable from None
 

@@ -93,9 +93,9 @@ def _report() -> tuple[str, Report]:
     here = _here()
     since = request.args.get("since", DEFAULT_PERIOD)
     length = _length(since)
-    if here.store is None:
+    if here.memory.store is None:
         raise UnknownService("This service keeps nothing, so there is nothing to report.")
-    return since, report(here.store, _catalogue(), here.settings, here.clock(), length)
+    return since, report(here.memory.store, _catalogue(), here.settings, here.clock(), length)
 
 
 def _length(since: str) -> timedelta:

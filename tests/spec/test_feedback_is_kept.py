@@ -27,7 +27,7 @@ def keeping(store_url: str, store: Store, knowledge: ToyKnowledge) -> Iterator[F
     settings = Settings(store_url=store_url, hash_key=KEY)
     app = create_app(settings, knowledge, clock=lambda: NOW)
     yield app.test_client()
-    app.extensions["cds_service"].store.close()
+    app.extensions["cds_service"].memory.store.close()
 
 
 def _post(client: FlaskClient, *entries: dict[str, Any]) -> int:

@@ -43,7 +43,7 @@ def test_shadow_mode_evaluates_and_answers_with_nothing(
         response = client.post(TOY, json=cds_request())
     assert (response.status_code, response.get_json()) == (200, {"cards": []})
     assert len(toy.calls) == 1
-    assert "cards=0 shadow=1 applied=R1" in caplog.text
+    assert "cards=0 suppressed=- shadow=1 applied=R1" in caplog.text
 
 
 def test_readiness_tells_how_the_last_reload_went(app: Flask, knowledge: ToyKnowledge) -> None:

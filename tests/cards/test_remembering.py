@@ -1,0 +1,260 @@
+"""The real service with a store: cards that were answered stay away, and what brings them back."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from builders import assert_outcome, feedback
+from flask.testing import FlaskClient
+
+from cds_service import create_app
+from cds_service.knowledge import Knowledge, Service
+from cds_service.memory import Memory
+from cds_service.settings import Settings
+
+from . import conversations
+
+ADDRESS = "/cds-services/anxiety-leg-weakness"
+KEY = "k" * 32
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+class Ward:
+    """Clinicians who open charts and answer cards; the clock is theirs."""
+
+    def __init__(self, cards: Knowledge, service: Service, settings: Settings) -> None:
+        self.now = NOON
+        self._service = service
+        app = create_app(settings, cards, clock=lambda: self.now)
+        self.memory: Memory = app.extensions["cds_service"].memory
+        self.client: FlaskClient = app.test_client()
+
+    def request(self, name: str) -> dict[str, Any]:
+        path = conversations.FIXTURES / "patients" / f"{name}.json"
+        return copy.deepcopy(conversations.request(self._service, path))
+
+    def open(self, name: str | dict[str, Any], **context: Any) -> list[dict[str, Any]]:
+        """The cards of a chart that is opened anew; what is kept of them is kept on return."""
+        request = self.request(name) if isinstance(name, str) else copy.deepcopy(name)
+        request["hookInstance"] = str(uuid4())
+        request["context"] |= context
+        response = self.client.post(ADDRESS, json=request)
+        assert response.status_code == 200, response.text
+        self.memory.writer.flush()
+        found: list[dict[str, Any]] = response.get_json()["cards"]
+        return found
+
+    def override(self, card: dict[str, Any], code: str | None, **members: Any) -> None:
+        reason = {"overrideReason": {"reason": {"code": code}}} if code else {}
+        entry = feedback(card=card["uuid"], outcomeTimestamp=self.now.isoformat(), **reason)
+        response = self.client.post(ADDRESS + "/feedback", json={"feedback": [entry | members]})
+        assert response.status_code == 204
+
+    def trace(self, uuid: str) -> Any:
+        return self.client.get(f"/trace/{uuid}").get_json()
+
+    def close(self) -> None:
+        self.memory.writer.close()
+        if self.memory.store is not None:
+            self.memory.store.close()
+
+
+@pytest.fixture
+def ward(store_url: str, cards: Knowledge, service: Service) -> Iterator[Ward]:
+    ward = Ward(cards, service, Settings(store_url=store_url, hash_key=KEY))
+    yield ward
+    ward.close()
+
+
+def _of(cards: list[dict[str, Any]], indicator: str) -> dict[str, Any]:
+    (card,) = (each for each in cards if each["indicator"] == indicator)
+    return card
+
+
+def test_an_answered_differential_stays_away_for_90_days(ward: Ward) -> None:
+    (card,) = ward.open("ada-generalised-anxiety")
+    ward.override(card, None)
+    assert ward.open("ada-generalised-anxiety", userId="Practitioner/boris") == []
+    assert ward.open("paula-tsh-14") != []
+
+
+def test_new_evidence_brings_a_card_back(ward: Ward) -> None:
+    (card,) = ward.open("ada-generalised-anxiety")
+    ward.override(card, "patient-ineligible")
+    request = ward.request("ada-generalised-anxiety")
+    entries = request["prefetch"]["conditions"]["entry"]
+    again = copy.deepcopy(entries[0])
+    again["resource"]["id"] = "stated-again"
+    entries.append(again)
+    request["prefetch"]["conditions"]["total"] += 1
+    assert len(ward.open(request)) == 1
+
+
+def test_a_critical_card_stays_away_a_day_for_who_addresses_it_and_no_drugs_come_for_it(
+    ward: Ward,
+) -> None:
+    card = _of(ward.open("samuel-potassium-2-3", userId="Practitioner/grace"), "critical")
+    ward.override(card, "need-more-info")
+    assert ward.open("samuel-potassium-2-3", userId="Practitioner/grace") != []
+    ward.override(card, "action-completed")
+    assert ward.open("samuel-potassium-2-3", userId="Practitioner/grace") == []
+    assert _of(ward.open("samuel-potassium-2-3", userId="Practitioner/boris"), "critical")
+    ward.now = NOON + timedelta(hours=24, seconds=1)
+    assert _of(ward.open("samuel-potassium-2-3", userId="Practitioner/grace"), "critical")
+
+
+def test_the_same_encounter_is_enough_for_a_critical_card(ward: Ward) -> None:
+    here = {"userId": "Practitioner/grace", "encounterId": "e1"}
+    card = _of(ward.open("samuel-potassium-2-3", **here), "critical")
+    ward.override(card, "action-completed")
+    other = {"userId": "Practitioner/boris"}
+    assert ward.open("samuel-potassium-2-3", **other, encounterId="e1") == []
+    assert ward.open("samuel-potassium-2-3", **other, encounterId="e2") != []
+
+
+def test_of_a_finding_and_a_suicide_card_each_is_answered_for_itself(ward: Ward) -> None:
+    first, second = ward.open("silvia-ideation-and-potassium")[:2]
+    ward.override(second, "action-completed")
+    left = [card["summary"] for card in ward.open("silvia-ideation-and-potassium")]
+    assert first["summary"] in left and second["summary"] not in left
+
+
+def test_taper_agreed_is_offered_and_holds_for_90_days(ward: Ward) -> None:
+    card = _of(ward.open("dorothy-lorazepam-nine-months"), "warning")
+    offered = [reason["code"] for reason in card["overrideReasons"]]
+    assert "taper-agreed" in offered
+    ward.override(card, "taper-agreed")
+    indicators = [each["indicator"] for each in ward.open("dorothy-lorazepam-nine-months")]
+    assert "warning" not in indicators
+    other = _of(ward.open("gloria-sertraline-apixaban-naproxen"), "warning")
+    assert "taper-agreed" not in [reason["code"] for reason in other["overrideReasons"]]
+
+
+def test_an_answer_from_the_future_does_not_hold_for_longer(ward: Ward) -> None:
+    (card,) = ward.open("ada-generalised-anxiety")
+    ward.override(card, None, outcomeTimestamp="2099-01-01T00:00:00Z")
+    assert ward.open("ada-generalised-anxiety") == []
+    ward.now = NOON + timedelta(days=91)
+    assert ward.open("ada-generalised-anxiety") != []
+
+
+def test_a_second_worker_knows_what_the_first_was_told(
+    ward: Ward, store_url: str, cards: Knowledge, service: Service
+) -> None:
+    other = Ward(cards, service, Settings(store_url=store_url, hash_key=KEY))
+    (card,) = ward.open("ada-generalised-anxiety")
+    other.override(card, "patient-ineligible")
+    assert ward.open("ada-generalised-anxiety") == other.open("ada-generalised-anxiety") == []
+    other.close()
+
+
+def test_another_key_knows_nobody(
+    ward: Ward, store_url: str, cards: Knowledge, service: Service
+) -> None:
+    (card,) = ward.open("ada-generalised-anxiety")
+    ward.override(card, "patient-ineligible")
+    other = Ward(cards, service, Settings(store_url=store_url, hash_key=KEY[::-1] + "x"))
+    assert len(other.open("ada-generalised-anxiety")) == 1
+    other.close()
+
+
+def test_without_a_store_nothing_is_suppressed(cards: Knowledge, service: Service) -> None:
+    ward = Ward(cards, service, Settings(store_url="none"))
+    (card,) = ward.open("ada-generalised-anxiety")
+    ward.override(card, "patient-ineligible")
+    assert len(ward.open("ada-generalised-anxiety")) == 1
+    assert_outcome(ward.client.get(f"/trace/{card['uuid']}"), 404)
+
+
+def test_a_store_that_is_down_suppresses_nothing_fails_nothing_and_costs_nothing(
+    cards: Knowledge, service: Service
+) -> None:
+    url = "postgresql://postgres@127.0.0.1:1/nothing"
+    ward = Ward(cards, service, Settings(store_url=url, hash_key=KEY))
+    request = ward.request("ada-generalised-anxiety")
+    started = time.perf_counter()
+    for _ in range(20):
+        assert len(ward.client.post(ADDRESS, json=request).get_json()["cards"]) == 1
+    assert time.perf_counter() - started < 5
+    assert ward.client.get("/health/ready").get_json()["store"] == "unreachable"
+    ward.close()
+    assert ward.memory.writer.lost == 20
+
+
+# -- traces --------------------------------------------------------------------------------------
+
+
+def test_a_card_that_was_shown_can_be_explained_in_names(ward: Ward) -> None:
+    card = _of(ward.open("samuel-potassium-2-3"), "critical")
+    told = ward.trace(card["uuid"].upper())
+    assert told["card"] == card["uuid"]
+    assert (told["slot"], told["indicator"], told["state"]) == ("finding", "critical", "shown")
+    assert told["rules"][0] == {"id": "R30", "version": "1.0.0", "level": "critical"}
+    assert "potassium" in told["facts"]["present"]
+    assert told["nearMisses"] and "values" not in told and "2.3" not in str(told)
+    assert told["feedback"] == []
+
+
+def test_it_says_what_was_done_with_the_card_but_not_the_comment(ward: Ward) -> None:
+    card = _of(ward.open("samuel-potassium-2-3"), "critical")
+    override = {"reason": {"code": "action-completed"}, "userComment": "Samuel is on the way"}
+    ward.override(card, None, overrideReason=override)
+    (answer,) = ward.trace(card["uuid"])["feedback"]
+    assert (answer["outcome"], answer["reason"]) == ("overridden", "action-completed")
+    assert "Samuel" not in str(ward.trace(card["uuid"]))
+
+
+def test_a_suppressed_card_is_counted_and_can_be_explained(
+    ward: Ward, caplog: pytest.LogCaptureFixture
+) -> None:
+    (card,) = ward.open("ada-generalised-anxiety")
+    ward.override(card, "patient-ineligible")
+    with caplog.at_level(logging.INFO, logger="cds_service"):
+        assert ward.open("ada-generalised-anxiety") == []
+    assert " cards=0 suppressed=differential-answered " in caplog.text
+    assert ward.memory.store is not None
+    from sqlalchemy import select
+
+    from cds_service.store import tables
+
+    with ward.memory.store.reading() as connection:
+        away = select(tables.card.c.uuid).where(tables.card.c.state == "suppressed")
+        (uuid,) = connection.execute(away).scalars()
+    told = ward.trace(uuid)
+    assert (told["state"], told["suppressedBy"]) == ("suppressed", "differential-answered")
+
+
+def test_values_are_kept_only_where_the_operator_wants_them(
+    store_url: str, cards: Knowledge, service: Service
+) -> None:
+    settings = Settings(store_url=store_url, hash_key=KEY, trace_values=True)
+    ward = Ward(cards, service, settings)
+    card = _of(ward.open("samuel-potassium-2-3"), "critical")
+    assert ward.trace(card["uuid"])["values"]["potassium"] == "2.3"
+    ward.close()
+
+
+@pytest.mark.parametrize("uuid", [str(uuid4()), "nothing", "%00", "x" * 5000])
+def test_a_card_that_is_not_known_is_404(ward: Ward, uuid: str) -> None:
+    assert_outcome(ward.client.get(f"/trace/{uuid}"), 404)
+
+
+def test_nothing_in_the_store_tells_who_the_patient_is(ward: Ward, service: Service) -> None:
+    ward.open("samuel-potassium-2-3", userId="Practitioner/grace-hopper", encounterId="visit-77")
+    assert ward.memory.store is not None
+    from sqlalchemy import select
+
+    from cds_service.store import tables
+
+    with ward.memory.store.reading() as connection:
+        rows = [connection.execute(select(table)).all() for table in tables.metadata.sorted_tables]
+    patient = ward.request("samuel-potassium-2-3")["context"]["patientId"]
+    for word in (patient, "grace-hopper", "visit-77", "Samuel"):
+        assert word.lower() not in str(rows).lower()

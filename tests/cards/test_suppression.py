@@ -1,0 +1,215 @@
+"""C.2, row by row: which answers keep which cards away, for how long, and what brings them back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import builders
+import pytest
+
+from cds_service.knowledge import Service
+from cds_service.knowledge.artifacts import Card, Trace, TracedRule
+from cds_service.knowledge.suppression import Answered, longest, suppressed
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+DAY, HOUR, SECOND = timedelta(days=1), timedelta(hours=1), timedelta(seconds=1)
+HERE = {"user": "grace", "encounter": "e1"}
+ANYONE = {"user": "someone", "encounter": "elsewhere"}
+REASONS = [
+    "action-completed",
+    "patient-ineligible",
+    "need-more-info",
+    "risk-benefit-ratio",
+    "taper-agreed",
+    "data-wrong",
+    "rule-wrong",
+    None,
+]
+
+
+def _card(slot: str, indicator: str, *rules: str, fingerprint: str = "same") -> Card:
+    traced = tuple(TracedRule(id_, "1.0.0", indicator) for id_ in rules or ("R30",))
+    # A line beside the card, of a rule that does not make it.
+    traced = (*traced, TracedRule("R77", "1.0.0", "info"))
+    trace = Trace(traced, {})
+    return builders.card(slot=slot, indicator=indicator, fingerprint=fingerprint, trace=trace)
+
+
+def _by(
+    service: Service, card: Card, outcome: str, reason: str | None, ago: timedelta, **members: Any
+) -> str | None:
+    """The row that keeps a card away after one answer, given so long ago."""
+    who = members.pop("who", HERE)
+    whole: dict[str, Any] = {
+        "slot": card.slot,
+        "fingerprint": "same",
+        "outcome": outcome,
+        "reason": reason,
+        "at": NOW - ago,
+        "user": "grace",
+        "encounter": "e1",
+    }
+    answers = [Answered(**whole | members)]
+    found = suppressed(service.suppression, [card], answers, now=NOW, who=who)
+    return found.get(card.uuid)
+
+
+# -- info differential: accepted or overridden by anyone, 90 days --------------------------------
+
+
+@pytest.mark.parametrize("reason", REASONS)
+@pytest.mark.parametrize("outcome", ["accepted", "overridden"])
+def test_info_is_away_for_90_days_whatever_the_answer_and_whoever_gave_it(
+    service: Service, outcome: str, reason: str | None
+) -> None:
+    card = _card("differential", "info")
+    for ago in (timedelta(0), 90 * DAY):
+        row = _by(service, card, outcome, reason, ago, who=ANYONE)
+        assert row == "differential-answered"
+    assert _by(service, card, outcome, reason, 90 * DAY + SECOND) is None
+
+
+# -- warning: overridden with a reason, 30 days; R52 and R61 with "taper agreed", 90 days --------
+
+
+@pytest.mark.parametrize("reason", [reason for reason in REASONS if reason])
+@pytest.mark.parametrize("slot", ["finding", "active-drug"])
+def test_a_warning_overridden_with_a_reason_is_away_for_30_days(
+    service: Service, slot: str, reason: str
+) -> None:
+    card = _card(slot, "warning")
+    assert _by(service, card, "overridden", reason, 30 * DAY, who=ANYONE) == "warning-overridden"
+    assert _by(service, card, "overridden", reason, 30 * DAY + SECOND) is None
+
+
+@pytest.mark.parametrize("slot", ["finding", "active-drug"])
+def test_a_warning_accepted_or_overridden_without_a_reason_comes_again(
+    service: Service, slot: str
+) -> None:
+    card = _card(slot, "warning")
+    assert _by(service, card, "overridden", None, HOUR) is None
+    assert _by(service, card, "accepted", None, HOUR) is None
+
+
+@pytest.mark.parametrize("rules", [("R52",), ("R61",), ("R61", "R52")])
+def test_a_taper_that_was_agreed_keeps_the_warning_away_for_90_days(
+    service: Service, rules: tuple[str, ...]
+) -> None:
+    card = _card("active-drug", "warning", *rules)
+    assert _by(service, card, "overridden", "taper-agreed", 90 * DAY) == "taper-agreed"
+    assert _by(service, card, "overridden", "taper-agreed", 90 * DAY + SECOND) is None
+    assert _by(service, card, "overridden", "risk-benefit-ratio", 31 * DAY) is None
+    assert _by(service, card, "accepted", "taper-agreed", HOUR) is None
+
+
+def test_another_hazard_on_the_same_card_is_not_covered_by_the_taper(service: Service) -> None:
+    card = _card("active-drug", "warning", "R61", "R70")
+    assert _by(service, card, "overridden", "taper-agreed", 31 * DAY) is None
+    assert _by(service, card, "overridden", "taper-agreed", DAY) == "warning-overridden"
+
+
+# -- critical: "already being addressed", 24 hours, same user or encounter -----------------------
+
+
+@pytest.mark.parametrize("slot", ["finding", "active-drug"])
+@pytest.mark.parametrize(
+    "who, is_away",
+    [
+        ({"user": "grace", "encounter": "e1"}, True),
+        ({"user": "grace", "encounter": "e2"}, True),
+        ({"user": "grace", "encounter": None}, True),
+        ({"user": "boris", "encounter": "e1"}, True),
+        ({"user": "boris", "encounter": "e2"}, False),
+        ({"user": "boris", "encounter": None}, False),
+    ],
+)
+def test_a_critical_card_that_is_being_addressed_is_away_for_24_hours_for_those_who_know(
+    service: Service, slot: str, who: dict[str, str | None], is_away: bool
+) -> None:
+    card = _card(slot, "critical")
+    row = _by(service, card, "overridden", "action-completed", 24 * HOUR, who=who)
+    assert row == ("critical-being-addressed" if is_away else None)
+    late = 24 * HOUR + SECOND
+    assert _by(service, card, "overridden", "action-completed", late, who=who) is None
+
+
+def test_two_calls_without_an_encounter_are_not_the_same_encounter(service: Service) -> None:
+    card = _card("finding", "critical")
+    who = {"user": "boris", "encounter": None}
+    answer = ("overridden", "action-completed", HOUR)
+    assert _by(service, card, *answer, who=who, encounter=None) is None
+
+
+@pytest.mark.parametrize("slot", ["finding", "active-drug", "suicide"])
+@pytest.mark.parametrize("reason", [reason for reason in REASONS if reason != "action-completed"])
+def test_no_other_answer_keeps_a_critical_card_away(
+    service: Service, slot: str, reason: str | None
+) -> None:
+    card = _card(slot, "critical")
+    assert _by(service, card, "overridden", reason, timedelta(0)) is None
+    assert _by(service, card, "accepted", reason, timedelta(0)) is None
+    assert _by(service, card, "accepted", "action-completed", timedelta(0)) is None
+
+
+# -- R45 and R46: risk assessed, 24 hours --------------------------------------------------------
+
+
+@pytest.mark.parametrize("indicator", ["critical", "warning"])
+def test_a_suicide_card_is_away_for_24_hours_once_the_risk_was_assessed(
+    service: Service, indicator: str
+) -> None:
+    card = _card("suicide", indicator, "R45")
+    row = _by(service, card, "overridden", "action-completed", 24 * HOUR, who=ANYONE)
+    assert row == "suicide-risk-assessed"
+    assert _by(service, card, "overridden", "action-completed", 24 * HOUR + SECOND) is None
+    for reason in REASONS:
+        if reason != "action-completed":
+            assert _by(service, card, "overridden", reason, HOUR) is None
+
+
+# -- any: data changed, fires again --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "slot, indicator",
+    [
+        ("finding", "critical"),
+        ("finding", "warning"),
+        ("suicide", "critical"),
+        ("suicide", "warning"),
+        ("active-drug", "critical"),
+        ("active-drug", "warning"),
+        ("differential", "info"),
+    ],
+)
+def test_every_card_can_be_answered_and_comes_again_with_other_evidence(
+    service: Service, slot: str, indicator: str
+) -> None:
+    card = _card(slot, indicator)
+    answer = ("overridden", "action-completed", HOUR)
+    assert _by(service, card, *answer)
+    assert _by(service, replace(card, fingerprint="other"), *answer) is None
+    assert _by(service, card, *answer, slot="elsewhere") is None
+    assert _by(service, replace(card, fingerprint=""), *answer, fingerprint="") is None
+
+
+def test_only_the_card_that_was_answered_stays_away(service: Service) -> None:
+    first = replace(_card("active-drug", "critical"), uuid="first")
+    second = replace(_card("active-drug", "critical", fingerprint="second"), uuid="second")
+    answer = Answered("active-drug", "second", "overridden", "action-completed", NOW, "grace", None)
+    found = suppressed(service.suppression, [first, second], [answer], now=NOW, who=HERE)
+    assert found == {"second": "critical-being-addressed"}
+
+
+def test_answers_older_than_the_longest_row_do_not_matter(service: Service) -> None:
+    assert longest(service.suppression) == 90 * DAY
+    assert longest(()) == timedelta(0)
+
+
+def test_taper_agreed_is_offered_only_where_a_taper_is_the_matter(service: Service) -> None:
+    (slot,) = (slot for slot in service.slots if slot.id == "active-drug")
+    assert slot.only_with == {"taper-agreed": ("R52", "R61")}
+    (offered,) = (each for each in slot.override_reasons["warning"] if each.code == "taper-agreed")
+    assert offered.system == "urn:cds-service:override-reasons"
