@@ -95,7 +95,8 @@ class Stamp:
     """
 
     def __init__(self, runtime_dir: Path, cards_dir: Path) -> None:
-        folder = hashlib.sha256(str(cards_dir.resolve()).encode()).hexdigest()[:16]
+        # Not resolved: a link that now leads to other content is still the same folder.
+        folder = hashlib.sha256(str(cards_dir.absolute()).encode()).hexdigest()[:16]
         self._path = runtime_dir / f"reload-{folder}"
 
     def renew(self) -> None:
