@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from datetime import UTC, datetime
 
@@ -15,7 +16,8 @@ NAMES = ("service", "floor")
 
 
 def service() -> Flask:
-    """The service as it comes, on the day of the fixtures."""
+    """The service on the day of the fixtures; without a store, unless one is asked for."""
+    os.environ.setdefault("CDS_STORE_URL", "none")
     return cds_service.create_app(clock=lambda: NOW)
 
 

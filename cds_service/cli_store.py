@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import NoReturn
 
@@ -25,8 +27,8 @@ def store_commands() -> None:
 @store_commands.command()
 def migrate() -> None:
     """Bring the database to the newest schema; `serve` does it too."""
-    _store(_settings())
-    click.echo("the schema is current")
+    with _store(_settings()):
+        click.echo("the schema is current")
 
 
 @store_commands.command("prune")
@@ -36,15 +38,17 @@ def prune_old(days: int | None) -> None:
     settings = _settings()
     today = now()
     kept = timedelta(days=days or settings.retention_days)
-    for table, number in prune(_store(settings), before=today - kept, now=today).items():
-        click.echo(f"{table}: {number} deleted")
+    with _store(settings) as store:
+        for table, number in prune(store, before=today - kept, now=today).items():
+            click.echo(f"{table}: {number} deleted")
 
 
 @store_commands.command()
 def status() -> None:
     """How many rows each table holds; ends with 1 if the database does not answer."""
-    for table, number in counts(_store(_settings())).items():
-        click.echo(f"{table}: {number}")
+    with _store(_settings()) as store:
+        for table, number in counts(store).items():
+            click.echo(f"{table}: {number}")
 
 
 @click.command("why")
@@ -52,10 +56,8 @@ def status() -> None:
 @click.option("--json", "as_json", is_flag=True, help="JSON in place of a picture.")
 def why_command(uuid: str, as_json: bool) -> None:
     """Why a card was there: its rules, the facts behind them, what nearly applied."""
-    try:
-        told = why(_store(_settings()), uuid)
-    except StoreUnavailable:
-        stop("CDS_STORE_URL: the database does not answer")
+    with _store(_settings()) as store:
+        told = why(store, uuid)
     if told is None:
         stop("no such card is kept")
     if as_json:
@@ -71,19 +73,22 @@ def _settings() -> Settings:
         stop(str(error))
 
 
-def _store(settings: Settings) -> Store:
-    """The store, which must be there and answer."""
+@contextmanager
+def _store(settings: Settings) -> Iterator[Store]:
+    """The store, which must be there and answer for as long as the block lasts."""
     try:
         store = open_store(settings.store_url)
-        if store is not None:
-            store.migrate()
     except StartError as error:
         stop(str(error))
-    except StoreUnavailable:
-        stop("CDS_STORE_URL: the database does not answer")
     if store is None:
         stop("CDS_STORE_URL: none: nothing is kept")
-    return store
+    try:
+        store.migrate()
+        yield store
+    except StoreUnavailable:
+        stop("CDS_STORE_URL: the database does not answer")
+    finally:
+        store.close()
 
 
 def stop(message: str) -> NoReturn:

@@ -47,6 +47,7 @@ class Service:
             cwd=PROJECT,
             env=ours | {"PYTHONPATH": str(PROJECT)} | self.settings,
             stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
         deadline = time.monotonic() + 60

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import atexit
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict
+from multiprocessing.util import Finalize
 from queue import Empty, Full, Queue
 from threading import Event, Lock, Thread
 from typing import Any
@@ -45,6 +45,7 @@ class Writer:
         self._stopping = Event()
         self._lock = Lock()
         self._thread: Thread | None = None
+        self._at_exit: Finalize[None] | None = None
 
     @property
     def waiting(self) -> int:
@@ -73,7 +74,8 @@ class Writer:
             thread, self._thread = self._thread, None
         if thread is None:
             return
-        atexit.unregister(self.close)
+        if self._at_exit is not None:
+            self._at_exit.cancel()
         self._stopping.set()
         try:
             self._queue.put(None, timeout=_LAST_WORDS)
@@ -89,7 +91,8 @@ class Writer:
                     target=self._run, args=(store,), name="store-writer", daemon=True
                 )
                 self._thread.start()
-                atexit.register(self.close)
+                # A worker ends as a process of multiprocessing does, where atexit is not heard.
+                self._at_exit = Finalize(None, self.close, exitpriority=0)
 
     def _run(self, store: Store) -> None:
         is_last = False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -151,3 +153,16 @@ def test_it_can_be_used_again_after_it_was_closed(store: Store) -> None:
     writer.put(call_row())
     writer.close()
     assert count(store, tables.call) == 2
+
+
+def test_a_process_that_ends_has_written_what_it_was_given(store: Store, store_url: str) -> None:
+    script = """
+import sys
+from datetime import UTC, datetime
+from cds_service.store import CallRow, Writer, open_store
+writer = Writer(open_store(sys.argv[1]))
+for _ in range(1000):
+    writer.put(CallRow(datetime.now(UTC), "toy", "patient-view", "f00", "1", 200, 1.5))
+"""
+    subprocess.run([sys.executable, "-c", script, store_url], check=True, timeout=60)
+    assert count(store, tables.call) == 1000

@@ -1,0 +1,105 @@
+"""The command line of the store, on a database of each kind."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import orjson
+import pytest
+from click.testing import CliRunner
+
+from cds_service.cli import main
+from cds_service.store import CardRow, FeedbackRow, RuleRow, Store, Writer, keep_feedback
+
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+def _run(url: str, *arguments: str, fails: bool = False, **settings: str) -> Any:
+    environment = {"COLUMNS": "200", "CDS_STORE_URL": url} | settings
+    result = CliRunner().invoke(main, arguments, env=environment)
+    assert isinstance(result.exception, (SystemExit, type(None))), result.exception
+    assert (result.exit_code != 0) is fails, result.output
+    return result
+
+
+@pytest.fixture
+def uuid(store: Store) -> str:
+    """A card from long ago, with feedback."""
+    uuid = str(uuid4())
+    writer = Writer(store)
+    writer.put(
+        CardRow(
+            uuid=uuid,
+            at=LONG_AGO,
+            service="toy",
+            knowledge_version="1",
+            patient_hash="p",
+            user_hash="u",
+            encounter_hash=None,
+            slot="finding",
+            indicator="warning",
+            fingerprint="f",
+            rules=(RuleRow("R30", "1.0.0", "warning"),),
+            trace={
+                "facts": {"present": ["potassium"], "missing": ["sodium"]},
+                "nearMisses": {"R32": ["sodium"]},
+                "values": {"potassium": "3.1"},
+                "suppressedBy": "warning-overridden",
+            },
+        )
+    )
+    writer.close()
+    keep_feedback(
+        store, [FeedbackRow("d", uuid, "overridden", LONG_AGO, LONG_AGO, "data-wrong", comment="?")]
+    )
+    return uuid
+
+
+def test_status_counts_and_prune_deletes_what_is_older_than_the_retention(
+    store_url: str, uuid: str
+) -> None:
+    held = _run(store_url, "store", "status").output.splitlines()
+    assert {"card: 1", "card_rule: 1", "feedback: 1", "call: 0", "used_token: 0"} == set(held)
+    kept = _run(store_url, "store", "prune", CDS_RETENTION_DAYS="36500").output
+    assert "card: 0 deleted" in kept
+    assert "card: 1 deleted\nfeedback: 1 deleted" in _run(store_url, "store", "prune").output
+    held = _run(store_url, "store", "status").output.splitlines()
+    assert {"card: 0", "card_rule: 0", "feedback: 0"} < set(held)
+
+
+def test_prune_takes_days(store_url: str, uuid: str) -> None:
+    assert "card: 0" in _run(store_url, "store", "prune", "--days", "36000").output
+    assert "card: 1" in _run(store_url, "store", "prune", "--days", "1").output
+    _run(store_url, "store", "prune", "--days", "0", fails=True)
+
+
+def test_migrate_says_that_the_schema_is_current(store_url: str) -> None:
+    assert "current" in _run(store_url, "store", "migrate").output
+
+
+def test_why_draws_what_is_kept_of_a_card(store_url: str, uuid: str) -> None:
+    drawn = _run(store_url, "why", uuid).output
+    for told in (
+        "warning card in finding",
+        "suppressed by: warning-overridden",
+        "R30 1.0.0: warning",
+        "potassium = 3.1",
+        "facts missing",
+        "R32: sodium",
+        "data-wrong",
+    ):
+        assert told in drawn
+    assert orjson.loads(_run(store_url, "why", uuid, "--json").stdout)["card"] == uuid
+
+
+def test_why_of_a_card_that_is_not_known_ends_with_a_fault(store_url: str) -> None:
+    assert "no such card" in _run(store_url, "why", "nothing", fails=True).output
+
+
+@pytest.mark.parametrize("command", [["store", "status"], ["store", "prune"], ["why", "x"]])
+def test_without_a_store_or_with_one_that_is_away_it_says_so(command: list[str]) -> None:
+    assert "CDS_STORE_URL: none" in _run("none", *command, fails=True).output
+    away = "postgresql://postgres@127.0.0.1:1/nothing"
+    assert "does not answer" in _run(away, *command, fails=True).output
