@@ -84,9 +84,11 @@ def _servers(started: dict[str, dict[str, float]]) -> Table:
 
 def _steps(steps: dict[str, dict[str, float]]) -> Table:
     title = "Steps in process, CPU ms, median (decide: record, evaluate, and validation)"
-    table = Table("body", *in_process.STEPS, title=title)
+    table = Table("body", *in_process.STEPS, "all above parsing", title=title)
     for name, figures in steps.items():
-        table.add_row(name, *(f"{figures[step]:.3f}" for step in in_process.STEPS))
+        above = sum(figures[step] for step in in_process.ABOVE_PARSING)
+        columns = [*(figures[step] for step in in_process.STEPS), above]
+        table.add_row(name, *(f"{each:.3f}" for each in columns))
     return table
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -17,6 +17,7 @@ from cds_service.patient_files import as_prefetch, patient_id, read_resources
 PATIENTS = Path(__file__).parent.parent / "fixtures" / "patients"
 PEOPLE = {"silent": "george-no-anxiety", "firing": "ada-generalised-anxiety"}
 SIZES = {"small": 11_000, "large": 1_200_000}
+FACTS = 100
 _OBSERVATIONS_A_CONDITION = 3
 
 # Common in any chart, and read by no rule.
@@ -34,16 +35,34 @@ class Body:
 
 
 def make_bodies(service: Service) -> list[Body]:
-    """Small and large, silent and firing."""
-    return [
+    """Small and large, silent and firing; and firing with a hundred facts that rules read."""
+    padded = [
         Body(f"{size}, {person}", _body(service, stem, SIZES[size]), person == "firing")
         for size in SIZES
         for person, stem in PEOPLE.items()
     ]
+    firing = PEOPLE["firing"]
+    return [*padded, Body(f"{FACTS} facts, firing", _body(service, firing, 0, _history), True)]
 
 
-def _body(service: Service, stem: str, size: int) -> bytes:
-    resources = read_resources(PATIENTS / f"{stem}.json")
+def _history(resources: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The resources, and earlier results of the same tests until there are a hundred."""
+    results = [each for each in resources if each["resourceType"] == "Observation"]
+    earlier = [
+        result | {"id": f"{result['id']}-{year}", "effectiveDateTime": f"{year}-06-01T08:00:00Z"}
+        for year in range(2025, 2000, -1)
+        for result in results
+    ]
+    return [*resources, *earlier][:FACTS]
+
+
+def _body(
+    service: Service,
+    stem: str,
+    size: int,
+    change: Callable[[list[dict[str, Any]]], list[dict[str, Any]]] = list,
+) -> bytes:
+    resources = change(read_resources(PATIENTS / f"{stem}.json"))
     patient = patient_id(resources)
     prefetch = as_prefetch(resources, service.prefetch)
     request = {

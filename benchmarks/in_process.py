@@ -23,6 +23,7 @@ from cds_service.schemas import load_request
 
 # `decide` contains `record` and `evaluate`, and the validation of what cards rest on.
 STEPS = ("parse", "request", "record", "evaluate", "decide", "render", "dump")
+ABOVE_PARSING = ("request", "decide", "render", "dump")
 
 
 def milliseconds(service: Service, body: Body, seconds: float) -> dict[str, float]:

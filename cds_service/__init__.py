@@ -13,6 +13,7 @@ from flask_cors import CORS
 
 from cds_service.api import EXTENSION, Collaborators, cds_hooks
 from cds_service.errors import StartError
+from cds_service.fhir_client import FHIRClient
 from cds_service.knowledge import load
 from cds_service.memory import Memory
 from cds_service.pseudonyms import pseudonyms_of
@@ -54,7 +55,9 @@ def create_app(
     pseudonyms = pseudonyms_of(settings)
     store = open_store(settings.store_url)
     memory = Memory(store, Writer(store), pseudonyms, settings.trace_values, settings.mode)
-    app.extensions[EXTENSION] = Collaborators(settings, current, clock, memory)
+    app.extensions[EXTENSION] = Collaborators(
+        settings, current, clock, FHIRClient(settings), memory
+    )
     app.register_blueprint(cds_hooks)
     app.register_blueprint(web)
     _allow_browsers(app, settings)

@@ -19,18 +19,20 @@ from werkzeug.exceptions import HTTPException
 from cds_service.errors import (
     CDSError,
     InvalidRequest,
+    PreconditionFailed,
     UnknownCard,
     UnknownService,
-    UnreadableBody,
     UnsupportedMediaType,
     error_of_status,
     operation_outcome,
 )
 from cds_service.feedback import rows_of
+from cds_service.fhir_client import FHIRClient
 from cds_service.hooks import load_context
-from cds_service.knowledge.artifacts import Answer, Call, Card
+from cds_service.json_text import read_json
+from cds_service.knowledge.artifacts import Answer, Call, Card, Retrieved
 from cds_service.memory import Memory
-from cds_service.prefetch import complete
+from cds_service.prefetch import Fetch, complete
 from cds_service.reloading import CurrentKnowledge, Reload
 from cds_service.response import dump_discovery, dump_response
 from cds_service.schemas import CDSRequest, Knowledge, Service, load_feedback, load_request
@@ -39,8 +41,6 @@ from cds_service.store import keep_feedback
 from cds_service.traces import why
 
 EXTENSION = "cds_service"  # where create_app leaves the collaborators
-LEVELS = 100  # of nesting in a body; the deepest FHIR record that we know has fewer than twenty
-_ORJSON_LEVELS = 1024
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 # Where a tag says the country or nothing, words are named by their script.
 _SCRIPTS = {
@@ -59,6 +59,7 @@ class Collaborators:
     settings: Settings
     knowledge: CurrentKnowledge
     clock: Callable[[], datetime]
+    fhir_client: FHIRClient
     memory: Memory
 
 
@@ -78,10 +79,11 @@ def call_service(service_id: str) -> Response:
     cds_request = load_request(_body())
     service = _service(service_id, hook=cds_request.hook)
     context = load_context(cds_request.hook, cds_request.context)
-    retrieved = complete(service, cds_request)
+    fetch = here.fhir_client.fetch_for(cds_request, context, started=started)
+    retrieved = _retrieved(service, cds_request, fetch)
     language = _language(service, here.settings)
     call = Call(
-        retrieved=retrieved,
+        retrieved=retrieved or Retrieved((), {}),
         patient_id=context.patient_id,
         user_id=context.user_id,
         hook_instance=cds_request.hook_instance,
@@ -89,7 +91,7 @@ def call_service(service_id: str) -> Response:
         language=language,
         encounter_id=context.encounter_id,
     )
-    answer = service.answer(call)
+    answer = service.answer(call) if retrieved else service.unavailable(call)
     suppressed = here.memory.suppress(service, current_knowledge().version, call, answer)
     kept = [card for card in answer.cards if card.uuid not in suppressed]
     sent = _permitted(kept, here.settings)
@@ -212,21 +214,17 @@ def _body() -> Any:
         raise UnsupportedMediaType("Send JSON as application/json.")
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise UnsupportedMediaType("Send JSON without a Content-Encoding.")
-    return _read_json(request.get_data(cache=False))
+    return read_json(request.get_data(cache=False))
 
 
-def _read_json(text: bytes) -> Any:
-    # orjson refuses what is deeper than its limit. Inside enough brackets, that limit is ours.
-    around = _ORJSON_LEVELS - LEVELS
+def _retrieved(service: Service, cds_request: CDSRequest, fetch: Fetch | None) -> Retrieved | None:
+    """The data of the call. None where what is required lacks and the site wants a card for it."""
     try:
-        value = orjson.loads(b"[" * around + text + b"]" * around)
-    except orjson.JSONDecodeError:
-        raise UnreadableBody("The body is not JSON in UTF-8, or nests too deeply.") from None
-    for _ in range(around):
-        if len(value) != 1:  # brackets of the text closed one of ours
-            raise UnreadableBody("The body is not one JSON value.")
-        value = value[0]
-    return value
+        return complete(service, cds_request, fetch)
+    except PreconditionFailed:
+        if _here().settings.unavailable == "card":
+            return None
+        raise
 
 
 def _permitted(cards: Sequence[Card], settings: Settings) -> Sequence[Card]:

@@ -66,8 +66,9 @@ def serve(host: str | None, port: int | None, workers: int | None) -> None:
         # A worker that cannot start has said why; starting it again would not help.
         respawn_failed_workers=False,
         log_access=False,
-        # Calls are work for the processor; more threads than this only take turns.
-        blocking_threads=4,
+        # Calls are work for the processor, where more threads than this only take turns; but a
+        # call that fetches mostly waits for the FHIR server.
+        blocking_threads=16 if settings.fhir_servers or settings.development else 4,
         backpressure=64,
     )
     # In place of granian's own answer to SIGHUP, which starts every worker anew.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,12 +11,26 @@ from cds_service.errors import PreconditionFailed
 from cds_service.knowledge.artifacts import Resource, Retrieval, Retrieved
 from cds_service.schemas import CDSRequest, Service
 
-# Takes the keys that are not to be had from the prefetch, gives those that it could get.
-Fetch = Callable[[Sequence[str]], Mapping[str, Any]]
-
 NESTED_BUNDLES = 3
+MEDICATIONS = "medicationReferences"  # as if it were a prefetch key
+MOST_MEDICATIONS = 100  # that are looked up by reference; an address has to stay short
+_MEDICATION = re.compile(
+    r"(?P<server>https?://.+/)?Medication/(?P<id>[A-Za-z0-9.-]{1,64})(/_history/.*)?"
+)
 _HARMLESS = ("success", "information", "warning")
 _NOT_AN_ANSWER = (Retrieval.FAILED, Retrieval.MISSING)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What one key leaves wanting: all that its template asks for, or the pages after `bundle`."""
+
+    template: str
+    bundle: Resource | None = None
+
+
+# Takes what is wanted by key, and gives what it could get as a client would have sent it.
+Fetch = Callable[[Mapping[str, Wanted]], Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +52,52 @@ def complete(service: Service, request: CDSRequest, fetch: Fetch | None = None) 
     Keys that the service did not ask for are read, but say nothing about what is complete.
     Raises PreconditionFailed with each key that the service requires and that nobody could give.
     """
-    came = _read_all(service, request.prefetch or {})
-    wanting = [key for key in service.prefetch if _state(came, key) in _NOT_AN_ANSWER]
-    if fetch and wanting:
-        came |= _read_all(service, fetch(wanting))
+    answers = request.prefetch or {}
+    came = _read_all(service, answers)
+    if fetch:
+        # What the lists point at is known only when they are there.
+        for wanted in (_wanted_lists, _wanted_medications):
+            if wanting := wanted(service, request, came):
+                came |= _read_all(service, fetch(wanting))
     states = {key: _state(came, key) for key in service.prefetch}
     _refuse_if_wanting(service.required_keys, states)
     # Clients send keys in any order; the answer must not depend on it.
     in_order = (*service.prefetch, *sorted(came.keys() - service.prefetch.keys()))
     resources = tuple(each for key in in_order if key in came for each in came[key].resources)
     return Retrieved(resources=resources, states=states)
+
+
+def _wanted_lists(
+    service: Service, request: CDSRequest, came: Mapping[str, _Came]
+) -> dict[str, Wanted]:
+    """The keys that are missing or failed, and those of which only some pages came."""
+    wanted = {}
+    for key, template in service.prefetch.items():
+        if _state(came, key) in _NOT_AN_ANSWER:
+            wanted[key] = Wanted(template)
+        elif next_page((request.prefetch or {})[key]) is not None:
+            wanted[key] = Wanted(template, (request.prefetch or {})[key])
+    return wanted
+
+
+def _wanted_medications(
+    service: Service, request: CDSRequest, came: Mapping[str, _Came]
+) -> dict[str, Wanted]:
+    """The Medications that the lists point at and that did not come along."""
+    resources = [resource for each in came.values() for resource in each.resources]
+    here = {each.get("id") for each in resources if each["resourceType"] == "Medication"}
+    server = f"{str(request.fhir_server).rstrip('/')}/"
+    ids: set[str] = set()
+    for resource in resources:
+        reference = resource.get("medicationReference")
+        text = reference.get("reference") if isinstance(reference, dict) else None
+        found = _MEDICATION.fullmatch(text) if isinstance(text, str) else None
+        if found and found["server"] in (None, server):
+            ids.add(found["id"])
+    asked = ",".join(sorted(ids - here)[:MOST_MEDICATIONS])
+    return (
+        {MEDICATIONS: Wanted(f"Medication?_id={asked}&_count={MOST_MEDICATIONS}")} if asked else {}
+    )
 
 
 def _state(came: Mapping[str, _Came], key: str) -> Retrieval:
@@ -149,6 +200,14 @@ def _is_harmless(outcome: Resource) -> bool:
 
 def _has_next_page(bundle: Resource) -> bool:
     return any(link.get("relation") == "next" for link in _objects(bundle.get("link")))
+
+
+def next_page(value: Any) -> str | None:
+    """The address of the page that follows a Bundle; None if it is none or names none."""
+    if not isinstance(value, dict) or value.get("resourceType") != "Bundle":
+        return None
+    links = (link for link in _objects(value.get("link")) if link.get("relation") == "next")
+    return next((link["url"] for link in links if isinstance(link.get("url"), str)), None)
 
 
 def _promises_more(bundle: Resource, entries: Sequence[Any]) -> bool:

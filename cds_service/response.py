@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from marshmallow import ValidationError, fields, post_dump, validate, validates_schema
 
-from cds_service.knowledge.artifacts import Card
+from cds_service.knowledge.artifacts import Card, Coding
 from cds_service.schemas import CDSSchema, Service, Text, absolute_address
 
 CDS_HOOKS_VERSION = "2.0.1"
@@ -86,6 +87,25 @@ class CodingSchema(SentSchema):
     display = Text(required=True)
 
 
+class Codings(fields.Field[Any]):
+    """Codings that many cards share: written and checked when they first go out."""
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+        return _written(tuple(value))
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        return value
+
+
+@lru_cache(maxsize=1024)
+def _written(codings: tuple[Coding, ...]) -> list[dict[str, Any]]:
+    schema = CodingSchema(many=True)
+    written: list[dict[str, Any]] = schema.dump(codings)
+    if faults := schema.validate(written):
+        raise ValidationError(faults)
+    return written
+
+
 class SourceSchema(SentSchema):
     label = Text(required=True)
     url = Text(validate=absolute_address)
@@ -116,7 +136,7 @@ class CardSchema(SentSchema):
     indicator = Text(required=True, validate=validate.OneOf(["info", "warning", "critical"]))
     detail = Text()
     source = fields.Nested(SourceSchema, required=True)
-    override_reasons = fields.List(fields.Nested(CodingSchema), validate=validate.Length(min=1))
+    override_reasons = Codings(validate=validate.Length(min=1))
     selection_behavior = Text(validate=validate.OneOf(["any", "at-most-one"]))
     suggestions = fields.List(fields.Nested(SuggestionSchema), validate=validate.Length(min=1))
     links = fields.List(fields.Nested(LinkSchema), validate=validate.Length(min=1))

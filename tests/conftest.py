@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 import pytest
 from builders import NOW, ToyKnowledge, ToyService, toy_knowledge
 from databases import new_database, postgresql_server
+from fhir_server import FHIRServer
+from fhir_server import fhir_server as start_fhir_server
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -82,3 +85,12 @@ def store(store_url: str) -> Iterator[Store]:
     assert opened is not None
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="session")
+def fhir_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FHIRServer]:
+    """A FHIR R4 server with the fixture people; it asks for a token."""
+    if importlib.util.find_spec("sekmet") is None:
+        pytest.skip("sekmet-fhir is not installed; it comes with the extra `test`")
+    with start_fhir_server(tmp_path_factory.mktemp("fhir")) as server:
+        yield server

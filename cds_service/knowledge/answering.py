@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
-from cds_service.knowledge.artifacts import Answer, Call, Resource
+from cds_service.knowledge.artifacts import Answer, Call, Resource, Retrieved
 from cds_service.knowledge.content import Cause, Service
-from cds_service.knowledge.evaluation import CauseOutcome, Evaluation, GateState, evaluate
+from cds_service.knowledge.evaluation import CauseOutcome, Evaluation, GateState, evaluate, judge
 from cds_service.knowledge.expressions import Expression
-from cds_service.knowledge.facts import ExpressionDefinition, GroupFact
+from cds_service.knowledge.facts import Facts, GroupFact
 from cds_service.knowledge.muting import mute, only_of
 from cds_service.knowledge.record import PatientRecord
-from cds_service.knowledge.rendering import render
+from cds_service.knowledge.rendering import render, render_unavailable
 from cds_service.knowledge.tracing import near_misses, trace
 from cds_service.knowledge.validation import invalid_resources
 
@@ -19,17 +20,33 @@ from cds_service.knowledge.validation import invalid_resources
 def answer(service: Service, call: Call) -> Answer:
     """The cards for one call, and for the log the rules by outcome and the facts that lacked."""
     evaluation = mute(service, decide(service, call), service.disabled)
-    outcomes = evaluation.outcomes.values()
     said = mute(service, evaluation, service.shadow)
     cards = tuple(trace(card, service, said) for card in render(service, said, call))
     watched = only_of(render(service, evaluation, call), service.shadow) if service.shadow else ()
     return Answer(
         cards=cards,
-        applied=tuple(outcome.rule.id for outcome in outcomes if outcome.level),
-        unknown=tuple(outcome.rule.id for outcome in outcomes if outcome.unknown),
+        applied=tuple(outcome.rule.id for outcome in evaluation.applied),
+        unknown=tuple(each.rule.id for each in evaluation.outcomes.values() if each.unknown),
         missing=tuple(dict.fromkeys(_missing(evaluation))),
         near_misses=near_misses(service, evaluation) if cards or watched else {},
         shadow=tuple(trace(card, service, evaluation) for card in watched),
+    )
+
+
+def answer_unavailable(service: Service, call: Call) -> Answer:
+    """The card for a call whose required data is not to be had; its rules were not looked at.
+
+    Rules that silence what is known already, such as who is looking, still do.
+    """
+    record = PatientRecord(replace(call, retrieved=Retrieved((), {})), service.terminology)
+    facts = Facts(service.facts, record)
+    if any(judge(rule, facts).level for rule in service.silencing_rules):
+        return Answer(cards=(), applied=(), unknown=(), missing=())
+    return Answer(
+        cards=(render_unavailable(service, Evaluation(facts, GateState.UNCHECKED), call),),
+        applied=(),
+        unknown=(),
+        missing=tuple(sorted(service.required_keys)),
     )
 
 
@@ -52,11 +69,10 @@ def _evidence(service: Service, evaluation: Evaluation) -> Iterable[Resource]:
     if evaluation.gate is not GateState.OPEN:
         return ()
     expressions = [service.gate.anxiety, service.gate.symptom]
-    for applied in evaluation.outcomes.values():
-        if applied.level:
-            expressions.append(applied.rule.levels[applied.level])
-            expressions.extend(filter(None, [applied.rule.section_when]))
-            expressions.extend(each.when for each in applied.rule.withhold if each.when)
+    for applied in evaluation.applied:
+        expressions.append(applied.rule.levels[str(applied.level)])
+        expressions.extend(filter(None, [applied.rule.section_when]))
+        expressions.extend(each.when for each in applied.rule.withhold if each.when)
     for outcome in evaluation.causes:
         expressions.extend(_because(outcome))
         reasons = (*outcome.cause.requires, *outcome.cause.notes)
@@ -66,24 +82,12 @@ def _evidence(service: Service, evaluation: Evaluation) -> Iterable[Resource]:
         reasons = (*outcome.cause.requires, *outcome.cause.excludes)
         named = (*outcome.unmet, *outcome.excluded)
         expressions.extend(reason.when for reason in reasons if reason.because in named)
+    facts = {name for expression in expressions for name in expression.facts}
     found: dict[int, Resource] = {}
-    for name in _fact_names(service, expressions):
+    for name in frozenset[str]().union(*map(service.relevance.below.__getitem__, facts)):
         for resource in evaluation.facts[name].resources:
             found[id(resource)] = resource
     return found.values()
-
-
-def _fact_names(service: Service, expressions: Iterable[Expression]) -> set[str]:
-    """The facts that expressions name, through the facts that are expressions themselves."""
-    names: set[str] = set()
-    open_ = list(expressions)
-    while open_:
-        for name in open_.pop().facts:
-            definition = service.facts[name]
-            if name not in names and isinstance(definition, ExpressionDefinition):
-                open_.append(definition.expression)
-            names.add(name)
-    return names
 
 
 def expressions_of(service: Service) -> Iterable[Expression]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from cds_service.knowledge.artifacts import Answer, Call, Coding, Source
 from cds_service.knowledge.expressions import Expression
 from cds_service.knowledge.facts import Definition
+from cds_service.knowledge.offers import DrugClass, Governance, Measure, SuggestionRule
 from cds_service.knowledge.suppression import Suppression
 from cds_service.knowledge.terminology import Terminology
 from cds_service.knowledge.words import Words
@@ -33,21 +34,6 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
-class Governance:
-    """Who answers for a piece of content and what it rests on. A draft has no reviewer yet."""
-
-    id: str
-    title: str
-    status: str
-    version: str
-    sources: tuple[str, ...]
-    grade: str
-    confirmed: str
-    last_review_date: str
-    reviewer: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class Withhold:
     """What a rule takes away: `items` are ids of drugs, classes, measures or causes.
 
@@ -64,9 +50,11 @@ class Withhold:
 class Rule:
     """One reviewed statement: at which level it holds, where it is said, what it withholds.
 
+    `levels` stand worst first.
+
     `slot` is the card for critical and warning; `section` the place in the differential for info,
     there only while `section_when` holds; `beside` the items under which its line stands; `opens`
-    the level that opens the gate.
+    the level that opens the gate; `demote` the drugs that then stand last in their class.
     """
 
     governance: Governance
@@ -79,6 +67,7 @@ class Rule:
     opens: str | None
     only_slots: tuple[str, ...] | None
     withhold: tuple[Withhold, ...]
+    demote: tuple[str, ...]
     examples: tuple[Example, ...]
 
     @property
@@ -122,42 +111,6 @@ class Cause:
     def id(self) -> str:
         """The cause's id, C4."""
         return self.governance.id
-
-
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """A non-drug measure; one that is advised against can never be offered."""
-
-    governance: Governance
-    advised_against: bool
-
-
-@dataclass(frozen=True, slots=True)
-class ProposedRequest:
-    """A ServiceRequest that may be proposed: `coding` is None when words alone say what for."""
-
-    id: str
-    when: Expression
-    coding: Coding | None
-
-
-@dataclass(frozen=True, slots=True)
-class SuggestionRule:
-    """Requests offered together with one click on the card of a slot, never on a critical one."""
-
-    governance: Governance
-    slot: str
-    when: Expression
-    requests: tuple[ProposedRequest, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class DrugClass:
-    """A named drug class and its named drugs in the order for review."""
-
-    governance: Governance
-    drugs: tuple[str, ...]
-    only_first_cause: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +179,7 @@ class Service:
     def prepare(self) -> None:
         """Compute what every call needs, so that the first call does not wait for it."""
         _ = (self.relevance, self.governed, self.silencing_rules, self.beside)
+        _ = self.override_reasons
 
     @cached_property
     def relevance(self) -> Relevance:
@@ -244,6 +198,18 @@ class Service:
             **{id_: drug_class.governance for id_, drug_class in self.classes.items()},
             **{each.governance.id: each.governance for each in self.suggestions},
             **self.drugs,
+        }
+
+    @cached_property
+    def override_reasons(self) -> Mapping[tuple[str, str, str], tuple[Coding, ...]]:
+        """The override reasons by language, slot and indicator."""
+        return {
+            (language, slot.id, indicator): tuple(
+                replace(each, display=words.plain("override-reasons", each.code)) for each in codes
+            )
+            for language, words in self.words.items()
+            for slot in self.slots
+            for indicator, codes in slot.override_reasons.items()
         }
 
     @cached_property
@@ -289,6 +255,12 @@ class Service:
         from cds_service.knowledge.answering import answer
 
         return answer(self, call)
+
+    def unavailable(self, call: Call) -> Answer:
+        """One card that warns that nothing could be checked, for those whom cards are for."""
+        from cds_service.knowledge.answering import answer_unavailable
+
+        return answer_unavailable(self, call)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import re
 from calendar import monthrange
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 
 from cds_service.knowledge.quantities import Interval
 
@@ -31,8 +32,10 @@ class Span:
 
     def days_before(self, now: datetime) -> float | Interval:
         """Calendar days from here to `now`, never below 0; an Interval when the date is partial."""
-        newest = max((now.date() - self.latest.date()).days, 0)
         oldest = max((now.date() - self.earliest.date()).days, 0)
+        if self.earliest is self.latest:
+            return float(oldest)
+        newest = max((now.date() - self.latest.date()).days, 0)
         return float(oldest) if newest == oldest else Interval(newest, oldest)
 
     def is_within(self, window: timedelta, now: datetime) -> bool:
@@ -44,8 +47,11 @@ class Span:
 
 def read(value: object) -> Span | None:
     """The span of a FHIR date, dateTime or instant (FHIR R4, 2.24.0.1); None when it is none."""
-    if not isinstance(value, str):
-        return None
+    return _read(value) if isinstance(value, str) else None
+
+
+@lru_cache(maxsize=4096)  # several facts ask for the same few dates
+def _read(value: str) -> Span | None:
     partial = _PARTIAL.match(value)
     try:
         if partial:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from cds_service.knowledge.content import DrugClass, Service
+from cds_service.knowledge.content import Service
 from cds_service.knowledge.evaluation import (
     ALL_DRUGS,
     ALL_MEASURES,
@@ -12,6 +12,7 @@ from cds_service.knowledge.evaluation import (
     CauseOutcome,
     Evaluation,
 )
+from cds_service.knowledge.offers import DrugClass
 from cds_service.knowledge.words import Voice
 
 
@@ -54,9 +55,9 @@ class _Differential:
     def _lines_of(self, section: str) -> list[str]:
         """A bullet for each rule that applies and has a line here, unless a card says it."""
         lines = []
-        for outcome in self._evaluation.outcomes.values():
+        for outcome in self._evaluation.applied:
             rule = outcome.rule
-            if rule.section != section or outcome.level is None:
+            if rule.section != section:
                 continue
             if rule.slot is not None and outcome.level != "info":
                 continue
@@ -136,6 +137,7 @@ class _Differential:
             self._keep_back(class_id, [self._voice.say(class_id, "not-first")])
             return
         drugs = [drug for drug in drug_class.drugs if not self._why(class_id, drug)]
+        drugs.sort(key=self._evaluation.demoted.__contains__)
         if not drugs:
             self._keep_back_class(drug_class)
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 from cds_service.knowledge.content import LEVELS, Cause, Reason, Rule, Service, Withhold
@@ -74,6 +75,16 @@ class Evaluation:
     only_slots: frozenset[str] | None = None
     critical_slots: frozenset[str] = frozenset()  # where a muted rule would be critical
 
+    @cached_property
+    def applied(self) -> tuple[RuleOutcome, ...]:
+        """The outcomes of the rules that apply, in the order of the rules."""
+        return _applied(self.outcomes)
+
+    @cached_property
+    def demoted(self) -> frozenset[str]:
+        """The drugs that stand behind the others of their class."""
+        return frozenset(drug for outcome in self.applied for drug in outcome.rule.demote)
+
     def why_withheld(self, *items: str) -> tuple[Because, ...]:
         """The reasons against any of the items, each once."""
         reasons = (reason for item in items for reason in self.withheld.get(item, ()))
@@ -121,7 +132,8 @@ def assess(
         for reading in readings[1:]:
             outcomes[rule.id] = _worse(outcomes[rule.id], judge(rule, reading))
     symptom = service.gate.symptom.evaluate(facts)
-    if symptom is not True and not any(map(opens, outcomes.values())):
+    applied = _applied(outcomes)
+    if symptom is not True and not any(map(opens, applied)):
         unchecked = service.gate.unchecked.evaluate(facts) is True
         return Evaluation(facts, GateState.UNCHECKED if unchecked else GateState.CLOSED)
     withheld = _withheld([outcomes[rule.id] for rule in judged], readings)
@@ -135,7 +147,7 @@ def assess(
         causes=listed,
         not_listed=not_listed,
         withheld=withheld,
-        only_slots=_only_slots(outcomes),
+        only_slots=_only_slots(applied),
     )
 
 
@@ -146,10 +158,7 @@ def judge(rule: Rule, facts: Mapping[str, Any], *, for_baseline: bool = False) -
     """
     read = None if for_baseline else facts
     unknown = False
-    for level in LEVELS:
-        condition = rule.levels.get(level)
-        if condition is None:
-            continue
+    for level, condition in rule.levels.items():
         holds = condition.evaluate(facts)
         if holds:
             return RuleOutcome(rule, read, level, unknown)
@@ -163,6 +172,10 @@ def _worse(one: RuleOutcome, other: RuleOutcome) -> RuleOutcome:
     if other.level is None:
         return one
     return min(one, other, key=lambda outcome: LEVELS.index(str(outcome.level)))
+
+
+def _applied(outcomes: Mapping[str, RuleOutcome]) -> tuple[RuleOutcome, ...]:
+    return tuple(outcome for outcome in outcomes.values() if outcome.level)
 
 
 def opens(outcome: RuleOutcome) -> bool:
@@ -191,11 +204,11 @@ def withholds(
     return any(withhold.when.evaluate(facts) is True for facts in readings)
 
 
-def _only_slots(outcomes: Mapping[str, RuleOutcome]) -> frozenset[str] | None:
+def _only_slots(applied: Iterable[RuleOutcome]) -> frozenset[str] | None:
     limits = [
         frozenset(outcome.rule.only_slots)
-        for outcome in outcomes.values()
-        if outcome.level and outcome.rule.only_slots is not None
+        for outcome in applied
+        if outcome.rule.only_slots is not None
     ]
     return frozenset.intersection(*limits) if limits else None
 
@@ -212,9 +225,12 @@ def weigh(
         because.extend(held)
     unmet = tuple(reason.because for reason in cause.requires if not _holds(reason, readings))
     excluded = tuple(
-        reason.because
-        for reason in cause.excludes
-        if any(reason.when.evaluate(facts) is True for facts in readings)
+        dict.fromkeys(
+            reason.because
+            for reason in cause.excludes
+            for facts in readings
+            if reason.when.evaluate(facts) is True
+        )
     )
     if cause.id in withheld or ALL_CAUSES in withheld:
         excluded = (*excluded, "withheld")
@@ -222,7 +238,10 @@ def weigh(
 
 
 def _holds(reason: Reason, readings: Sequence[Mapping[str, Any]]) -> bool:
-    return all(reason.when.evaluate(facts) is True for facts in readings)
+    for facts in readings:
+        if reason.when.evaluate(facts) is not True:
+            return False
+    return True
 
 
 def _rank(

@@ -173,16 +173,21 @@ class Facts(dict[str, Any]):
 
 
 _SAID_AS = {"stale": "reading", "conflicting": "reading", "unreadable": "unreadable"}
+_FROM_BEST = ("ok", "conflicting", "stale", "unreadable", "not-retrieved", "missing")
+_RANK = {state: rank for rank, state in enumerate(_FROM_BEST)}
 
 
 def read_group(definition: GroupDefinition, facts: Mapping[str, Any]) -> GroupFact:
     """Which facts of a group are in which state; of alternatives the best one counts."""
-    order = ("ok", "conflicting", "stale", "unreadable", "not-retrieved", "missing")
-    found: dict[str, list[FactName]] = {state: [] for state in order}
+    found: dict[str, list[FactName]] = {state: [] for state in _FROM_BEST}
     for alternatives in definition.facts:
-        states = {name: facts[name].state for name in alternatives}
-        best = min(states, key=lambda name: order.index(states[name]))
-        found[states[best]].append(FactName(best, _SAID_AS.get(states[best], "label")))
+        best, *others = alternatives
+        state = facts[best].state
+        for name in others:
+            if _RANK[facts[name].state] < _RANK[state]:
+                best, state = name, facts[name].state
+        if state != "ok":
+            found[state].append(FactName(best, _SAID_AS.get(state, "label")))
     return GroupFact(
         missing=tuple(found["missing"]),
         stale=tuple(found["stale"]),

@@ -91,6 +91,7 @@ class RuleSchema(GovernedSchema):
     opens = fields.String(load_default=None, validate=OneOf(("critical", "warning")))
     only_slots = texts(load_default=None)
     withhold = fields.List(fields.Nested(WithholdSchema), load_default=list)
+    demote = texts(load_default=list)
     examples = fields.List(fields.Nested(ExampleSchema), required=True)
 
 

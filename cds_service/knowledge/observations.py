@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import groupby
+from itertools import chain, groupby, takewhile
 
 from cds_service.knowledge import dates
 from cds_service.knowledge.artifacts import Resource
@@ -80,17 +80,18 @@ def read_observation(
 
     Of two different values at one time `highest` chooses; `other_value` is the one not chosen.
     """
-    readings = sorted(
-        _readings(definition, record), key=lambda reading: reading.span.earliest, reverse=True
-    )
-    if not readings:
+    readings = _newest_first(definition, record)
+    first = next(readings, None)
+    if first is None:
         complete = record.is_complete(definition.prefetch_key)
         return ObservationFact("missing" if complete else "not-retrieved")
-    groups = [list(group) for _, group in groupby(readings, lambda each: each.span.earliest)]
-    newest = [each for each in groups[0] if each.number is not None]
+    # Lazily: of a long history only what the fact tells is read.
+    groups = groupby(chain((first,), readings), lambda each: each.span.earliest)
+    newest = [each for each in next(groups)[1] if each.number is not None]
     if not newest:
-        return _unreadable(groups[0][0])
-    return _choose(newest, groups[1:], definition, record, highest)
+        return _unreadable(first)
+    older = (each for _, group in groups for each in group if each.number is not None)
+    return _choose(newest, older, definition, record, highest)
 
 
 def keys_of_observation(definition: ObservationDefinition) -> Iterable[Key]:
@@ -100,7 +101,7 @@ def keys_of_observation(definition: ObservationDefinition) -> Iterable[Key]:
 
 def _choose(
     newest: list[_Reading],
-    older: list[list[_Reading]],
+    older: Iterator[_Reading],
     definition: ObservationDefinition,
     record: PatientRecord,
     highest: bool,
@@ -111,9 +112,13 @@ def _choose(
     if not chosen.span.is_within(definition.within, record.now):
         state = "stale" if chosen.span.is_within(_STALE_FOR, record.now) else "missing"
     usable = state in ("ok", "conflicting")
-    earlier = [each for group in older for each in group if each.number is not None]
-    counted = [chosen, *earlier]
-    in_window = [each for each in counted if each.span.is_within(definition.within, record.now)]
+    previous = next(older, None)
+    in_window = list(
+        takewhile(
+            lambda each: each.span.is_within(definition.within, record.now),
+            chain((chosen,), (previous,) if previous else (), older),
+        )
+    )
     low, high = _reference_range(chosen, definition)
     return ObservationFact(
         state=state,
@@ -121,7 +126,7 @@ def _choose(
         date=written(chosen.span) if state != "missing" else None,
         age_days=chosen.span.days_before(record.now),
         last_value=chosen.number if state != "missing" else None,
-        previous=earlier[0].number if earlier else None,
+        previous=previous.number if previous else None,
         low=low,
         high=high,
         flag=_flag(chosen.statement),
@@ -141,7 +146,18 @@ def _unreadable(reading: _Reading) -> ObservationFact:
     )
 
 
-def _readings(definition: ObservationDefinition, record: PatientRecord) -> Iterable[_Reading]:
+def _newest_first(definition: ObservationDefinition, record: PatientRecord) -> Iterator[_Reading]:
+    dated = list(_dated(definition, record))
+    dated.sort(key=lambda each: each[0].earliest, reverse=True)
+    for span, statement in dated:
+        number = _number(definition, statement, record)
+        if definition.at_least is None or not _is_below(number, definition.at_least):
+            yield _Reading(number, span, statement)
+
+
+def _dated(
+    definition: ObservationDefinition, record: PatientRecord
+) -> Iterable[tuple[dates.Span, Statement]]:
     for statement in record.statements("Observation", definition.value_sets):
         if text_of(statement.resource.get("status")) not in _FINAL or _is_heading(
             statement.element
@@ -150,10 +166,7 @@ def _readings(definition: ObservationDefinition, record: PatientRecord) -> Itera
         span = _effective(statement.resource)
         if span is None or span.is_future(record.now):
             continue  # counted by the list of results (R08)
-        number = _number(definition, statement, record)
-        if definition.at_least is not None and _is_below(number, definition.at_least):
-            continue
-        yield _Reading(number, span, statement)
+        yield span, statement
 
 
 def _is_heading(element: Resource) -> bool:
@@ -165,12 +178,14 @@ def _is_heading(element: Resource) -> bool:
 def _number(
     definition: ObservationDefinition, statement: Statement, record: PatientRecord
 ) -> Number | None:
+    if definition.quantity is not None:
+        return definition.quantity.read(statement.element)
     if definition.days_ahead:
         date = dates.read(statement.element.get("valueDateTime"))
         return float((date.latest.date() - record.now.date()).days) if date else None
     if definition.answer is not None:
         return _answer(definition.answer, statement.element.get("valueCodeableConcept"))
-    return definition.quantity.read(statement.element) if definition.quantity else None
+    return None
 
 
 def _answer(expected: tuple[str, str], concept: object) -> float | None:

@@ -37,6 +37,9 @@ class Conversion:
         return float(f"{number * self.factor + self.offset:.7g}")
 
 
+_AS_IT_IS = Conversion(1.0)
+
+
 @dataclass(frozen=True, slots=True)
 class Quantity:
     """What an analyte may look like: our unit, the plausible range, the units that we convert."""
@@ -64,7 +67,7 @@ class Quantity:
 
     def read_bound(self, bound: object) -> float | None:
         """One end of an Observation's reference range in our unit, or None."""
-        if not isinstance(bound, Mapping):
+        if not isinstance(bound, dict):
             return None
         number = _plain(bound.get("value"))
         conversion = self._conversion(_unit(bound))
@@ -75,9 +78,9 @@ class Quantity:
 
     def _conversion(self, unit: str | None) -> Conversion | None:
         if unit is None:
-            return Conversion(1.0) if self.unitless else None
+            return _AS_IT_IS if self.unitless else None
         unit = self.spellings.get(unit, unit)
-        return Conversion(1.0) if unit == self.unit else self.conversions.get(unit)
+        return _AS_IT_IS if unit == self.unit else self.conversions.get(unit)
 
     def _is_plausible(self, number: Number) -> bool:
         lowest, highest = self.plausible
@@ -89,7 +92,7 @@ class Quantity:
 
 def _number_and_unit(element: Mapping[str, Any]) -> tuple[Number | None, str | None]:
     quantity = element.get("valueQuantity")
-    if isinstance(quantity, Mapping):
+    if isinstance(quantity, dict):
         number = _plain(quantity.get("value"))
         if number is None:
             return None, None

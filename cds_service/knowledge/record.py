@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import cast
 
 from cds_service.knowledge import dates
@@ -95,25 +96,28 @@ class PatientRecord:
 
     def is_complete(self, prefetch_key: str) -> bool:
         """Whether what is absent from this prefetch key may be called absent from the record."""
-        if any(self._set_aside[kind, "other_version"] for kind in _KINDS.get(prefetch_key, ())):
-            return False  # a list in another version of FHIR is a list that we could not read
-        return self.states.get(prefetch_key, Retrieval.MISSING) is Retrieval.COMPLETE
+        for kind in _KINDS.get(prefetch_key, ()):
+            if self._set_aside.get((kind, "other_version")):
+                return False  # a list in another version of FHIR is a list that we could not read
+        return self.states.get(prefetch_key) is Retrieval.COMPLETE
 
     def set_aside(self, kind: str) -> SetAside:
         """How many resources of a kind could not be used."""
+        count = self._set_aside.get
         return SetAside(
-            unreadable=self._set_aside[kind, "unreadable"],
-            other_version=self._set_aside[kind, "other_version"],
-            other_patient=self._set_aside[kind, "other_patient"],
+            unreadable=count((kind, "unreadable"), 0),
+            other_version=count((kind, "other_version"), 0),
+            other_patient=count((kind, "other_patient"), 0),
         )
 
     def count_future(self, kinds: Iterable[str]) -> int:
         """How many matched resources of these kinds are dated after now, and so are ignored."""
-        wanted = frozenset(kinds)
-        return sum(
-            resource.get("resourceType") in wanted and self._is_future(resource)
-            for resource in self.used_resources()
-        )
+        return sum(self._future[kind] for kind in kinds) if self._future else 0
+
+    @cached_property
+    def _future(self) -> Counter[str]:
+        kinds = (each["resourceType"] for each in self.used_resources() if self._is_future(each))
+        return Counter(kinds)
 
     def _is_future(self, resource: Resource) -> bool:
         written = resource.get("effectiveDateTime", resource.get("authoredOn"))
@@ -135,6 +139,7 @@ class PatientRecord:
             self._index[key] = [each for each in statements if id(each.resource) not in gone]
         if id(self.patient) in gone:
             self.patient = None
+        self.__dict__.pop("_future", None)
 
     def used_resources(self) -> Iterable[Resource]:
         """The patient, and every resource that some value set matched, once."""

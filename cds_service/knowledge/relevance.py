@@ -20,6 +20,7 @@ from cds_service.knowledge.evaluation import RuleOutcome, judge, withholds
 from cds_service.knowledge.expressions import Expression
 from cds_service.knowledge.facts import (
     Definition,
+    ExpressionDefinition,
     Facts,
     ListDefinition,
     PatientDefinition,
@@ -37,8 +38,8 @@ class Relevance:
     """What stays as it is on an empty record, and what each key of a record's index touches.
 
     `baseline` is every rule and `absent` every fact on an empty record; `rules` and `facts` are
-    those that a key touches; `evidence` names the facts read from the record behind each rule and
-    cause.
+    those that a key touches. `below` is what each fact rests on: itself, and what it is computed
+    from; `evidence` names the facts read from the record behind each rule and cause.
     """
 
     baseline: Mapping[str, RuleOutcome]
@@ -46,6 +47,7 @@ class Relevance:
     rules: Mapping[Key, frozenset[int]]
     facts: Mapping[Key, frozenset[str]]
     evidence: Mapping[str, tuple[str, ...]]
+    below: Mapping[str, frozenset[str]]
 
     def rules_to_judge(self, service: Service, record: PatientRecord) -> Sequence[Rule]:
         """The rules whose outcome may differ from the baseline, in their order.
@@ -95,6 +97,7 @@ def relevance_of(service: Service) -> Relevance:
         rules={key: frozenset(numbers) for key, numbers in rules.items()},
         facts={key: frozenset(names) for key, names in touched.items()},
         evidence=_evidence(service),
+        below={name: frozenset(_below(name, service.facts)) for name in service.facts},
     )
 
 
@@ -146,6 +149,14 @@ def _keys_of_rule(rule: Rule, definitions: Mapping[str, Definition]) -> Iterable
 def _conditions_of_rule(rule: Rule) -> list[Expression]:
     conditions = [*rule.levels.values(), *(each.when for each in rule.withhold), rule.section_when]
     return [condition for condition in conditions if condition is not None]
+
+
+def _below(name: str, definitions: Mapping[str, Definition]) -> Iterable[str]:
+    yield name
+    definition = definitions[name]
+    if isinstance(definition, ExpressionDefinition):
+        for each in definition.expression.facts:
+            yield from _below(each, definitions)
 
 
 def _keys_of_fact(name: str, definitions: Mapping[str, Definition]) -> Iterable[Key]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from uuid import uuid5
 
 from cds_service.knowledge.artifacts import Call, Card, Source
@@ -26,6 +25,17 @@ def render(service: Service, evaluation: Evaluation, call: Call) -> tuple[Card, 
     drafts.sort(key=lambda each: (LEVELS.index(each.indicator), order.index(each.slot.id)))
     kept = drafts[: service.most_cards]
     return tuple(each.card(service, evaluation, voice, call) for each in kept)
+
+
+def render_unavailable(service: Service, evaluation: Evaluation, call: Call) -> Card:
+    """The card that says that the data without which nothing can be checked did not come."""
+    voice = Voice(service.words[call.language], evaluation.facts)
+    text = voice.text("unavailable", "warning")
+    slot = next(slot for slot in service.slots if slot.id == DIFFERENTIAL)
+    draft = _Draft(
+        slot, "warning", voice.fill(text.summary, plain=True), voice.fill(text.detail), ()
+    )
+    return draft.card(service, evaluation, voice, call)
 
 
 class _Draft:
@@ -52,8 +62,10 @@ class _Draft:
             detail=detail,
             source=_source(service, self._rules),
             override_reasons=tuple(
-                replace(reason, display=voice.plain("override-reasons", reason.code))
-                for reason in self.slot.override_reasons.get(self.indicator, ())
+                reason
+                for reason in service.override_reasons.get(
+                    (call.language, self.slot.id, self.indicator), ()
+                )
                 if self._offers(reason.code)
             ),
             suggestions=tuple(
@@ -108,7 +120,7 @@ def _groups(slot: Slot, evaluation: Evaluation) -> list[list[RuleOutcome]]:
     """The outcomes of a slot, worst first, in one card, or two when two must be kept apart."""
     outcomes = [
         outcome
-        for outcome in evaluation.outcomes.values()
+        for outcome in evaluation.applied
         if outcome.rule.slot == slot.id and outcome.level in ("critical", "warning")
     ]
     outcomes.sort(key=lambda outcome: LEVELS.index(str(outcome.level)))

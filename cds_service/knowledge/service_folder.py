@@ -10,19 +10,15 @@ from typing import Any
 from cds_service.knowledge import words_loader
 from cds_service.knowledge.artifacts import Coding
 from cds_service.knowledge.content import (
+    LEVELS,
     Cause,
-    DrugClass,
     Example,
     Gate,
-    Governance,
-    Measure,
     Points,
-    ProposedRequest,
     Reason,
     Rule,
     Service,
     Slot,
-    SuggestionRule,
     Withhold,
 )
 from cds_service.knowledge.definitions import define_facts
@@ -42,6 +38,13 @@ from cds_service.knowledge.files import (
     SuggestionSchema,
 )
 from cds_service.knowledge.library import Library, Problems
+from cds_service.knowledge.offers import (
+    DrugClass,
+    Governance,
+    Measure,
+    ProposedRequest,
+    SuggestionRule,
+)
 from cds_service.knowledge.suppression_rows import suppression_rows
 from cds_service.knowledge.templates import fill_templates
 
@@ -162,7 +165,8 @@ class ServiceFolder:
             for entry in self._read(RuleSchema(), f"rules/{path.name}", [], many=True):
                 levels = {
                     level: condition
-                    for level, text in entry["levels"].items()
+                    for level in LEVELS
+                    if (text := entry["levels"].get(level))
                     if (condition := self._condition(path, f"{entry['id']}.levels.{level}", text))
                 }
                 yield Rule(
@@ -176,6 +180,7 @@ class ServiceFolder:
                     opens=entry["opens"],
                     only_slots=_optional_tuple(entry["only_slots"]),
                     withhold=tuple(self._withhold(path, entry)),
+                    demote=tuple(entry["demote"]),
                     examples=tuple(map(_example, entry["examples"])),
                 )
 
@@ -247,7 +252,7 @@ class ServiceFolder:
         return expression
 
 
-_NOT_KNOWN = Expression("", (), lambda facts: None, BOOLEAN)
+_NOT_KNOWN = Expression("", (), (), lambda facts: None, BOOLEAN)
 
 
 def _governance(entry: Mapping[str, Any]) -> Governance:

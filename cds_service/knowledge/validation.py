@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from hashlib import blake2b
+from secrets import token_bytes
 
+import orjson
 from fhir.resources.R4B import get_fhir_model_class
 from fhir_core.fhirabstractmodel import FHIRAbstractModel
 
@@ -23,6 +26,11 @@ _TYPES = (
     "Patient",
 )
 _MODELS: dict[str, type[FHIRAbstractModel]] = {}
+# A chart is opened more than once: what was found valid is known again by a digest under a key
+# that this process alone has, so that nothing of a record is kept.
+_KEY = token_bytes(32)
+_MOST_REMEMBERED = 30_000  # 3 MiB; then it begins anew
+_valid: set[bytes] = set()
 
 
 def load_models() -> None:
@@ -42,7 +50,12 @@ def _is_valid(resource: Resource) -> bool:
         return False
     read = {key: value for key, value in resource.items() if key not in _NOT_READ}
     try:
-        model.model_validate(read)
+        digest = blake2b(orjson.dumps(read), digest_size=16, key=_KEY).digest()
+        if digest not in _valid:
+            model.model_validate(read)
     except _REFUSALS:
         return False
+    if len(_valid) >= _MOST_REMEMBERED:
+        _valid.clear()
+    _valid.add(digest)
     return True

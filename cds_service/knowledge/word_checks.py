@@ -59,6 +59,7 @@ def _needed(service: Service) -> Iterable[tuple[Key, bool]]:
     for part in (*_LAYOUT, *service.sections):
         yield ("layout", part), False
     yield ("unchecked", "info"), True
+    yield ("unavailable", "warning"), True
     yield ("no-cause", "summary"), True
     for slot in service.slots:
         for reasons in slot.override_reasons.values():

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from cds_service.knowledge.quantities import Interval
@@ -41,11 +42,16 @@ class Placeholder:
 _Pieces = tuple["str | Placeholder", ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Text:
     """One text, line by line: literal pieces and placeholders in turn."""
 
     lines: tuple[_Pieces, ...]
+
+    @cached_property
+    def literal(self) -> str:
+        """All that is said whatever the facts are."""
+        return "".join(piece for piece in self.pieces if isinstance(piece, str))
 
     @property
     def pieces(self) -> _Pieces:
@@ -55,19 +61,19 @@ class Text:
             joined.extend((*(("\n",) if number else ()), *line))
         return tuple(joined)
 
-    @property
+    @cached_property
     def placeholders(self) -> tuple[Placeholder, ...]:
         """The facts that the text needs."""
         return tuple(
             piece for line in self.lines for piece in line if isinstance(piece, Placeholder)
         )
 
-    @property
+    @cached_property
     def summary(self) -> Text:
         """Its first paragraph: the summary of a card."""
         return Text(self.lines[: self._first_blank])
 
-    @property
+    @cached_property
     def detail(self) -> Text:
         """All but its first paragraph; empty when there is only one."""
         return Text(self.lines[self._first_blank + 1 :])
@@ -90,7 +96,7 @@ class Words:
 
     def plain(self, id_: str, part: str) -> str:
         """A text that has no placeholders."""
-        return "".join(piece for piece in self.texts[id_, part].pieces if isinstance(piece, str))
+        return self.texts[id_, part].literal
 
 
 def parse_text(source: str) -> Text:
@@ -173,7 +179,7 @@ class Voice:
     def fill(self, text: Text, *, plain: bool = False) -> str:
         """A text with the facts put in; a line all of whose facts are empty or 0 is left out."""
         if not text.placeholders:
-            return "".join(piece for piece in text.pieces if isinstance(piece, str))
+            return text.literal
         return "\n".join(self._fill_line(line, plain) for line in text.lines if self._says(line))
 
     def _says(self, line: _Pieces) -> bool:

@@ -18,6 +18,7 @@ MOST_RULES = 12
 MOST_DAYS_WITH_DOTS = 45
 _KEPT_CHILDREN = ("svg", "g", "path", "rect", "circle", "text")
 _OUTCOMES = ("accepted", "overridden", "ignored", "waiting")
+_NAMESPACE = b' xmlns="http://www.w3.org/2000/svg"'  # which HTML does not need
 _STYLE = Style(font_family="inherit", label_font_size=13, major_label_font_size=13)
 
 
@@ -151,14 +152,16 @@ def _options(width: int, *, height: int) -> dict[str, Any]:
 
 def _plot(name: str, title: str, told: str, legend: Sequence[str], draw: Any) -> Plot:
     wide, narrow = (
-        _svg(draw(width).render_tree(), f"{name}-{size}", title, told)
+        _svg(draw(width).render(), f"{name}-{size}", title, told)
         for width, size in ((WIDE, "wide"), (NARROW, "narrow"))
     )
     return Plot(name, title, legend, wide, narrow)
 
 
-def _svg(root: ElementTree.Element, name: str, title: str, told: str) -> Markup:
+def _svg(drawn: bytes, name: str, title: str, told: str) -> Markup:
     """The picture alone: named for those who do not see it, without style and scripts."""
+    # Read anew, because pygal builds it with lxml where that is installed. Safe: our own picture.
+    root = ElementTree.fromstring(drawn.replace(_NAMESPACE, b""))  # noqa: S314
     _strip(root)
     root.attrib |= {"id": name, "role": "img", "aria-labelledby": f"{name}-title {name}-desc"}
     for tag, text in (("desc", told), ("title", title)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -15,7 +15,7 @@ from cds_service.knowledge.rendering import render
 
 from .conversations import CALL
 
-_SCOPE = {"R04", "R08", "R11"}
+_SCOPE = {"R03", "R04", "R08", "R11"}
 _BENZODIAZEPINE = _SCOPE | {
     *("R49", "R51", "R52", "R53", "R54", "R55", "R56", "R57", "R58", "R59", "R60", "R61", "R62"),
     *("R95", "R96", "R97", "R99"),
@@ -30,12 +30,16 @@ MATRIX = {
     "fluvoxamine": _ANTIDEPRESSANT | {"R83", "R86", "R96"},
     "venlafaxine": _ANTIDEPRESSANT | {"R79", "R96"},
     "duloxetine": _ANTIDEPRESSANT | {"R79", "R80", "R81", "R85", "R96"},
-    # Its one cause, C5, asks for a known age and a sodium that explains nothing, so that R04 and
-    # R76 find nothing to remove.
-    "mirtazapine": _ANTIDEPRESSANT - {"R04", "R76"},
+    "mirtazapine": _ANTIDEPRESSANT,
 }
 # A drug taken for long is also a drug taken: R97 stands beside R61 by its nature.
 BY_NATURE = {"R61": {"R97"}}
+# Below 18 only a danger makes a card, so that the line on it can be read.
+_CARD_FOR = {"R03": {"phq9_item9": 1}}
+# Low sodium keeps the only cause of mirtazapine off the list (R32), and that card says this of it.
+_SAID_ELSEWHERE = {
+    ("mirtazapine", "R76"): "No SSRI, SNRI or mirtazapine is listed as a new option",
+}
 CELLS = [(drug, rule) for drug, rules in MATRIX.items() for rule in sorted(rules)]
 # Adults whose cause would show the drug, if nothing withholds it.
 _ANXIOUS_STATE = {"anxiety_condition": True, "anxiety_state": True, "gad7": 6, "fatigue": True}
@@ -63,6 +67,22 @@ def _class_of(service: Service, drug: str) -> str:
 def _reasons(service: Service, evaluation: Evaluation, drug: str) -> set[str]:
     items = ("drugs", _class_of(service, drug), drug)
     return {reason.rule for reason in evaluation.why_withheld(*items)}
+
+
+def _says_why(service: Service, detail: str, drug: str, rule: str) -> bool:
+    """Whether the card names the drug or its class as withheld, or says the rule's own line.
+
+    The line alone is left where the rule takes away the only cause that would name the drug.
+    """
+    words = service.words["en"]
+    kept_back = detail.partition("**Not listed, and why**")[2]
+    titles = {words.plain(each, "title") for each in (drug, _class_of(service, drug))}
+    if any(f"**{title}:**" in kept_back for title in titles):
+        return True
+    if not words.has(rule, "info"):
+        return False
+    own_line = words.plain(rule, "info").partition("** ")[0]
+    return own_line.startswith("**") and own_line in detail
 
 
 def _details(service: Service, evaluation: Evaluation) -> str:
@@ -94,17 +114,56 @@ def test_a_rule_alone_removes_a_drug_and_the_card_says_why(
 ) -> None:
     tried = []
     for example in _examples(service, rule):
-        evaluation = _assess(service, {**_BASE[drug], **example.facts})
+        evaluation = _assess(service, {**_BASE[drug], **_CARD_FOR.get(rule, {}), **example.facts})
         reasons = _reasons(service, evaluation, drug)
         tried.append((example.name, sorted(reasons)))
         if rule not in reasons or reasons - {rule} - BY_NATURE.get(rule, set()):
             continue
         detail = _details(service, evaluation)
-        kept_back = detail.partition("**Not listed, and why**")[2]
-        names = {
-            service.words["en"].plain(each, "title") for each in (drug, _class_of(service, drug))
-        }
-        # A critical finding, or one that takes the cause away, leaves nothing to name.
-        if any(f"**{name}:**" in kept_back for name in names):
+        title = service.words["en"].plain(drug, "title")
+        assert f"- {title}" not in detail.partition("**Not listed, and why**")[0]
+        if _SAID_ELSEWHERE.get((drug, rule), "\0") in detail or _says_why(
+            service, detail, drug, rule
+        ):
             return
     pytest.fail(f"no example of {rule} removes {drug} alone and says so; tried {tried}")
+
+
+@pytest.mark.parametrize("drug", ["lorazepam", "alprazolam", "estazolam"])
+def test_a_benzodiazepine_is_kept_back_where_another_cause_has_more_support(
+    drug: str, service: Service
+) -> None:
+    both = {**_BASE[drug], "gad7": 16, "gad": False, "panic": False}
+    evaluation = _assess(service, {**both, "hyperventilation": True})
+    causes = [outcome.cause.id for outcome in evaluation.causes]
+    assert "C3" in causes and causes[0] != "C3"
+    detail = _details(service, evaluation)
+    assert service.words["en"].plain("D1", "not-first") in detail
+    title = service.words["en"].plain(drug, "title")
+    assert f"- {title}" not in detail
+
+
+DEMOTIONS = [
+    ("R77", "venlafaxine", {"qtc": 501}),
+    ("R94", "venlafaxine", {"phq9_item9": 1}),
+    ("R94", "venlafaxine", {"overdose_history": True}),
+    ("R84", "fluvoxamine", {"fluvoxamine_load_partner": True}),
+]
+
+
+@pytest.mark.parametrize(("rule", "drug", "hazard"), DEMOTIONS)
+def test_a_demoted_drug_stands_last_in_its_class_and_its_note_beside_it(
+    rule: str, drug: str, hazard: dict[str, Any], service: Service
+) -> None:
+    before, after = (_details(service, _assess(service, {**_GAD, **more})) for more in ({}, hazard))
+    assert rule in after and rule not in before
+    in_order = service.classes[_class_of(service, drug)].drugs
+    others = [each for each in in_order if each != drug]
+    assert _order(service, before, in_order) == list(in_order)
+    assert _order(service, after, in_order) == [*others, drug]
+
+
+def _order(service: Service, detail: str, drugs: Sequence[str]) -> list[str]:
+    places = {drug: detail.find(f"- {service.words['en'].plain(drug, 'title')}") for drug in drugs}
+    assert -1 not in places.values(), places
+    return sorted(places, key=places.__getitem__)

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 from builders import (
+    NOW,
     TEMPLATES,
     TOY,
+    ToyKnowledge,
     ToyService,
     assert_outcome,
     cds_request,
@@ -19,7 +21,10 @@ from builders import (
 )
 from flask.testing import FlaskClient
 
+from cds_service import create_app
+from cds_service.knowledge import Knowledge
 from cds_service.knowledge.artifacts import Retrieval
+from cds_service.settings import Settings
 
 KEYS = sorted(TEMPLATES)
 SEARCHES = ["conditions", "laboratory"]
@@ -191,3 +196,40 @@ def test_pr_7_what_is_no_resource_is_a_failure(
     client: FlaskClient, toy: ToyService, value: Any
 ) -> None:
     assert state_of(client, toy, "conditions", value) is Retrieval.FAILED
+
+
+@pytest.mark.parametrize("language", ["en", "es", "zh-Hans"])
+def test_pr_4_a_site_may_have_a_warning_card_in_place_of_412(
+    language: str, cards: Knowledge
+) -> None:
+    client = create_app(Settings(unavailable="card"), cards, clock=lambda: NOW).test_client()
+    responses = [
+        client.post(
+            "/cds-services/anxiety-leg-weakness",
+            json=cds_request(prefetch=prefetch_),
+            headers={"Accept-Language": language},
+        )
+        for prefetch_ in (..., {"patient": patient()}, {"conditions": searchset()})
+    ]
+    for response in responses:
+        assert (response.status_code, response.headers["Content-Language"]) == (200, language)
+        (card,) = response.get_json()["cards"]
+        assert card["indicator"] == "warning" and "suggestions" not in card
+        assert card == responses[0].get_json()["cards"][0]
+    assert "could not be checked" in card["summary"] or language != "en"
+
+
+def test_pr_4_that_card_is_not_for_patients(cards: Knowledge) -> None:
+    client = create_app(Settings(unavailable="card"), cards, clock=lambda: NOW).test_client()
+    request = cds_request(prefetch=..., context={"userId": "Patient/ada", "patientId": "ada"})
+    response = client.post("/cds-services/anxiety-leg-weakness", json=request)
+    assert (response.status_code, response.get_json()) == (200, {"cards": []})
+
+
+def test_pr_4_with_the_data_there_the_setting_changes_nothing(knowledge: ToyKnowledge) -> None:
+    settings = Settings(unavailable="card")
+    answers = [
+        create_app(each, knowledge, clock=lambda: NOW).test_client().post(TOY, json=cds_request())
+        for each in (Settings(), settings)
+    ]
+    assert answers[0].get_json() == answers[1].get_json()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -20,7 +20,15 @@ from hypothesis import strategies as st
 
 from cds_service.errors import PreconditionFailed
 from cds_service.knowledge.artifacts import Retrieval, Retrieved
-from cds_service.prefetch import NESTED_BUNDLES, Fetch, complete
+from cds_service.prefetch import (
+    MEDICATIONS,
+    MOST_MEDICATIONS,
+    NESTED_BUNDLES,
+    Fetch,
+    Wanted,
+    complete,
+    next_page,
+)
 from cds_service.schemas import load_request
 
 JSON = st.recursive(
@@ -158,10 +166,12 @@ class FakeServer:
     def __init__(self, **answers: Any) -> None:
         self.answers = answers
         self.asked: list[str] = []
+        self.wanted: dict[str, Wanted] = {}
 
-    def __call__(self, keys: Sequence[str]) -> Mapping[str, Any]:
-        self.asked.extend(keys)
-        return {key: self.answers[key] for key in keys if key in self.answers}
+    def __call__(self, wanting: Mapping[str, Wanted]) -> Mapping[str, Any]:
+        self.asked.extend(wanting)
+        self.wanted.update(wanting)
+        return {key: self.answers[key] for key in wanting if key in self.answers}
 
 
 def test_what_is_missing_or_failed_is_fetched_and_nothing_else() -> None:
@@ -186,6 +196,93 @@ def test_with_everything_there_nothing_is_fetched() -> None:
     server = FakeServer()
     completed(prefetch(), service=ToyService(), fetch=server)
     assert server.asked == []
+
+
+NEXT = [{"relation": "self"}, {"relation": "next", "url": "https://fhir.example.org/r4?page=2"}]
+
+
+def test_the_pages_after_a_page_are_wanted_and_taken_with_it() -> None:
+    page = searchset(condition("one"), total=2, link=NEXT)
+    whole = searchset(condition("one"), condition("two"))
+    server = FakeServer(conditions=whole)
+    retrieved = completed(prefetch(conditions=page), fetch=server)
+    assert server.wanted == {"conditions": Wanted("Condition?patient={{context.patientId}}", page)}
+    assert retrieved.states["conditions"] is Retrieval.COMPLETE
+    assert [each["id"] for each in retrieved.resources] == ["ada", "one", "two"]
+
+
+def test_a_page_whose_followers_nobody_can_get_stays_a_page() -> None:
+    page = searchset(condition("one"), total=2, link=NEXT)
+    retrieved = completed(prefetch(conditions=page), fetch=FakeServer())
+    assert retrieved.states["conditions"] is Retrieval.INCOMPLETE
+    assert [each["id"] for each in retrieved.resources] == ["ada", "one"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        7,
+        patient(link=NEXT),
+        searchset(),
+        searchset(link=NEXT[:1]),
+        searchset(link=[{"relation": "next"}]),
+        searchset(link=[{"relation": "next", "url": 7}]),
+        searchset(link={"relation": "next", "url": "https://fhir.example.org"}),
+    ],
+)
+def test_what_has_no_next_page_has_none(value: Any) -> None:
+    assert next_page(value) is None
+
+
+def order(reference: Any, **members: Any) -> dict[str, Any]:
+    pointer = {"reference": reference}
+    return {"resourceType": "MedicationRequest", "medicationReference": pointer, **members}
+
+
+def test_medicines_that_a_list_only_points_at_are_wanted_by_their_ids() -> None:
+    orders = [
+        order("Medication/b"),
+        order("Medication/a"),
+        order("Medication/b/_history/2"),
+        order("https://fhir.example.org/r4/Medication/c"),
+        order("Medication/here"),
+        {"resourceType": "Medication", "id": "here"},
+    ]
+    server = FakeServer(**{MEDICATIONS: searchset({"resourceType": "Medication", "id": "a"})})
+    body = cds_request(prefetch=prefetch(laboratory=searchset(*orders)))
+    request = load_request(body | {"fhirServer": "https://fhir.example.org/r4/"})
+    retrieved = complete(ToyService(), request, server)
+    assert server.wanted == {MEDICATIONS: Wanted("Medication?_id=a,b,c&_count=100")}
+    assert {"resourceType": "Medication", "id": "a"} in retrieved.resources
+    assert MEDICATIONS not in retrieved.states
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        None,
+        7,
+        "#contained",
+        "urn:uuid:9368d37b-283f-44a0-93ea-547cebab93ed",
+        "Medication/a&patient=eve",
+        "Medication/a,b",
+        "Medication/" + "a" * 65,
+        "Substance/a",
+        "https://elsewhere.example.org/r4/Medication/a",
+    ],
+)
+def test_what_points_elsewhere_is_not_looked_up(reference: Any) -> None:
+    server = FakeServer()
+    completed(prefetch(laboratory=searchset(order(reference))), fetch=server)
+    assert server.asked == []
+
+
+def test_so_many_medicines_are_looked_up_and_no_more() -> None:
+    server = FakeServer()
+    orders = [order(f"Medication/{number}") for number in range(MOST_MEDICATIONS + 5)]
+    completed(prefetch(laboratory=searchset(*orders)), fetch=server)
+    assert server.wanted[MEDICATIONS].template.count(",") == MOST_MEDICATIONS - 1
 
 
 @given(JSON, JSON)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import FrozenInstanceError, fields
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,8 @@ def test_the_defaults_are_those_of_a_machine_at_home() -> None:
 
 
 def test_every_setting_is_read_from_its_variable(tmp_path: Path) -> None:
+    authorities = tmp_path / "authorities.pem"
+    authorities.touch()
     environ = {
         "CDS_CARDS_DIR": str(tmp_path),
         "CDS_HOST": "0.0.0.0",
@@ -40,6 +43,16 @@ def test_every_setting_is_read_from_its_variable(tmp_path: Path) -> None:
         "CDS_SHADOW_RULES": "R61",
         "CDS_OVERRIDE_THRESHOLD": "90",
         "CDS_RUNTIME_DIR": str(tmp_path),
+        "CDS_FHIR_SERVERS": "https://fhir.example.org/r4, http://localhost:8090/fhir/,https://[fd00::1]:8443",
+        "CDS_FHIR_NETWORKS": "10.20.0.0/16, fd00::/8",
+        "CDS_FHIR_AUTHORITIES": str(authorities),
+        "CDS_FHIR_MILLISECONDS": "2000",
+        "CDS_FHIR_CONNECTIONS": "8",
+        "CDS_FHIR_PAGES": "3",
+        "CDS_FHIR_BYTES": "4096",
+        "CDS_FHIR_RESOURCES": "100",
+        "CDS_UNAVAILABLE": "Card",
+        "CDS_DEVELOPMENT": "True",
         "PATH": "/usr/bin",
     }
     assert from_environment(environ) == Settings(
@@ -57,6 +70,20 @@ def test_every_setting_is_read_from_its_variable(tmp_path: Path) -> None:
         shadow_rules=("R61",),
         override_threshold=90,
         runtime_dir=tmp_path,
+        fhir_servers=(
+            "https://fhir.example.org/r4",
+            "http://localhost:8090/fhir/",
+            "https://[fd00::1]:8443",
+        ),
+        fhir_networks=(ip_network("10.20.0.0/16"), ip_network("fd00::/8")),
+        fhir_authorities=authorities,
+        fhir_milliseconds=2000,
+        fhir_connections=8,
+        fhir_pages=3,
+        fhir_bytes=4096,
+        fhir_resources=100,
+        unavailable="card",
+        development=True,
     )
 
 
@@ -89,6 +116,24 @@ def test_an_empty_variable_counts_as_not_set(setting: object) -> None:
         ("CDS_SHADOW_RULES", "R51,"),
         ("CDS_OVERRIDE_THRESHOLD", "0"),
         ("CDS_OVERRIDE_THRESHOLD", "101"),
+        ("CDS_LOG_LEVEL", "none"),
+        ("CDS_FHIR_SERVERS", "*"),
+        ("CDS_FHIR_SERVERS", "fhir.example.org"),
+        ("CDS_FHIR_SERVERS", "http://fhir.example.org/r4"),
+        ("CDS_FHIR_SERVERS", "https://fhir.example.org/r4?a=b"),
+        ("CDS_FHIR_SERVERS", "https://user:secret@fhir.example.org"),
+        ("CDS_FHIR_SERVERS", "https://fhir.example.org/a/../b"),
+        ("CDS_FHIR_SERVERS", "https://fhir.example.org,"),
+        ("CDS_FHIR_NETWORKS", "10.0.0.1/8"),
+        ("CDS_FHIR_NETWORKS", "intranet"),
+        ("CDS_FHIR_AUTHORITIES", "/no/such/file"),
+        ("CDS_FHIR_MILLISECONDS", "0"),
+        ("CDS_FHIR_CONNECTIONS", "many"),
+        ("CDS_FHIR_PAGES", "0"),
+        ("CDS_FHIR_BYTES", "-1"),
+        ("CDS_FHIR_RESOURCES", "1e9"),
+        ("CDS_UNAVAILABLE", "503"),
+        ("CDS_DEVELOPMENT", "yes"),
     ],
 )
 def test_a_wrong_value_stops_the_start_and_names_the_variable(variable: str, value: str) -> None:
@@ -107,6 +152,10 @@ def test_the_default_in_the_table_is_the_default() -> None:
     of_the_machine = ("CDS_CARDS_DIR", "CDS_RUNTIME_DIR")
     rows = {row.variable: row.default for row in SETTINGS if row.variable not in of_the_machine}
     assert from_environment(rows) == Settings()
+
+
+def test_what_has_no_default_may_be_written_so() -> None:
+    assert from_environment({"CDS_FHIR_SERVERS": "none", "CDS_FHIR_NETWORKS": "none"}) == Settings()
 
 
 def test_settings_do_not_change() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
+from fhir.resources.R4B import get_fhir_model_class
 from resources import (
     ANXIETY,
     MORPHINE,
@@ -18,7 +19,7 @@ from resources import (
     patient,
 )
 
-from cds_service.knowledge import answering
+from cds_service.knowledge import answering, validation
 from cds_service.knowledge.answering import decide
 from cds_service.knowledge.artifacts import Resource, Retrieval
 from cds_service.knowledge.content import Service
@@ -140,3 +141,60 @@ def test_a_fault_in_what_nobody_reads_sets_nothing_aside(
 ) -> None:
     (card,) = tiny.answer(call(*OPEN, observation(2.4, **members))).cards
     assert card.indicator == "critical"
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The type of each resource that the FHIR models looked at, beginning with nothing known."""
+    types: list[str] = []
+    model = get_fhir_model_class("Condition")
+    original = model.model_validate
+
+    def look(value: Resource) -> object:
+        types.append(value["resourceType"])
+        return original(value)
+
+    monkeypatch.setattr(model, "model_validate", look)
+    monkeypatch.setattr(validation, "_valid", set())
+    return types
+
+
+def test_what_was_found_valid_is_known_when_it_comes_again(asked: list[str]) -> None:
+    first, again = condition(ANXIETY, id="c1"), condition(ANXIETY, id="c1")
+    assert validation.invalid_resources([first]) == validation.invalid_resources([again]) == []
+    assert asked == ["Condition"]
+
+
+def test_what_changed_is_validated_anew_and_what_is_not_read_may_change(asked: list[str]) -> None:
+    for members in ({}, {"meta": {"versionId": "2"}}, {"recordedDate": "2026-11-01"}):
+        assert validation.invalid_resources([condition(ANXIETY, id="c1", **members)]) == []
+    assert asked == ["Condition"] * 2
+
+
+def test_what_is_invalid_stays_invalid(asked: list[str]) -> None:
+    bad = condition(ANXIETY, onsetDateTime="in spring")
+    assert [validation.invalid_resources([bad]) for _ in range(2)] == [[bad], [bad]]
+    assert asked == ["Condition"] * 2
+
+
+def test_only_so_many_are_remembered(asked: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(validation, "_MOST_REMEMBERED", 2)
+    for number in range(5):
+        validation.invalid_resources([condition(ANXIETY, id=f"c{number}")])
+        assert len(validation._valid) <= 2
+
+
+def test_without_the_required_data_one_warning_says_that_nothing_was_checked(
+    tiny: Service,
+) -> None:
+    answer = tiny.unavailable(call(states={"patient": Retrieval.MISSING}))
+    (card,) = answer.cards
+    assert card.summary == "Legs could not be checked: the data could not be had."
+    assert (card.indicator, card.rules, card.suggestions) == ("warning", (), ())
+    assert card.detail == "**Nothing was checked:** nothing arrived.\n\nKnowledge tiny-1"
+    assert (answer.applied, answer.unknown) == ((), ())
+    assert answer.missing == ("conditions", "patient")
+
+
+def test_what_came_in_vain_is_not_looked_at_for_that_warning(tiny: Service) -> None:
+    assert tiny.unavailable(call(*OPEN)) == tiny.unavailable(call())

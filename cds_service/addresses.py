@@ -1,0 +1,128 @@
+"""Which FHIR servers may be called, and which addresses of the network may be connected to."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+from urllib3.exceptions import LocationParseError
+from urllib3.util import parse_url
+
+Network = IPv4Network | IPv6Network
+Address = IPv4Address | IPv6Address
+
+_PORTS = {"http": 80, "https": 443}
+# What a base address has no use for, or some server may read as a slash or a dot where we do not.
+_AMBIGUOUS = re.compile(r"%2e|%2f|%5c|[?#@\\]|[^!-~]", re.IGNORECASE)
+_QUERY = re.compile(r"[!\"$-\[\]-~]*")  # visible ASCII, without a fragment or a backslash
+_NAT64 = IPv6Network("64:ff9b::/96")
+# Where clouds tell their machines secrets, beside the link-local ranges; and tunnels (Teredo,
+# NAT64 of one's own) whose far end cannot be told from the address.
+_NEVER = tuple(
+    map(
+        ip_network,
+        ("100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254")
+        + ("2001::/32", "64:ff9b:1::/48"),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """The base address of a FHIR server; `path` neither begins nor ends with a slash."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+
+    @classmethod
+    def read(cls, text: str) -> Base | None:
+        """The base address that a text is; None if it is none, or has a query or a login."""
+        if _AMBIGUOUS.search(text):
+            return None
+        # The parser of the HTTP client itself: both see the same host in any text.
+        try:
+            url = parse_url(text)
+        except LocationParseError:
+            return None
+        if url.scheme not in _PORTS or not url.host:
+            return None
+        port = _PORTS[url.scheme] if url.port is None else url.port
+        return cls(url.scheme, url.host.strip("[]"), port, (url.path or "").strip("/"))
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether it is written as this very machine; where a name leads is another question."""
+        return _is_loopback(self.host)
+
+    def holds(self, address: str) -> bool:
+        """Whether an address is of this server: same origin, at or below the base path."""
+        place, _, query = address.partition("?")
+        other = Base.read(place)
+        if other is None or not _QUERY.fullmatch(query):
+            return False
+        is_same_origin = replace(other, path=self.path) == self
+        return is_same_origin and (not self.path or f"{other.path}/".startswith(f"{self.path}/"))
+
+
+@dataclass(frozen=True, slots=True)
+class AllowList:
+    """The FHIR servers of the settings, and the private networks that they may stand in.
+
+    With `development`, servers on this very machine need no entry.
+    """
+
+    servers: tuple[str, ...] = ()
+    networks: tuple[Network, ...] = ()
+    development: bool = False
+
+    def find(self, fhir_server: str) -> Base | None:
+        """The base of a server that may be called: listed, and by https unless on loopback."""
+        base = Base.read(fhir_server)
+        if base is None or not (base.scheme == "https" or base.is_loopback):
+            return None
+        if self.development and base.is_loopback:
+            return base
+        listed = filter(None, map(Base.read, self.servers))
+        return base if any(each.holds(fhir_server) for each in listed) else None
+
+    def permits(self, host: str, address: str) -> bool:
+        """Whether a connection to `host` may go to this address, which its name led to.
+
+        A name that leads inwards is how a stranger reaches what only this machine can reach.
+        """
+        real = _real(ip_address(address))
+        if real.is_loopback:
+            return _is_loopback(host)
+        if _is_never_a_server(real):
+            return False
+        return real.is_global or any(real in network for network in self.networks)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _real(address: Address) -> Address:
+    """The address that is reached in the end: IPv6 has several ways to write one of IPv4."""
+    if isinstance(address, IPv4Address):
+        return address
+    if address in _NAT64:
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour or address
+
+
+def _is_never_a_server(address: Address) -> bool:
+    return (
+        address.is_link_local
+        or address.is_multicast
+        or address.is_unspecified
+        or address.is_reserved
+        or getattr(address, "is_site_local", False)
+        or any(address in network for network in _NEVER)
+    )

@@ -1,0 +1,256 @@
+"""One address of a FHIR server read to its end: pages, one retry, and what a call may take."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+from threading import Lock
+from time import sleep
+from typing import Any, cast
+from urllib.parse import urljoin
+
+import requests
+from urllib3 import Timeout
+from urllib3.exceptions import HTTPError, ReadTimeoutError
+
+from cds_service.addresses import Base
+from cds_service.errors import UnreadableBody
+from cds_service.json_text import read_json
+from cds_service.knowledge.artifacts import Resource
+from cds_service.prefetch import next_page
+from cds_service.transport import AddressBarred
+
+_CHUNK = 64 * 1024
+_JSON = re.compile(r"application/([a-z0-9.-]+\+)?json(\+fhir)?", re.IGNORECASE)
+_TRY_LATER = (429, 503)
+
+
+class Outcome(StrEnum):
+    """What came of fetching one prefetch key."""
+
+    FETCHED = "fetched"
+    IN_PART = "in-part"  # some pages; a limit or a fault kept the rest
+    LATE = "late"  # the time of the call was up
+    UNREACHABLE = "unreachable"  # no connection, or it was lost twice
+    REFUSED = "refused"  # a status other than 200
+    UNREADABLE = "unreadable"  # no FHIR JSON, not what was asked for, or more than is allowed
+    BARRED = "barred"  # not an address that the operator allows
+    SUSPENDED = "suspended"  # the server failed call after call and is left alone for a while
+
+
+class NotFetched(Exception):
+    """Why one answer of the FHIR server did not come or cannot be used."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome.value)
+        self.outcome = outcome
+
+
+class _Again(NotFetched):
+    """The same, but worth one more try after some seconds."""
+
+    def __init__(self, outcome: Outcome, after: float) -> None:
+        super().__init__(outcome)
+        self.after = after
+
+
+class Allowance:
+    """What one call may still take of time, bytes and resources; its downloads share it."""
+
+    def __init__(
+        self, *, deadline: float, size: int, resources: int, timer: Callable[[], float]
+    ) -> None:
+        self._deadline = deadline
+        self._bytes = size
+        self._resources = resources
+        self._timer = timer
+        self._lock = Lock()
+
+    @property
+    def seconds(self) -> float:
+        """How long the call may still wait; 0 when its time is up."""
+        return max(0.0, self._deadline - self._timer())
+
+    def seconds_left(self) -> float:
+        """The same, or NotFetched when there is none."""
+        seconds = self.seconds
+        if not seconds:
+            raise NotFetched(Outcome.LATE)
+        return seconds
+
+    def take_bytes(self, count: int) -> None:
+        """Raises NotFetched when the call has read too much."""
+        with self._lock:
+            self._bytes -= count
+            if self._bytes < 0:
+                raise NotFetched(Outcome.UNREADABLE)
+
+    def take_resources(self, count: int) -> int:
+        """How many of so many resources may be kept."""
+        with self._lock:
+            taken = min(count, self._resources)
+            self._resources -= taken
+            return taken
+
+
+class Download:
+    """One address of the server of `base`, read by `run` in a thread of its own.
+
+    `value` may be asked for at any time: it is a resource, or the Bundle of all pages so far,
+    which has a `next` link as long as it is not whole; None when nothing came.
+    """
+
+    def __init__(
+        self,
+        session: requests.Session,
+        base: Base,
+        address: str,
+        *,
+        headers: Mapping[str, str],
+        allowance: Allowance,
+        pages: int,
+        bundle: Resource | None = None,
+    ) -> None:
+        self._session = session
+        self._base = base
+        self._headers = headers
+        self._allowance = allowance
+        self._pages = pages
+        self._first = bundle
+        self._entries: list[Any] = list(_entries(bundle)) if bundle else []
+        self._next: str | None = address
+        self._fault: Outcome | None = Outcome.LATE
+        self.requests = 0
+        self.answered = False
+
+    @property
+    def value(self) -> Any:
+        if self._first is None or self._first.get("resourceType") != "Bundle":
+            return self._first
+        link = [{"relation": "next"}] if self._next else []
+        return self._first | {"entry": self._entries.copy(), "link": link}
+
+    @property
+    def outcome(self) -> Outcome:
+        """FETCHED when nothing lacks; the fault when nothing came; otherwise IN_PART."""
+        if self._next is None:
+            return Outcome.FETCHED
+        if self._first is None:
+            return self._fault or Outcome.IN_PART
+        return Outcome.IN_PART
+
+    def run(self) -> None:
+        """Read all pages, or as many as may be. Does not raise for what a server does."""
+        try:
+            while self._next and self._pages:
+                self._pages -= 1
+                self._read_page(self._next)
+            self._fault = None
+        except NotFetched as error:
+            self._fault = error.outcome
+
+    def _read_page(self, address: str) -> None:
+        page = self._get(address)
+        resource_type = page.get("resourceType")
+        is_more = resource_type == "Bundle" if self._first else isinstance(resource_type, str)
+        if resource_type == "OperationOutcome" or not is_more:
+            raise NotFetched(Outcome.UNREADABLE)
+        self._first = self._first or page
+        entries = _entries(page)
+        kept = self._allowance.take_resources(len(entries))
+        self._entries.extend(entries[:kept])
+        if kept < len(entries):
+            raise NotFetched(Outcome.IN_PART)
+        following = next_page(page)
+        self._next = resolve(address, following) if following is not None else None
+
+    def _get(self, address: str) -> Resource:
+        """The JSON object at an address; once more where the connection was lost or it was busy."""
+        try:
+            return self._try(address)
+        except _Again as error:
+            if error.after >= self._allowance.seconds:
+                raise NotFetched(error.outcome) from None
+            sleep(error.after)
+        return self._try(address)
+
+    def _try(self, address: str) -> Resource:
+        if not self._base.holds(address):
+            raise NotFetched(Outcome.BARRED)
+        seconds = self._allowance.seconds_left()
+        self.requests += 1
+        try:
+            with self._session.get(
+                address,
+                headers=self._headers,
+                timeout=cast(Any, Timeout(total=seconds)),
+                stream=True,
+                allow_redirects=False,
+            ) as response:
+                return self._read(response)
+        except (requests.Timeout, ReadTimeoutError):
+            raise NotFetched(Outcome.LATE) from None
+        except AddressBarred:
+            raise NotFetched(Outcome.BARRED) from None
+        except (requests.RequestException, HTTPError, OSError):
+            raise _Again(Outcome.UNREACHABLE, after=0) from None
+
+    def _read(self, response: requests.Response) -> Resource:
+        if response.status_code != 200:
+            self.answered |= response.status_code < 500
+            after = _retry_after(response) if response.status_code in _TRY_LATER else None
+            raise NotFetched(Outcome.REFUSED) if after is None else _Again(Outcome.REFUSED, after)
+        body = self._body(response) if _is_plain_json(response) else b""
+        self.answered = True
+        try:
+            value = read_json(body)
+        except UnreadableBody:
+            raise NotFetched(Outcome.UNREADABLE) from None
+        if not isinstance(value, dict):
+            raise NotFetched(Outcome.UNREADABLE)
+        return value
+
+    def _body(self, response: requests.Response) -> bytes:
+        chunks: list[bytes] = []
+        while chunk := response.raw.read1(_CHUNK, decode_content=False):
+            self._allowance.take_bytes(len(chunk))
+            self._allowance.seconds_left()
+            chunks.append(chunk)
+        return b"".join(chunks)
+
+
+def resolve(address: str, link: str) -> str:
+    """The absolute address of a link that stands at an address.
+
+    A link that is none at all is given back as it is; no server holds it.
+    """
+    try:
+        return urljoin(address, link)
+    except ValueError:
+        return link
+
+
+def _entries(bundle: Resource) -> list[Any]:
+    entries = bundle.get("entry")
+    return entries if isinstance(entries, list) else []
+
+
+def _is_plain_json(response: requests.Response) -> bool:
+    """Nothing was asked for but plain JSON. What is compressed may be far longer than it looks."""
+    content_type = response.headers.get("Content-Type", "").partition(";")[0].strip()
+    encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+    return bool(_JSON.fullmatch(content_type)) and encoding == "identity"
+
+
+def _retry_after(response: requests.Response) -> float | None:
+    """RFC 9110, 10.2.3, in seconds; a date counts from the server's own clock."""
+    text = response.headers.get("Retry-After", "").strip()
+    if re.fullmatch(r"[0-9]{1,6}", text):
+        return float(text)
+    try:
+        then = parsedate_to_datetime(text)
+        return max(0.0, (then - parsedate_to_datetime(response.headers["Date"])).total_seconds())
+    except (ValueError, TypeError, KeyError):
+        return None

@@ -1,0 +1,244 @@
+"""Fetches what prefetch did not bring, from the FHIR server of the call and in the call's time."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from time import perf_counter
+from typing import Any
+from urllib.parse import quote
+
+from cds_service import transport
+from cds_service.addresses import AllowList, Base
+from cds_service.circuit_breaker import CircuitBreaker
+from cds_service.download import Allowance, Download, Outcome, resolve
+from cds_service.hooks import HookContext
+from cds_service.knowledge.artifacts import Resource
+from cds_service.prefetch import Wanted, next_page
+from cds_service.schemas import CDSRequest
+from cds_service.settings import Settings
+
+# The rest of the time is for the cards.
+_SHARE_FOR_FETCHING = 0.8
+_TOKEN = re.compile(r"\{\{ *([^{}]*?) *\}\}")
+_SEPARATORS = re.compile(r"([\\,|$])")
+_BEARER = re.compile(r"[!-~]+")
+
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What fetching cost in one call, and what came of each key that was wanting."""
+
+    requests: int
+    milliseconds: float
+    outcomes: Mapping[str, Outcome]
+
+
+class FHIRClient:
+    """The FHIR servers that the operator allows, over one pool of connections and threads.
+
+    `timer` gives seconds that only ever grow; calls hand in when they started by it.
+    """
+
+    def __init__(self, settings: Settings, timer: Callable[[], float] = perf_counter) -> None:
+        self.settings = settings
+        self.timer = timer
+        self.allow_list = AllowList(
+            settings.fhir_servers, settings.fhir_networks, settings.development
+        )
+        self.session = transport.session(
+            self.allow_list.permits,
+            connections=settings.fhir_connections,
+            authorities=settings.fhir_authorities,
+        )
+        self.threads = ThreadPoolExecutor(settings.fhir_connections, thread_name_prefix="fhir")
+        self.circuit_breaker = CircuitBreaker(timer)
+
+    def fetch_for(
+        self, request: CDSRequest, context: HookContext, *, started: float
+    ) -> Fetching | None:
+        """What prefetch.complete fetches with; None if the call names no FHIR server."""
+        if request.fhir_server is None:
+            return None
+        return Fetching(self, request, context, started)
+
+    def close(self) -> None:
+        """End the threads and the connections."""
+        self.threads.shutdown(cancel_futures=True)
+        self.session.close()
+
+
+class Fetching:
+    """The fetching of one call (prefetch.Fetch). `fetched` tells afterwards what came of it."""
+
+    def __init__(
+        self,
+        client: FHIRClient,
+        request: CDSRequest,
+        context: HookContext,
+        started: float,
+    ) -> None:
+        self._client = client
+        self._server = str(request.fhir_server).rstrip("/")
+        self._headers = _headers(request)
+        self._tokens = _tokens(context)
+        settings = client.settings
+        self._allowance = Allowance(
+            deadline=started + settings.fhir_milliseconds / 1000 * _SHARE_FOR_FETCHING,
+            size=settings.fhir_bytes,
+            resources=settings.fhir_resources,
+            timer=client.timer,
+        )
+        self.fetched = Fetched(0, 0.0, {})
+
+    def __call__(self, wanting: Mapping[str, Wanted]) -> Mapping[str, Any]:
+        """What could be had of the keys; see prefetch.Fetch. Does not raise."""
+        begun = self._client.timer()
+        base = self._client.allow_list.find(self._server)
+        if base is None or self._headers is None:
+            return self._not_tried(wanting, Outcome.BARRED)
+        if not self._client.circuit_breaker.allows(base):
+            return self._not_tried(wanting, Outcome.SUSPENDED)
+        downloads = self._downloads(base, wanting)
+        self._run(set(downloads.values()))
+        values = {key: self._value(wanting[key], each) for key, each in downloads.items()}
+        self._report(base, wanting, downloads, values, begun)
+        return {key: value for key, value in values.items() if value is not None}
+
+    def _downloads(self, base: Base, wanting: Mapping[str, Wanted]) -> Mapping[str, Download]:
+        """The download of each key; the same one for keys whose templates say the same."""
+        made: dict[str, Download] = {}
+        by_key: dict[str, Download] = {}
+        for key, wanted in wanting.items():
+            address = self._address(wanted)
+            if address is None:
+                continue
+            if wanted.bundle is not None:  # it has pages of its own already
+                by_key[key] = self._download(base, address, wanted.bundle)
+                continue
+            if address not in made:
+                made[address] = self._download(base, address, None)
+            by_key[key] = made[address]
+        return by_key
+
+    def _download(self, base: Base, address: str, bundle: Resource | None) -> Download:
+        return Download(
+            self._client.session,
+            base,
+            address,
+            headers=self._headers or {},
+            allowance=self._allowance,
+            pages=self._client.settings.fhir_pages,
+            bundle=bundle,
+        )
+
+    def _address(self, wanted: Wanted) -> str | None:
+        """Where it is to be had; None if the template wants what the context has not."""
+        if wanted.bundle is not None:
+            return resolve(f"{self._server}/", next_page(wanted.bundle) or "")
+        filled = fill(wanted.template, self._tokens)
+        return None if filled is None else f"{self._server}/{filled}"
+
+    def _run(self, downloads: Iterable[Download]) -> None:
+        """Run all side by side, and wait no longer than the call may."""
+        futures = [self._client.threads.submit(download.run) for download in downloads]
+        done, late = wait(futures, timeout=self._allowance.seconds)
+        for future in late:
+            future.cancel()
+        for future in done:
+            future.result()  # a fault of ours is not hidden
+
+    def _value(self, wanted: Wanted, download: Download) -> Any:
+        """What came; None if a read brought another resource than the one asked for."""
+        value = download.value
+        if value is None or "?" in wanted.template:
+            return value
+        found = f"{value.get('resourceType')}/{value.get('id')}"
+        return value if found == fill(wanted.template, self._tokens, quoted=False) else None
+
+    def _report(
+        self,
+        base: Base,
+        wanting: Iterable[str],
+        downloads: Mapping[str, Download],
+        values: Mapping[str, Any],
+        begun: float,
+    ) -> None:
+        outcomes = {
+            key: downloads[key].outcome if key in downloads else Outcome.BARRED for key in wanting
+        }
+        for key, outcome in outcomes.items():
+            if outcome is Outcome.FETCHED and values[key] is None:
+                outcomes[key] = Outcome.UNREADABLE
+        different = set(downloads.values())
+        requests = sum(each.requests for each in different)
+        if requests:
+            answered = any(each.answered for each in different)
+            self._client.circuit_breaker.report(base, answered=answered)
+        milliseconds = (self._client.timer() - begun) * 1000
+        before = self.fetched
+        self.fetched = Fetched(
+            requests=before.requests + requests,
+            milliseconds=before.milliseconds + milliseconds,
+            outcomes={**before.outcomes, **outcomes},
+        )
+        self._log(outcomes, milliseconds)
+
+    def _not_tried(self, wanting: Iterable[str], outcome: Outcome) -> Mapping[str, Any]:
+        outcomes = dict.fromkeys(wanting, outcome)
+        self.fetched = replace(self.fetched, outcomes={**self.fetched.outcomes, **outcomes})
+        self._log(outcomes, 0.0)
+        return {}
+
+    def _log(self, outcomes: Mapping[str, Outcome], milliseconds: float) -> None:
+        """One line of keys and numbers; an address would say who the patient is."""
+        came = ",".join(f"{key}:{outcome}" for key, outcome in outcomes.items())
+        logger.info("fetch milliseconds=%.1f outcomes=%s", milliseconds, came)
+
+
+def fill(template: str, tokens: Mapping[str, str], *, quoted: bool = True) -> str | None:
+    """CDS Hooks "Prefetch tokens": the template as a relative address; None if a token lacks.
+
+    Whatever a token holds stays one segment of the path, or one value of the search (FHIR R4,
+    3.1.1.4, "Escaping Search Parameters").
+    """
+    path, mark, query = template.partition("?")
+    if any(name not in tokens for name in _TOKEN.findall(template)):
+        return None
+    if not quoted:
+        return _TOKEN.sub(lambda token: tokens[token[1]], template)
+    path = _TOKEN.sub(lambda token: quote(tokens[token[1]], safe="/"), path)
+    query = _TOKEN.sub(
+        lambda token: quote(_SEPARATORS.sub(r"\\\1", tokens[token[1]]), safe=""), query
+    )
+    return path + mark + query
+
+
+def _tokens(context: HookContext) -> Mapping[str, str]:
+    tokens = {
+        "context.patientId": context.patient_id,
+        "context.userId": context.user_id,
+        "context.encounterId": context.encounter_id,
+    }
+    return {name: value for name, value in tokens.items() if value}
+
+
+def _headers(request: CDSRequest) -> Mapping[str, str] | None:
+    """The headers of every request; None if the token cannot stand in one."""
+    headers = {
+        "Accept": "application/fhir+json",
+        # Nothing compressed: a short body that grows long would be read before it is measured.
+        "Accept-Encoding": "identity",
+    }
+    authorization = request.fhir_authorization
+    if authorization is None:
+        return headers
+    if not _BEARER.fullmatch(authorization.access_token):
+        return None
+    return headers | {"Authorization": f"Bearer {authorization.access_token}"}

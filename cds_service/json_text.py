@@ -1,0 +1,27 @@
+"""JSON from outside: one value in UTF-8 that nests no deeper than any FHIR resource does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from cds_service.errors import UnreadableBody
+
+LEVELS = 100  # of nesting; the deepest FHIR record that we know has fewer than twenty
+_ORJSON_LEVELS = 1024
+
+
+def read_json(text: bytes) -> Any:
+    """The value in a text; UnreadableBody if it is no JSON or nests too deeply."""
+    # orjson refuses what is deeper than its limit. Inside enough brackets, that limit is ours.
+    around = _ORJSON_LEVELS - LEVELS
+    try:
+        value = orjson.loads(b"[" * around + text + b"]" * around)
+    except orjson.JSONDecodeError:
+        raise UnreadableBody("The body is not JSON in UTF-8, or nests too deeply.") from None
+    for _ in range(around):
+        if len(value) != 1:  # brackets of the text closed one of ours
+            raise UnreadableBody("The body is not one JSON value.")
+        value = value[0]
+    return value

@@ -1,0 +1,146 @@
+"""What a setting may say: each reader takes the text of a variable, or raises ValueError with what
+was expected."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+
+Network = IPv4Network | IPv6Network
+
+# An origin as a browser sends it. Nothing that flask-cors would take for a regular expression.
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9._-]+(:\d{1,5})?")
+_FHIR_SERVER = re.compile(
+    r"(https://([A-Za-z0-9._-]+|\[[0-9a-fA-F:.]+\])|http://(localhost|127\.0\.0\.1|\[::1\]))"
+    r"(:\d{1,5})?(/(?!\.+(/|$))[A-Za-z0-9._~-]+)*/?"
+)
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+_RULE = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+_MODES = ("live", "shadow")
+_STORE_URL = re.compile(r"embedded|none|sqlite:///[^:].*|postgresql(\+psycopg)?://.+")
+_LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+
+def text(text: str) -> str:
+    """Any text."""
+    return text
+
+
+def folder(text: str) -> Path:
+    """A folder that is there."""
+    if not Path(text).is_dir():
+        raise ValueError("there is no such folder")
+    return Path(text)
+
+
+def whole_number(smallest: int, largest: int) -> Callable[[str], int]:
+    """A reader of whole numbers within these limits."""
+
+    def read(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,12}", text) or not smallest <= int(text) <= largest:
+            raise ValueError(f"expected a whole number from {smallest} to {largest}")
+        return int(text)
+
+    return read
+
+
+def yes_or_no(text: str) -> bool:
+    """True or false."""
+    if text.lower() not in ("true", "false"):
+        raise ValueError("expected true or false")
+    return text.lower() == "true"
+
+
+def origins(text: str) -> tuple[str, ...]:
+    """Origins as a browser sends them, or "*" alone."""
+    origins = tuple(origin.strip() for origin in text.split(","))
+    if origins != ("*",) and not all(_ORIGIN.fullmatch(origin) for origin in origins):
+        raise ValueError("expected * or origins such as https://ehr.example.org, with commas")
+    return origins
+
+
+def language(text: str) -> str:
+    """A language tag (BCP 47)."""
+    if not _LANGUAGE.fullmatch(text):
+        raise ValueError("expected a language tag such as en or zh-Hans")
+    return text
+
+
+def rules(text: str) -> tuple[str, ...]:
+    """Ids of rules, each once."""
+    rules = tuple(dict.fromkeys(rule.strip() for rule in text.split(",")))
+    if not all(_RULE.fullmatch(rule) for rule in rules):
+        raise ValueError("expected ids of rules such as R51, with commas")
+    return rules
+
+
+def mode(text: str) -> str:
+    """live or shadow."""
+    if text.lower() not in _MODES:
+        raise ValueError(f"expected {' or '.join(_MODES)}")
+    return text.lower()
+
+
+def path(text: str) -> Path:
+    """A path, whether or not it is there."""
+    return Path(text)
+
+
+def log_level(text: str) -> str:
+    """A level of logging."""
+    if text.upper() not in _LOG_LEVELS:
+        raise ValueError(f"expected one of {', '.join(_LOG_LEVELS)}")
+    return text.upper()
+
+
+def store_url(text: str) -> str:
+    """Where the store is."""
+    if not _STORE_URL.fullmatch(text):
+        raise ValueError(
+            "expected embedded, none, sqlite:///path or postgresql://user@host/database"
+        )
+    return text
+
+
+def hash_key(text: str) -> str:
+    """A key; "" for one that is to be generated."""
+    if text == "generated":
+        return ""
+    if len(text) < 32:
+        raise ValueError("expected at least 32 characters")
+    return text
+
+
+def file(text: str) -> Path:
+    """A file that is there."""
+    if not Path(text).is_file():
+        raise ValueError("there is no such file")
+    return Path(text)
+
+
+def fhir_servers(text: str) -> tuple[str, ...]:
+    """Base addresses of FHIR servers; http on this machine only."""
+    servers = tuple(server.strip() for server in text.split(","))
+    if not all(_FHIR_SERVER.fullmatch(server) for server in servers):
+        raise ValueError(
+            "expected addresses such as https://fhir.example.org/r4, with commas;"
+            " http is for localhost only"
+        )
+    return servers
+
+
+def networks(text: str) -> tuple[Network, ...]:
+    """IP networks."""
+    try:
+        return tuple(ip_network(network.strip()) for network in text.split(","))
+    except ValueError:
+        raise ValueError("expected networks such as 10.20.0.0/16, with commas") from None
+
+
+def unavailable(text: str) -> str:
+    """412 or card."""
+    if text.lower() not in ("412", "card"):
+        raise ValueError("expected 412 or card")
+    return text.lower()

@@ -1,0 +1,145 @@
+"""Connections: the address that was checked is the one that is used, and answers end in time."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import requests
+from integration.misbehaving_server import MisbehavingServer, misbehaving_server
+
+from cds_service import transport
+from cds_service.addresses import AllowList
+from cds_service.transport import AddressBarred
+
+NAME = "fhir.example.org"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[MisbehavingServer]:
+    with misbehaving_server() as running:
+        yield running
+
+
+@pytest.fixture
+def resolve(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+    """Let NAME lead to these addresses, one list for each time that it is looked up.
+
+    The resolver is the only thing that is replaced in these tests: a name of our own that leads
+    inwards cannot be had from a real one, least of all a different way the second time.
+    """
+    real = socket.getaddrinfo
+    asked: list[str] = []
+
+    def install(*answers: list[str]) -> list[str]:
+        remaining = list(answers)
+
+        def look_up(host: str, port: Any, *args: Any, **kwargs: Any) -> Any:
+            if host != NAME:
+                return real(host, port, *args, **kwargs)
+            asked.append(host)
+            found = remaining.pop(0)
+            return [entry for each in found for entry in real(each, port, *args, **kwargs)]
+
+        monkeypatch.setattr(socket, "getaddrinfo", look_up)
+        return asked
+
+    return install
+
+
+@pytest.fixture
+def session() -> Iterator[Callable[..., requests.Session]]:
+    made: list[requests.Session] = []
+
+    def make(permits: Callable[[str, str], bool]) -> requests.Session:
+        made.append(transport.session(permits, connections=4, authorities=None))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "10.0.0.1", "169.254.169.254", "0.0.0.0"])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_public_name_that_leads_inwards_is_not_connected_to(
+    scheme: str,
+    address: str,
+    server: MisbehavingServer,
+    resolve: Callable[..., list[str]],
+    session: Callable[..., requests.Session],
+) -> None:
+    resolve([address])
+    server.seen.clear()
+    with pytest.raises(AddressBarred):
+        session(AllowList().permits).get(f"{scheme}://{NAME}:{server.port}/well/x", timeout=2)
+    assert server.seen == []
+
+
+def test_a_name_is_looked_up_once_for_a_connection_and_the_checked_address_is_used(
+    server: MisbehavingServer,
+    resolve: Callable[..., list[str]],
+    session: Callable[..., requests.Session],
+) -> None:
+    asked = resolve(["127.0.0.1"], ["169.254.169.254"])
+    checked: list[str] = []
+    made = session(lambda host, address: not checked.append(address))
+    for _ in range(2):  # the second time over the same connection
+        response = made.get(f"http://{NAME}:{server.port}/well/Condition", timeout=2)
+        assert response.status_code == 200
+    assert (asked, checked) == ([NAME], ["127.0.0.1"])
+
+
+def test_of_several_addresses_only_permitted_ones_are_tried_until_one_answers(
+    server: MisbehavingServer,
+    resolve: Callable[..., list[str]],
+    session: Callable[..., requests.Session],
+) -> None:
+    resolve(["169.254.169.254", "127.0.0.2", "127.0.0.1"])  # nobody listens on the second
+    made = session(lambda host, address: address.startswith("127."))
+    response = made.get(f"http://{NAME}:{server.port}/well/Condition", timeout=2)
+    assert response.status_code == 200
+
+
+@pytest.mark.parametrize("name", ["no-such-name.invalid", f"{'a' * 70}.example.org"])
+def test_a_name_without_an_address_is_a_failed_connection(
+    name: str, session: Callable[..., requests.Session]
+) -> None:
+    with pytest.raises(requests.ConnectionError):
+        session(AllowList().permits).get(f"https://{name}/", timeout=2)
+
+
+@pytest.mark.parametrize("mood", ["slow-first-byte", "slow-head", "slow-body", "slow-chunks"])
+def test_the_timeout_holds_for_the_whole_answer(
+    mood: str, server: MisbehavingServer, session: Callable[..., requests.Session]
+) -> None:
+    made = session(lambda host, address: True)
+    started = time.perf_counter()
+    with pytest.raises((requests.Timeout, requests.ConnectionError)):
+        made.get(f"{server.base(mood)}/Condition", timeout=0.3)
+    assert 0.2 < time.perf_counter() - started < 0.6
+
+
+def test_nothing_is_taken_from_the_environment(
+    server: MisbehavingServer,
+    session: Callable[..., requests.Session],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    made = session(lambda host, address: True)
+    assert made.get(f"{server.base('well')}/Condition", timeout=2).status_code == 200
+
+
+def test_cookies_are_not_kept(
+    server: MisbehavingServer, session: Callable[..., requests.Session]
+) -> None:
+    made = session(lambda host, address: True)
+    for _ in range(2):
+        response = made.get(f"{server.base('cookie')}/Condition", timeout=2)
+        assert "Set-Cookie" in response.headers
+    assert list(made.cookies) == []
+    assert "cookie" not in server.seen[-1].headers
