@@ -19,7 +19,7 @@ from cds_service.addresses import Base
 from cds_service.errors import UnreadableBody
 from cds_service.json_text import read_json
 from cds_service.knowledge.artifacts import Resource
-from cds_service.prefetch import next_page
+from cds_service.prefetch import entries_of, next_page
 from cds_service.transport import AddressBarred
 
 _CHUNK = 64 * 1024
@@ -119,7 +119,8 @@ class Download:
         self._allowance = allowance
         self._pages = pages
         self._first = bundle
-        self._entries: list[Any] = list(_entries(bundle)) if bundle else []
+        self._entries: list[Any] = list(entries_of(bundle or {}) or ())
+        self._links: Any = None  # of the last page; what is odd about them is not ours to judge
         self._next: str | None = address
         self._fault: Outcome | None = Outcome.LATE
         self.requests = 0
@@ -129,8 +130,8 @@ class Download:
     def value(self) -> Any:
         if self._first is None or self._first.get("resourceType") != "Bundle":
             return self._first
-        link = [{"relation": "next"}] if self._next else []
-        return self._first | {"entry": self._entries.copy(), "link": link}
+        links = [{"relation": "next"}] if self._next else self._links
+        return self._first | {"entry": self._entries.copy(), "link": links}
 
     @property
     def outcome(self) -> Outcome:
@@ -157,13 +158,15 @@ class Download:
         is_more = resource_type == "Bundle" if self._first else isinstance(resource_type, str)
         if resource_type == "OperationOutcome" or not is_more:
             raise NotFetched(Outcome.UNREADABLE)
+        entries = entries_of(page)
+        if entries is None:
+            raise NotFetched(Outcome.UNREADABLE)
         self._first = self._first or page
-        entries = _entries(page)
         kept = self._allowance.take_resources(len(entries))
         self._entries.extend(entries[:kept])
         if kept < len(entries):
             raise NotFetched(Outcome.IN_PART)
-        following = next_page(page)
+        following, self._links = next_page(page), page.get("link")
         self._next = resolve(address, following) if following is not None else None
 
     def _get(self, address: str) -> Resource:
@@ -230,11 +233,6 @@ def resolve(address: str, link: str) -> str:
         return urljoin(address, link)
     except ValueError:
         return link
-
-
-def _entries(bundle: Resource) -> list[Any]:
-    entries = bundle.get("entry")
-    return entries if isinstance(entries, list) else []
 
 
 def _is_plain_json(response: requests.Response) -> bool:

@@ -27,7 +27,6 @@ _TOKEN = re.compile(r"\{\{ *([^{}]*?) *\}\}")
 _SEPARATORS = re.compile(r"([\\,|$])")
 _BEARER = re.compile(r"[!-~]+")
 
-
 logger = logging.getLogger(__name__)
 
 
@@ -106,7 +105,7 @@ class Fetching:
         if not self._client.circuit_breaker.allows(base):
             return self._not_tried(wanting, Outcome.SUSPENDED)
         downloads = self._downloads(base, wanting)
-        self._run(set(downloads.values()))
+        self._run(dict.fromkeys(downloads.values()))  # in the order of the service
         values = {key: self._value(wanting[key], each) for key, each in downloads.items()}
         self._report(base, wanting, downloads, values, begun)
         return {key: value for key, value in values.items() if value is not None}

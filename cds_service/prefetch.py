@@ -161,10 +161,8 @@ def _read_wrapped(wrapper: Resource, template: str | None) -> _Came:
 
 
 def _read_bundle(bundle: Resource, nested: int) -> _Came:
-    entries = bundle.get("entry")
+    entries = entries_of(bundle)
     if entries is None:
-        entries = []
-    if not isinstance(entries, list):
         return _UNREADABLE
     came = [_read_entry(entry, nested) for entry in entries]
     is_whole = (
@@ -202,9 +200,19 @@ def _has_next_page(bundle: Resource) -> bool:
     return any(link.get("relation") == "next" for link in _objects(bundle.get("link")))
 
 
+def entries_of(bundle: Resource) -> list[Any] | None:
+    """The entries of a Bundle; None if they cannot be read."""
+    entries = bundle.get("entry")
+    if entries is None:
+        return []
+    return entries if isinstance(entries, list) else None
+
+
 def next_page(value: Any) -> str | None:
-    """The address of the page that follows a Bundle; None if it is none or names none."""
+    """The address of the page after a Bundle; None if it cannot be read or names none."""
     if not isinstance(value, dict) or value.get("resourceType") != "Bundle":
+        return None
+    if entries_of(value) is None:
         return None
     links = (link for link in _objects(value.get("link")) if link.get("relation") == "next")
     return next((link["url"] for link in links if isinstance(link.get("url"), str)), None)

@@ -10,6 +10,7 @@ import gzip
 import json
 import socket
 import socketserver
+import ssl
 import struct
 import time
 from collections.abc import Callable, Iterator
@@ -45,6 +46,7 @@ class MisbehavingServer:
     port: int
     elsewhere: str = "http://127.0.0.1:9"
     seen: list[Seen] = field(default_factory=list)
+    body: Any = None  # what the mood `body` answers
 
     def base(self, mood: str) -> str:
         return f"http://127.0.0.1:{self.port}/{mood}"
@@ -53,6 +55,13 @@ class MisbehavingServer:
 class _Handler(socketserver.BaseRequestHandler):
     request: socket.socket
     server: _Server
+
+    def setup(self) -> None:
+        if self.server.tls:
+            self.request = self.server.tls.wrap_socket(self.request, server_side=True)
+
+    def finish(self) -> None:
+        self.request.close()
 
     def handle(self) -> None:
         while head := self._head():
@@ -95,15 +104,17 @@ class _Server(socketserver.ThreadingTCPServer):
     block_on_close = False
     request_queue_size = 64
     facade: MisbehavingServer
+    tls: ssl.SSLContext | None = None
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """The other side hanging up is what the tests are about."""
 
 
 @contextmanager
-def misbehaving_server() -> Iterator[MisbehavingServer]:
-    """One that listens while the context lasts."""
+def misbehaving_server(tls: ssl.SSLContext | None = None) -> Iterator[MisbehavingServer]:
+    """One that listens while the context lasts, by https if it is given certificates."""
     with _Server(("127.0.0.1", 0), _Handler) as server:
+        server.tls = tls
         server.facade = MisbehavingServer(server.server_address[1])
         thread = Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
@@ -244,6 +255,14 @@ def _once_busy(handler: _Handler, seen: Seen) -> Any:
     return _status(503, Retry_After="0")(handler, seen) if times == 1 else well(handler, seen)
 
 
+def _once_busy_by_date(handler: _Handler, seen: Seen) -> Any:
+    """The same, with a date, which counts from the server's own clock."""
+    times = sum(each.target == seen.target for each in handler.server.facade.seen)
+    now = "Sun, 22 Nov 2026 09:30:00 GMT"
+    busy = _status(503, Retry_After=now, Date=now)
+    return busy(handler, seen) if times == 1 else well(handler, seen)
+
+
 def _once_lost(handler: _Handler, seen: Seen) -> Any:
     """No answer the first time, one the second."""
     times = sum(each.target == seen.target for each in handler.server.facade.seen)
@@ -285,6 +304,7 @@ MOODS: dict[str, Mood] = {
     "wrong-type": _wrong_type,
     "half-json": _body(b'{"resourceType": "Patient", "id'),
     "truncated": _truncated,
+    "body": lambda handler, seen: handler.answer(handler.server.facade.body),
     "null": _body(None),
     "list": _body([patient()]),
     "number": _body(b"1" * 5000),
@@ -298,6 +318,7 @@ MOODS: dict[str, Mood] = {
     "cookie": _cookie,
     "wrong-patient": _wrong_patient,
     "once-busy": _once_busy,
+    "once-busy-by-date": _once_busy_by_date,
     "once-lost": _once_lost,
     "slow-observations": _well_but_slow_observations,
 }

@@ -20,7 +20,7 @@ from cds_service.knowledge.artifacts import Retrieval
 from cds_service.settings import Settings
 
 MILLISECONDS = 600
-SOUND = {"well", "cookie", "once-busy", "once-lost"}
+SOUND = {"well", "cookie", "once-busy", "once-busy-by-date", "once-lost"}
 # The patient comes, and of the rest only a part or nothing.
 IN_PART = {
     "endless-pages",

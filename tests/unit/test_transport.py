@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import time
 from collections.abc import Callable, Iterator
+from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+import trustme
 from integration.misbehaving_server import MisbehavingServer, misbehaving_server
 
 from cds_service import transport
@@ -121,6 +125,65 @@ def test_the_timeout_holds_for_the_whole_answer(
     with pytest.raises((requests.Timeout, requests.ConnectionError)):
         made.get(f"{server.base(mood)}/Condition", timeout=0.3)
     assert 0.2 < time.perf_counter() - started < 0.6
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="module")
+def tls_server(authority: trustme.CA) -> Iterator[MisbehavingServer]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    with misbehaving_server(context) as running:
+        yield running
+
+
+@pytest.fixture
+def trusting(authority: trustme.CA, tmp_path: Path) -> Iterator[requests.Session]:
+    """A session that trusts the authority of the server by https."""
+    authorities = tmp_path / "authorities.pem"
+    authority.cert_pem.write_to_path(str(authorities))
+    allow_list = AllowList(networks=(ip_network("127.0.0.0/8"),))
+    made = transport.session(allow_list.permits, connections=4, authorities=authorities)
+    yield made
+    made.close()
+
+
+def test_https_goes_to_the_checked_address_and_asks_for_the_name(
+    tls_server: MisbehavingServer, trusting: requests.Session
+) -> None:
+    tls_server.seen.clear()
+    for _ in range(2):
+        address = f"https://localhost:{tls_server.port}/well/Condition"
+        assert trusting.get(address, timeout=2).status_code == 200
+    assert len(tls_server.seen) == 2
+
+
+def test_a_certificate_of_another_name_or_authority_is_not_taken(
+    tls_server: MisbehavingServer,
+    trusting: requests.Session,
+    session: Callable[..., requests.Session],
+) -> None:
+    tls_server.seen.clear()
+    with pytest.raises(requests.exceptions.SSLError):
+        trusting.get(f"https://127.0.0.1:{tls_server.port}/well/Condition", timeout=2)
+    with pytest.raises(requests.exceptions.SSLError):
+        session(lambda host, address: True).get(
+            f"https://localhost:{tls_server.port}/well/Condition", timeout=2
+        )
+    assert tls_server.seen == []
+
+
+@pytest.mark.parametrize("mood", ["slow-first-byte", "slow-head", "slow-body"])
+def test_the_timeout_holds_for_the_whole_answer_by_https_too(
+    mood: str, tls_server: MisbehavingServer, trusting: requests.Session
+) -> None:
+    started = time.perf_counter()
+    with pytest.raises((requests.Timeout, requests.ConnectionError)):
+        trusting.get(f"https://localhost:{tls_server.port}/{mood}/Condition", timeout=0.3)
+    assert 0.2 < time.perf_counter() - started < 0.7
 
 
 def test_nothing_is_taken_from_the_environment(
