@@ -7,15 +7,17 @@ WORKDIR /source
 COPY setup.cfg pyproject.toml README.md LICENSE NOTICE ./
 COPY cards cards
 COPY cds_service cds_service
-RUN pip wheel --wheel-dir /wheels . \
+RUN pip wheel --wheel-dir /wheels ".[postgres]" \
     && python -m venv --without-pip /service \
-    && pip --python /service/bin/python install --no-index --find-links /wheels anxiety-cds-service
+    && pip --python /service/bin/python install --no-index --find-links /wheels "anxiety-cds-service[postgres]"
 
 # Second stage: that folder and Python, nothing that builds.
 FROM python:3.12-slim
 COPY --from=build /service /service
-# From outside the container only this address can be reached.
-ENV PATH=/service/bin:$PATH PYTHONUNBUFFERED=1 CDS_HOST=0.0.0.0
+RUN install -d -o 10001 -g 10001 -m 700 /data
+# From outside the container only this address can be reached. What is kept, is kept in /data.
+ENV PATH=/service/bin:$PATH PYTHONUNBUFFERED=1 CDS_HOST=0.0.0.0 XDG_DATA_HOME=/data
+VOLUME /data
 USER 10001:10001
 WORKDIR /tmp
 EXPOSE 8000

@@ -48,13 +48,11 @@ def trace(card: Card, service: Service, evaluation: Evaluation) -> Card:
 def near_misses(service: Service, evaluation: Evaluation) -> Mapping[str, tuple[str, ...]]:
     """The rules that came out unknown, each with the facts that lacked."""
     facts, evidence = evaluation.facts, service.relevance.evidence
+    open_ = [id_ for id_, each in evaluation.outcomes.items() if each.unknown and not each.level]
     # What nobody has read left nothing open.
-    lacking = {name for name, fact in facts.items() if state_of(fact) in LACKING}
-    return {
-        id_: tuple(name for name in evidence[id_] if name in lacking)
-        for id_, outcome in evaluation.outcomes.items()
-        if outcome.unknown and outcome.level is None
-    }
+    named = {name for id_ in open_ for name in evidence[id_] if name in facts}
+    lacking = {name for name in named if state_of(facts[name]) in LACKING}
+    return {id_: tuple(name for name in evidence[id_] if name in lacking) for id_ in open_}
 
 
 def state_of(fact: Any) -> str:

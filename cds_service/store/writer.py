@@ -23,6 +23,7 @@ Row = CallRow | CardRow
 
 MOST_WAITING = 10_000
 _BATCH = 500
+_GATHER = 0.05  # seconds for others to come along: a transaction costs as much for one as for ten
 _PAUSE = 1.0  # seconds until a database that did not answer is asked again
 _LAST_WORDS = 5.0  # seconds that a stopping process gives to what still waits
 
@@ -104,6 +105,8 @@ class Writer:
 
     def _batch(self) -> tuple[list[Row | None], bool]:
         batch = [self._queue.get()]
+        if batch[0] is not None:
+            self._stopping.wait(_GATHER)
         while len(batch) < _BATCH and batch[-1] is not None:
             try:
                 batch.append(self._queue.get_nowait())
