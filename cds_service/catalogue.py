@@ -44,11 +44,13 @@ class ServiceEntry:
 class Catalogue:
     """The services of a version of the content.
 
-    `titles` are those of rules and causes by id, `reasons` the codes that cards offer.
+    `hooks` are those that the services answer, `titles` those of rules and causes by id, `reasons`
+    the codes that cards offer.
     """
 
     version: str
     services: Sequence[ServiceEntry]
+    hooks: frozenset[str]
     titles: Mapping[str, str]
     reasons: frozenset[str]
 
@@ -59,6 +61,7 @@ def catalogue_of(knowledge: Knowledge, settings: Settings) -> Catalogue:
     return Catalogue(
         version=knowledge.version,
         services=[_service(service, settings) for service in services],
+        hooks=frozenset(service.hook for service in services),
         titles={id_: each.title for service in services for id_, each in service.governed.items()},
         reasons=frozenset(
             reason.code

@@ -140,7 +140,7 @@ def report(
     with store.reading() as connection:
         counts = figures.rule_counts(connection, period)
         reasons = figures.reason_counts(connection, period)
-        calls = figures.days_of_calls(connection, period)
+        calls = figures.days_of_calls(connection, period, catalogue.hooks)
         cards = figures.days_of_cards(connection, period)
         wrong = {
             code: figures.complaints(connection, period, [code], MOST_COMPLAINTS)

@@ -46,12 +46,19 @@ class Seeds:
         self._put(row)
         return uuid
 
-    def call(self, *, at: datetime | None = None, cards: int = 1, status: int = 200) -> None:
+    def call(
+        self,
+        *,
+        at: datetime | None = None,
+        cards: int = 1,
+        status: int = 200,
+        hook: str = "patient-view",
+    ) -> None:
         """An answered call that sent so many cards."""
         row = CallRow(
             at=at or self._at,
             service="anxiety-leg-weakness",
-            hook="patient-view",
+            hook=hook,
             hook_instance_hash=f"instance {next(self._numbers)}",
             knowledge_version="2026.11.1",
             status=status,

@@ -122,12 +122,12 @@ def reason_counts(connection: Connection, period: Period) -> list[ReasonCount]:
     return [ReasonCount(*row) for row in connection.execute(query)]
 
 
-def days_of_calls(connection: Connection, period: Period) -> list[DayOfCalls]:
-    """The answered calls by day."""
+def days_of_calls(connection: Connection, period: Period, hooks: Iterable[str]) -> list[DayOfCalls]:
+    """The answered calls of these hooks by day; the audit holds discovery and feedback too."""
     silent = func.sum(case((call.c.cards == 0, 1), else_=0))
     query = (
         select(_day(connection, call.c.at), func.count(), silent)
-        .where(_is_in(call.c.at, period), call.c.status == 200)
+        .where(_is_in(call.c.at, period), call.c.status == 200, call.c.hook.in_(list(hooks)))
         .group_by("day")
     )
     return [DayOfCalls(*row) for row in connection.execute(query)]

@@ -17,7 +17,13 @@ from cds_service.settings import Settings
 from cds_service.store import Store, open_store
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
-CATALOGUE = Catalogue("2026.11.1", (), {"R51": "Two sedatives"}, frozenset({"data-wrong"}))
+CATALOGUE = Catalogue(
+    version="2026.11.1",
+    services=(),
+    hooks=frozenset({"patient-view"}),
+    titles={"R51": "Two sedatives"},
+    reasons=frozenset({"data-wrong"}),
+)
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ def test_an_empty_store_gives_empty_figures(store: Store) -> None:
         found: Iterable[Any] = (
             figures.rule_counts(connection, PERIOD),
             figures.reason_counts(connection, PERIOD),
-            figures.days_of_calls(connection, PERIOD),
+            figures.days_of_calls(connection, PERIOD, ["patient-view"]),
             figures.days_of_cards(connection, PERIOD),
             figures.complaints(connection, PERIOD, ["rule-wrong"], 10),
         )
@@ -100,8 +100,12 @@ def test_days_are_those_of_utc(store: Store, seeds: Seeds) -> None:
         seeds.card("R51", at=datetime.fromisoformat(at))
     seeds.call(at=NOW - DAY, cards=0)
     seeds.call(at=NOW - DAY, status=412)
+    seeds.call(at=NOW - DAY, hook="discovery", cards=0)
+    seeds.call(at=NOW - DAY, hook="feedback", cards=0)
     with store.reading() as connection:
-        calls = {each.day: each for each in figures.days_of_calls(connection, PERIOD)}
+        calls = {
+            each.day: each for each in figures.days_of_calls(connection, PERIOD, ["patient-view"])
+        }
         cards = figures.days_of_cards(connection, PERIOD)
     assert (calls["2026-11-20"].calls, calls["2026-11-20"].silent) == (2, 0)
     assert (calls["2026-11-21"].calls, calls["2026-11-21"].silent) == (1, 1)
