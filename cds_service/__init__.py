@@ -16,7 +16,7 @@ from cds_service import logs
 from cds_service.api import cds_hooks
 from cds_service.audit import Audit
 from cds_service.auth import Clients, clients_of
-from cds_service.collaborators import EXTENSION, Check, Collaborators, Knowledge, notes
+from cds_service.collaborators import EXTENSION, Check, Collaborators, notes
 from cds_service.errors import StartError
 from cds_service.fhir_client import FHIRClient
 from cds_service.knowledge import load
@@ -25,10 +25,14 @@ from cds_service.memory import Memory
 from cds_service.metrics import Metrics
 from cds_service.operations import operations
 from cds_service.pseudonyms import pseudonyms_of
+from cds_service.reloading import CurrentKnowledge, Stamp, StampWatch
+from cds_service.schemas import Knowledge
 from cds_service.settings import Settings, from_environment, metrics_are_shared
 from cds_service.store import Store, Writer, open_store
+from cds_service.switches import switched
 from cds_service.tracing import no_span, tracing_to
 from cds_service.used_tokens import UsedTokens, used_tokens_of
+from cds_service.web import web
 
 try:
     __version__ = version("anxiety-cds-service")
@@ -48,11 +52,15 @@ def create_app(
     Raises SettingsError or KnowledgeError: with a wrong setting or unsound content nothing starts.
     """
     settings = settings or from_environment()
-    knowledge = knowledge or load(settings.cards_dir)
     clock = clock or now
     logs.configure(settings.log_level, clock, for_people=settings.development)
     if not settings.issuers:
         _log.warning("nobody is asked who is calling, since CDS_ISSUERS is not set")
+    current = CurrentKnowledge(
+        switched(knowledge or load(settings.cards_dir), settings),
+        lambda: switched(load(settings.cards_dir), settings),
+        clock,
+    )
 
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
@@ -67,19 +75,20 @@ def create_app(
     tracing = tracing_to(settings.traces_url)
     app.extensions[EXTENSION] = Collaborators(
         settings=settings,
-        knowledge=knowledge,
+        knowledge=current,
         clock=clock,
-        memory=Memory(store, writer, pseudonyms, settings.trace_values),
+        memory=Memory(store, writer, pseudonyms, settings.trace_values, settings.mode),
         fhir_client=FHIRClient(settings),
         clients=clients,
         limit=limit_calls(app, settings, _caller),
         metrics=metrics,
         span=tracing.span if tracing else no_span,
         checks=tuple(_checks(store, clients, used_tokens, clock)),
-        observers=(metrics.count, Audit(writer, pseudonyms).keep, logs.log_call),
+        observers=(metrics.count, Audit(writer, pseudonyms, settings.mode).keep, logs.log_call),
     )
     app.register_blueprint(cds_hooks)
     app.register_blueprint(operations)
+    app.register_blueprint(web)
     if tracing:
         app.wsgi_app = tracing.around(app.wsgi_app)  # type: ignore[method-assign, assignment]
     _allow_browsers(app, settings)
@@ -92,9 +101,13 @@ def create_app(
 def application() -> Flask:
     """The WSGI application of a worker; one that cannot start says why and nothing else."""
     try:
-        return create_app()
+        settings = from_environment()
+        watch = StampWatch(Stamp(settings.runtime_dir, settings.cards_dir))
+        app = create_app(settings)
     except StartError as error:
         sys.exit(str(error))
+    watch.start(app.extensions[EXTENSION].knowledge)
+    return app
 
 
 def now() -> datetime:

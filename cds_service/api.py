@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -11,7 +12,7 @@ from structlog.contextvars import bind_contextvars, clear_contextvars
 from werkzeug.exceptions import HTTPException
 
 from cds_service.call_notes import CallNotes, request_id
-from cds_service.collaborators import here, json_response, notes
+from cds_service.collaborators import current_knowledge, here, json_response, notes
 from cds_service.errors import (
     CDSError,
     InvalidRequest,
@@ -50,7 +51,7 @@ def begin() -> None:
         endpoint=(request.endpoint or "").rpartition(".")[2],
         request_id=request_id(request.headers.get("X-Request-Id")),
         at=here().clock(),
-        knowledge=here().knowledge.version,
+        knowledge=current_knowledge().version,
         span=here().span,
     )
     clear_contextvars()
@@ -85,7 +86,7 @@ def _client() -> str | None:
 @cds_hooks.get("/cds-services")
 def discover() -> Response:
     """CDS Hooks "Discovery": every service of the knowledge."""
-    return json_response(dump_discovery(here().knowledge.services.values()))
+    return json_response(dump_discovery(current_knowledge().services.values()))
 
 
 # A client that was given the discovery address with a final slash calls with two slashes.
@@ -112,16 +113,13 @@ def call_service(service_id: str) -> Response:
     with notes().stage("evaluate"):
         answer = service.answer(call) if retrieved else service.unavailable(call)
     with notes().stage("suppress"):
-        # The card that nothing was checked is no advice that could be set aside.
-        away = (
-            here().memory.suppress(service, here().knowledge.version, call, answer)
-            if retrieved
-            else {}
-        )
-    shown = [card for card in answer.cards if card.uuid not in away]
+        version = current_knowledge().version
+        away = here().memory.suppress(service, version, call, answer) if retrieved else {}
+    kept = [card for card in answer.cards if card.uuid not in away]
+    sent = _permitted(kept, here().settings)
     with notes().stage("dump"):
-        body = dump_response([_permitted(card, here().settings) for card in shown])
-    notes().note_answer(answer, away)
+        body = dump_response(sent)
+    notes().note_answer(answer, away, sent=len(sent))
     return _in_language(json_response(body), language)
 
 
@@ -155,7 +153,7 @@ def trace(uuid: UUID) -> Response:
 
 @cds_hooks.after_request
 def name_the_knowledge(response: Response) -> Response:
-    response.headers["Knowledge-Version"] = here().knowledge.version
+    response.headers["Knowledge-Version"] = current_knowledge().version
     return response
 
 
@@ -199,7 +197,7 @@ def fail(error: Exception) -> Response:
 
 
 def _service(service_id: str, *, hook: str | None = None) -> Service:
-    service = here().knowledge.services.get(service_id)
+    service = current_knowledge().services.get(service_id)
     if service is None:
         raise UnknownService("No CDS Service has this id; see GET /cds-services.")
     notes().service = service.id
@@ -233,8 +231,13 @@ def _retrieved(service: Service, cds_request: CDSRequest, context: HookContext) 
             notes().fetches = dict(fetch.fetched.outcomes)
 
 
-def _permitted(card: Card, settings: Settings) -> Card:
-    return card if settings.suggestions else replace(card, suggestions=())
+def _permitted(cards: Sequence[Card], settings: Settings) -> Sequence[Card]:
+    """What the operator lets out of the cards."""
+    if settings.mode == "shadow":
+        return ()
+    if settings.suggestions:
+        return cards
+    return [replace(card, suggestions=()) for card in cards]
 
 
 def _language(service: Service, settings: Settings) -> str:

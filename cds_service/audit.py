@@ -26,9 +26,10 @@ _NOBODY_ASKED = "not asked"
 class Audit:
     """Hands one row a call to the writer: ids of rules, names of facts, numbers; no value."""
 
-    def __init__(self, writer: Writer, pseudonyms: Pseudonyms) -> None:
+    def __init__(self, writer: Writer, pseudonyms: Pseudonyms, mode: str) -> None:
         self._writer = writer
         self._pseudonyms = pseudonyms
+        self._mode = mode
 
     def keep(self, notes: CallNotes) -> None:
         """Take down one call of CDS Hooks; returns at once."""
@@ -45,6 +46,7 @@ class Audit:
             hook_instance_hash=self._pseudonyms.of("hookInstance", instance) if instance else "",
             knowledge_version=notes.knowledge,
             status=notes.status,
+            mode=self._mode,
             cards=notes.cards,
             applied=list(notes.applied),
             unknown=list(notes.unknown),

@@ -35,6 +35,7 @@ class CallNotes:
     hook_instance: str | None = field(default=None, repr=False)
     language: str | None = None
     cards: int = 0
+    shadow: int = 0  # cards that are watched and not sent
     applied: Sequence[str] = ()
     unknown: Sequence[str] = ()
     suppressed: Sequence[str] = ()
@@ -59,9 +60,10 @@ class CallNotes:
         finally:
             self.seconds[name] = perf_counter() - began
 
-    def note_answer(self, answer: Answer, away: Mapping[str, str]) -> None:
+    def note_answer(self, answer: Answer, away: Mapping[str, str], *, sent: int) -> None:
         """Rules and facts by their names; `away` are the cards that stay away, each with why."""
-        self.cards = len(answer.cards) - len(away)
+        self.cards = sent
+        self.shadow = len(answer.cards) + len(answer.shadow) - sent - len(away)
         self.suppressed = sorted(
             {rule for card in answer.cards if card.uuid in away for rule in card.rules}
         )
@@ -88,6 +90,7 @@ class CallNotes:
             "language": self.language,
             "status": self.status,
             "cards": self.cards if self.language else None,
+            "shadow": self.shadow or None,
             "applied": list(self.applied),
             "unknown": list(self.unknown),
             "suppressed": list(self.suppressed),

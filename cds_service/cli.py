@@ -15,6 +15,7 @@ from rich.console import Console
 from cds_service import __version__, explanation, now
 from cds_service.cli_audit import audit
 from cds_service.cli_keys import keys, token
+from cds_service.cli_report import report_command
 from cds_service.cli_store import store_commands, why_command
 from cds_service.errors import CDSError, KnowledgeError, StartError
 from cds_service.hooks import load_context
@@ -23,9 +24,11 @@ from cds_service.knowledge.artifacts import Call
 from cds_service.knowledge.library import Problems
 from cds_service.patient_files import as_retrieved, patient_id, read_resources
 from cds_service.prefetch import complete
+from cds_service.reloading import Stamp, renew_on_hangup
 from cds_service.safety_case import Hazard, load_hazards, write_safety_case
 from cds_service.schemas import load_request
 from cds_service.settings import Settings, from_environment, share_metrics
+from cds_service.switches import switched
 
 _DAY = "%Y-%m-%d"
 _SECONDS_TO_STOP = 8  # containers are given ten
@@ -80,10 +83,25 @@ def serve(host: str | None, port: int | None, workers: int | None) -> None:
         blocking_threads=16 if settings.fhir_servers or settings.development else 4,
         backpressure=64,
     )
+    # In place of granian's own answer to SIGHUP, which starts every worker anew.
+    stamp = Stamp(settings.runtime_dir, settings.cards_dir)
+    server.on_startup(lambda: renew_on_hangup(stamp))
     with TemporaryDirectory(prefix="cds-service-metrics-") as folder:
         if processes > 1:
             share_metrics(folder)
         server.serve()
+
+
+@main.command()
+def reload() -> None:
+    """Have the workers of this machine load cards/ anew; unsound content changes nothing."""
+    settings = _settings()
+    try:
+        Stamp(settings.runtime_dir, settings.cards_dir).renew()
+    except OSError as error:
+        _stop(f"CDS_RUNTIME_DIR: {error.strerror}")
+    knowledge = _knowledge()  # the same check as in the workers: here its problems are seen
+    click.echo(f"Asked to reload: {knowledge.version}")
 
 
 @main.command()
@@ -182,6 +200,7 @@ def cards(path: Path, today: datetime | None, language: str | None, as_json: boo
         explanation.print_cards(Console(), answer.cards)
 
 
+main.add_command(report_command)
 main.add_command(store_commands)
 main.add_command(why_command)
 
@@ -216,8 +235,9 @@ def _settings() -> Settings:
 
 
 def _knowledge() -> Knowledge:
+    settings = _settings()
     try:
-        return load(_settings().cards_dir)
+        return switched(load(settings.cards_dir), settings)
     except StartError as error:
         _stop(str(error))
 

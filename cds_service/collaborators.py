@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import orjson
 from flask import Response, current_app, g
@@ -15,20 +15,12 @@ from cds_service.call_notes import CallNotes
 from cds_service.fhir_client import FHIRClient
 from cds_service.memory import Memory
 from cds_service.metrics import Metrics
-from cds_service.schemas import Service
+from cds_service.reloading import CurrentKnowledge
+from cds_service.schemas import Knowledge
 from cds_service.settings import Settings
 from cds_service.tracing import Span
 
 EXTENSION = "cds_service"  # where create_app leaves the collaborators
-
-
-class Knowledge(Protocol):
-    """What the HTTP asks of the knowledge."""
-
-    @property
-    def version(self) -> str: ...
-    @property
-    def services(self) -> Mapping[str, Service]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +41,7 @@ class Collaborators:
     """
 
     settings: Settings
-    knowledge: Knowledge
+    knowledge: CurrentKnowledge
     clock: Callable[[], datetime]
     memory: Memory
     fhir_client: FHIRClient
@@ -64,6 +56,13 @@ class Collaborators:
 def here() -> Collaborators:
     """The collaborators of the application that answers."""
     return cast(Collaborators, current_app.extensions[EXTENSION])
+
+
+def current_knowledge() -> Knowledge:
+    """The knowledge of this call, read once: a reload meanwhile is for the calls after it."""
+    if "knowledge" not in g:
+        g.knowledge = here().knowledge.current
+    return cast(Knowledge, g.knowledge)
 
 
 def notes() -> CallNotes:

@@ -11,7 +11,7 @@ from cds_service.knowledge.suppression import ENCOUNTER, USER, Answered, longest
 from cds_service.pseudonyms import People, Pseudonyms
 from cds_service.schemas import Service
 from cds_service.store import Store, Writer, answers_of
-from cds_service.traces import card_rows
+from cds_service.traces import SHADOW, SHOWN, card_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,15 +22,16 @@ class Memory:
     writer: Writer
     pseudonyms: Pseudonyms
     with_values: bool
+    mode: str = "live"
 
     def suppress(
         self, service: Service, knowledge_version: str, call: Call, answer: Answer
     ) -> Mapping[str, str]:
         """The uuids of the cards that stay away, each with the row of the policy that did it.
 
-        Every card of the answer is kept, with its trace.
+        Every card of the answer is kept, with its trace, and those that are only watched.
         """
-        if self.store is None or not answer.cards:
+        if self.store is None or not (answer.cards or answer.shadow):
             return {}
         people = self.pseudonyms.people(call)
         who = {USER: people.user, ENCOUNTER: people.encounter}
@@ -43,6 +44,7 @@ class Memory:
             answer,
             people,
             suppressed=away,
+            state=SHADOW if self.mode == "shadow" else SHOWN,
             with_values=self.with_values,
         ):
             self.writer.put(row)

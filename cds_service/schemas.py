@@ -53,6 +53,15 @@ class Service(Protocol):
     def unavailable(self, call: Call, /) -> Answer: ...
 
 
+class Knowledge(Protocol):
+    """What the HTTP asks of the knowledge."""
+
+    @property
+    def version(self) -> str: ...
+    @property
+    def services(self) -> Mapping[str, Service]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class FHIRAuthorization:
     """The bearer token for the caller's FHIR server; the token is never shown, kept or logged."""

@@ -13,7 +13,7 @@ from cds_service.pseudonyms import People
 from cds_service.schemas import Service
 from cds_service.store import CardRow, RuleRow, Store, trace_of
 
-SHOWN, SUPPRESSED = "shown", "suppressed"
+SHOWN, SUPPRESSED, SHADOW = "shown", "suppressed", "shadow"
 
 
 def card_rows(
@@ -24,10 +24,16 @@ def card_rows(
     people: People,
     *,
     suppressed: Mapping[str, str],
+    state: str = SHOWN,
     with_values: bool,
 ) -> Iterable[CardRow]:
-    """One row for each card of an answer; `suppressed` names those that stayed away, and why."""
-    for card in answer.cards:
+    """One row for each card of an answer; `suppressed` names those that stayed away, and why.
+
+    `state` is that of the other cards, and shadow that of cards which are only watched.
+    """
+    states = {card.uuid: SHADOW for card in answer.shadow}
+    states |= {card.uuid: SUPPRESSED if card.uuid in suppressed else state for card in answer.cards}
+    for card in (*answer.cards, *answer.shadow):
         row = suppressed.get(card.uuid)
         yield CardRow(
             uuid=card.uuid,
@@ -40,7 +46,7 @@ def card_rows(
             slot=card.slot,
             indicator=card.indicator,
             fingerprint=card.fingerprint,
-            state=SUPPRESSED if row else SHOWN,
+            state=states[card.uuid],
             rules=[RuleRow(rule.id, rule.version, rule.level) for rule in _trace(card).rules],
             trace=_told(_trace(card), answer, with_values=with_values)
             | ({"suppressedBy": row} if row else {}),

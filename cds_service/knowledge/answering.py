@@ -10,6 +10,7 @@ from cds_service.knowledge.content import Cause, Service
 from cds_service.knowledge.evaluation import CauseOutcome, Evaluation, GateState, evaluate, judge
 from cds_service.knowledge.expressions import Expression
 from cds_service.knowledge.facts import Facts, GroupFact
+from cds_service.knowledge.muting import mute, only_of
 from cds_service.knowledge.record import PatientRecord
 from cds_service.knowledge.rendering import render, render_unavailable
 from cds_service.knowledge.tracing import near_misses, trace
@@ -18,14 +19,17 @@ from cds_service.knowledge.validation import invalid_resources
 
 def answer(service: Service, call: Call) -> Answer:
     """The cards for one call, and for the log the rules by outcome and the facts that lacked."""
-    evaluation = decide(service, call)
-    cards = tuple(trace(card, service, evaluation) for card in render(service, evaluation, call))
+    evaluation = mute(service, decide(service, call), service.disabled)
+    said = mute(service, evaluation, service.shadow)
+    cards = tuple(trace(card, service, said) for card in render(service, said, call))
+    watched = only_of(render(service, evaluation, call), service.shadow) if service.shadow else ()
     return Answer(
         cards=cards,
         applied=tuple(outcome.rule.id for outcome in evaluation.applied),
         unknown=tuple(each.rule.id for each in evaluation.outcomes.values() if each.unknown),
         missing=tuple(dict.fromkeys(_missing(evaluation))),
-        near_misses=near_misses(service, evaluation) if cards else {},
+        near_misses=near_misses(service, evaluation) if cards or watched else {},
+        shadow=tuple(trace(card, service, evaluation) for card in watched),
     )
 
 

@@ -132,6 +132,7 @@ class Card:
 class Answer:
     """The cards of one call, with the ids of the rules by outcome for the log.
 
+    `shadow` are the cards that rules which are only watched would have made or changed.
     `near_misses` are the rules that came out unknown, each with the facts that lacked.
     """
 
@@ -139,4 +140,5 @@ class Answer:
     applied: tuple[str, ...]
     unknown: tuple[str, ...]
     missing: tuple[str, ...]
+    shadow: tuple[Card, ...] = ()
     near_misses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

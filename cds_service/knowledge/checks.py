@@ -11,10 +11,11 @@ from pathlib import Path
 
 from cds_service.knowledge import examples, word_checks
 from cds_service.knowledge.answering import expressions_of
-from cds_service.knowledge.content import Rule, Service, SuggestionRule
+from cds_service.knowledge.content import Rule, Service
 from cds_service.knowledge.evaluation import ALL_CAUSES, ALL_DRUGS, ALL_MEASURES
 from cds_service.knowledge.facts import made_of
 from cds_service.knowledge.library import Library, Problems
+from cds_service.knowledge.offers import SuggestionRule
 from cds_service.knowledge.suppression_rows import check_suppression
 
 _TOKEN = re.compile(r"\{\{(.*?)\}\}")

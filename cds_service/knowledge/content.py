@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cds_service.knowledge.artifacts import Answer, Call, Coding, Source
 from cds_service.knowledge.expressions import Expression
 from cds_service.knowledge.facts import Definition
-from cds_service.knowledge.governance import Example, Governance
+from cds_service.knowledge.offers import DrugClass, Governance, Measure, SuggestionRule
 from cds_service.knowledge.suppression import Suppression
 from cds_service.knowledge.terminology import Terminology
 from cds_service.knowledge.words import Words
@@ -20,6 +20,17 @@ if TYPE_CHECKING:
     from cds_service.knowledge.relevance import Relevance
 
 LEVELS = ("critical", "warning", "info")
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One row of a decision table: facts by name or `fact.member`, and what must come of them."""
+
+    name: str
+    facts: Mapping[str, Any]
+    expect: str
+    withholds: tuple[str, ...] | None = None
+    points: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,42 +114,6 @@ class Cause:
 
 
 @dataclass(frozen=True, slots=True)
-class Measure:
-    """A non-drug measure; one that is advised against can never be offered."""
-
-    governance: Governance
-    advised_against: bool
-
-
-@dataclass(frozen=True, slots=True)
-class ProposedRequest:
-    """A ServiceRequest that may be proposed: `coding` is None when words alone say what for."""
-
-    id: str
-    when: Expression
-    coding: Coding | None
-
-
-@dataclass(frozen=True, slots=True)
-class SuggestionRule:
-    """Requests offered together with one click on the card of a slot, never on a critical one."""
-
-    governance: Governance
-    slot: str
-    when: Expression
-    requests: tuple[ProposedRequest, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class DrugClass:
-    """A named drug class and its named drugs in the order for review."""
-
-    governance: Governance
-    drugs: tuple[str, ...]
-    only_first_cause: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class Slot:
     """A place for one card, and the override reasons by indicator.
 
@@ -192,6 +167,8 @@ class Service:
     sources: Mapping[str, Source]
     terminology: Terminology = field(repr=False)
     default_language: str = "en"
+    disabled: frozenset[str] = frozenset()  # rules that do not speak; see muting.py
+    shadow: frozenset[str] = frozenset()  # rules that are watched and do not speak
 
     @property
     def languages(self) -> tuple[str, ...]:

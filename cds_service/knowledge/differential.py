@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from cds_service.knowledge.content import DrugClass, Service
+from cds_service.knowledge.content import Service
 from cds_service.knowledge.evaluation import (
     ALL_DRUGS,
     ALL_MEASURES,
@@ -12,6 +12,7 @@ from cds_service.knowledge.evaluation import (
     CauseOutcome,
     Evaluation,
 )
+from cds_service.knowledge.offers import DrugClass
 from cds_service.knowledge.words import Voice
 
 

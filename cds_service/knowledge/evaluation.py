@@ -73,6 +73,7 @@ class Evaluation:
     not_listed: Sequence[CauseOutcome] = ()
     withheld: Mapping[str, tuple[Because, ...]] = field(default_factory=dict)
     only_slots: frozenset[str] | None = None
+    critical_slots: frozenset[str] = frozenset()  # where a muted rule would be critical
 
     @cached_property
     def applied(self) -> tuple[RuleOutcome, ...]:
@@ -132,7 +133,7 @@ def assess(
             outcomes[rule.id] = _worse(outcomes[rule.id], judge(rule, reading))
     symptom = service.gate.symptom.evaluate(facts)
     applied = _applied(outcomes)
-    if symptom is not True and not any(map(_opens, applied)):
+    if symptom is not True and not any(map(opens, applied)):
         unchecked = service.gate.unchecked.evaluate(facts) is True
         return Evaluation(facts, GateState.UNCHECKED if unchecked else GateState.CLOSED)
     withheld = _withheld([outcomes[rule.id] for rule in judged], readings)
@@ -177,9 +178,10 @@ def _applied(outcomes: Mapping[str, RuleOutcome]) -> tuple[RuleOutcome, ...]:
     return tuple(outcome for outcome in outcomes.values() if outcome.level)
 
 
-def _opens(outcome: RuleOutcome) -> bool:
-    level, opens = outcome.level, outcome.rule.opens
-    return opens is not None and LEVELS.index(str(level)) <= LEVELS.index(str(opens))
+def opens(outcome: RuleOutcome) -> bool:
+    """Whether a rule makes cards possible without the symptom of the gate (C.1)."""
+    level, least = outcome.level, outcome.rule.opens
+    return bool(level and least) and LEVELS.index(str(level)) <= LEVELS.index(str(least))
 
 
 def _withheld(

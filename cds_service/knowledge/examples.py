@@ -8,7 +8,7 @@ from typing import Any
 
 from cds_service.knowledge.allergies import AllergyDefinition, AllergyFact
 from cds_service.knowledge.conditions import ConditionDefinition, ConditionFact
-from cds_service.knowledge.content import Cause, Rule, Service
+from cds_service.knowledge.content import Cause, Example, Rule, Service
 from cds_service.knowledge.evaluation import CauseOutcome, RuleOutcome, judge, weigh, withholds
 from cds_service.knowledge.facts import (
     Definition,
@@ -20,7 +20,6 @@ from cds_service.knowledge.facts import (
     ValueFact,
     read_group,
 )
-from cds_service.knowledge.governance import Example
 from cds_service.knowledge.medications import MedicationDefinition, MedicationFact
 from cds_service.knowledge.observations import ObservationDefinition, ObservationFact
 

@@ -38,8 +38,8 @@ class Relevance:
     """What stays as it is on an empty record, and what each key of a record's index touches.
 
     `baseline` is every rule and `absent` every fact on an empty record; `rules` and `facts` are
-    those that a key touches. `evidence` names the facts read from the record behind each rule and
-    cause; `below` is what each fact rests on: itself, and what it is computed from.
+    those that a key touches. `below` is what each fact rests on: itself, and what it is computed
+    from; `evidence` names the facts read from the record behind each rule and cause.
     """
 
     baseline: Mapping[str, RuleOutcome]

@@ -92,6 +92,8 @@ def _drafts(service: Service, evaluation: Evaluation, voice: Voice) -> Iterable[
     for slot in service.slots:
         if evaluation.only_slots is not None and slot.id not in evaluation.only_slots:
             continue
+        if slot.id in evaluation.critical_slots:
+            silenced |= slot.silences
         for draft in _of_slot(service, evaluation, voice, slot):
             if not _is_silenced(draft, silenced):
                 yield draft

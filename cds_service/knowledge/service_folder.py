@@ -12,16 +12,13 @@ from cds_service.knowledge.artifacts import Coding
 from cds_service.knowledge.content import (
     LEVELS,
     Cause,
-    DrugClass,
+    Example,
     Gate,
-    Measure,
     Points,
-    ProposedRequest,
     Reason,
     Rule,
     Service,
     Slot,
-    SuggestionRule,
     Withhold,
 )
 from cds_service.knowledge.definitions import define_facts
@@ -40,8 +37,14 @@ from cds_service.knowledge.files import (
     ServiceSchema,
     SuggestionSchema,
 )
-from cds_service.knowledge.governance import Example, Governance
 from cds_service.knowledge.library import Library, Problems
+from cds_service.knowledge.offers import (
+    DrugClass,
+    Governance,
+    Measure,
+    ProposedRequest,
+    SuggestionRule,
+)
 from cds_service.knowledge.suppression_rows import suppression_rows
 from cds_service.knowledge.templates import fill_templates
 

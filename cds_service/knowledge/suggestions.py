@@ -7,7 +7,8 @@ from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from cds_service.knowledge.artifacts import Action, Call, Resource, Suggestion
-from cds_service.knowledge.content import ProposedRequest, Service, SuggestionRule
+from cds_service.knowledge.content import Service
+from cds_service.knowledge.offers import ProposedRequest, SuggestionRule
 from cds_service.knowledge.words import Voice
 
 # Cards and suggestions take their uuids from this name space and from what identifies them.

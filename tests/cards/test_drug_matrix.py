@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from cds_service.knowledge import Service
+from cds_service.knowledge.content import Example
 from cds_service.knowledge.evaluation import Evaluation, assess
 from cds_service.knowledge.examples import ExampleFacts
-from cds_service.knowledge.governance import Example
 from cds_service.knowledge.rendering import render
 
 from .conversations import CALL

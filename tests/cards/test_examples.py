@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 
 from cds_service.knowledge import examples, load
-from cds_service.knowledge.content import Cause, Rule, Service
+from cds_service.knowledge.content import Cause, Example, Rule, Service
 from cds_service.knowledge.evaluation import judge, weigh
 from cds_service.knowledge.expressions import Expression
 from cds_service.knowledge.facts import ListDefinition, PatientDefinition
-from cds_service.knowledge.governance import Example
 from cds_service.knowledge.syntax import Function, Literal, Name, Node, Operation, parse
 
 SERVICE = load(Path(__file__).parent.parent.parent / "cards").services["anxiety-leg-weakness"]

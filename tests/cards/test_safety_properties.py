@@ -17,6 +17,7 @@ from cds_service.knowledge.conditions import ConditionDefinition
 from cds_service.knowledge.evaluation import Evaluation, GateState, assess, judge
 from cds_service.knowledge.examples import ExampleFacts
 from cds_service.knowledge.medications import MedicationDefinition
+from cds_service.knowledge.muting import can_be_muted, mute
 from cds_service.knowledge.observations import ObservationDefinition
 from cds_service.knowledge.rendering import render
 
@@ -95,6 +96,27 @@ def test_one_more_medicine_or_allergy_never_adds_an_option(
 ) -> None:
     with_it, without = _assess({**told, hazard: True}), _assess({**told, hazard: False})
     assert _offered(with_it) <= _offered(without)
+
+
+MUTABLE = sorted(rule.id for rule in SERVICE.rules if can_be_muted(SERVICE, rule))
+
+
+@settings(max_examples=300, deadline=None)
+@given(facts(), st.sets(st.sampled_from(MUTABLE), max_size=8))
+def test_to_mute_rules_never_adds_an_option_or_a_card(
+    told: dict[str, Any], rules: set[str]
+) -> None:
+    spoken = _assess(told)
+    muted = mute(SERVICE, spoken, rules)
+    assert _offered(muted) <= _offered(spoken)
+    assert (muted.withheld, muted.only_slots) == (spoken.withheld, spoken.only_slots)
+    assert not {id_ for card in _cards(muted) for id_ in card.rules} & rules - _spared(spoken)
+
+
+def _spared(evaluation: Evaluation) -> set[str]:
+    """The rules that are named all the same: they withhold, or tell what is not known."""
+    withholding = {each.rule for reasons in evaluation.withheld.values() for each in reasons}
+    return withholding | {rule.id for rule in SERVICE.rules if rule.section == "missing"}
 
 
 @settings(max_examples=300, deadline=None)

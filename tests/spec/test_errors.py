@@ -28,7 +28,7 @@ def recurse(call: Call) -> Answer:
 @pytest.mark.parametrize(
     "method, address, status",
     [
-        ("GET", "/", 404),
+        ("GET", "/nowhere", 404),
         ("GET", "/cds-service", 404),
         ("POST", "/cds-services/toy/analytics", 404),
         ("POST", "/cds-services/other", 404),

@@ -1,0 +1,108 @@
+"""What the content says of itself: its rules and reasons, for the pages and for the report."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from cds_service.knowledge import Knowledge, Service
+from cds_service.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class RuleEntry:
+    """One rule as people see it; `switch` is "disabled", "shadow", or "" when it speaks."""
+
+    id: str
+    title: str
+    status: str
+    version: str
+    last_review_date: str
+    switch: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceEntry:
+    """One CDS Service, in the words of its discovery entry."""
+
+    id: str
+    hook: str
+    version: str
+    title: str
+    description: str
+    usage_requirements: str
+    rules: Sequence[RuleEntry]
+
+    @property
+    def switched(self) -> Sequence[RuleEntry]:
+        """The rules that an operator has switched."""
+        return [rule for rule in self.rules if rule.switch]
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """The services of a version of the content.
+
+    `hooks` are those that the services answer, `titles` those of rules and causes by id, `reasons`
+    the codes that cards offer.
+    """
+
+    version: str
+    services: Sequence[ServiceEntry]
+    hooks: frozenset[str]
+    titles: Mapping[str, str]
+    reasons: frozenset[str]
+
+
+def catalogue_of(knowledge: Knowledge, settings: Settings) -> Catalogue:
+    """The catalogue of the content, with what the settings switch in it."""
+    services = knowledge.services.values()
+    return Catalogue(
+        version=knowledge.version,
+        services=[_service(service, settings) for service in services],
+        hooks=frozenset(service.hook for service in services),
+        titles={id_: each.title for service in services for id_, each in service.governed.items()},
+        reasons=frozenset(
+            reason.code
+            for service in services
+            for slot in service.slots
+            for reasons in slot.override_reasons.values()
+            for reason in reasons
+        ),
+    )
+
+
+def switch_of(rule: str, settings: Settings) -> str:
+    """Whether an operator has switched a rule: "disabled", "shadow", or "" when it speaks."""
+    if rule in settings.disabled_rules:
+        return "disabled"
+    return "shadow" if rule in settings.shadow_rules else ""
+
+
+def _in_order(rule: str) -> tuple[int, str]:
+    """R9 before R10."""
+    number = re.search(r"\d+", rule)
+    return int(number[0]) if number else 0, rule
+
+
+def _service(service: Service, settings: Settings) -> ServiceEntry:
+    return ServiceEntry(
+        id=service.id,
+        hook=service.hook,
+        version=service.version,
+        title=service.title,
+        description=service.description,
+        usage_requirements=service.usage_requirements,
+        rules=[
+            RuleEntry(
+                id=rule.id,
+                title=rule.governance.title,
+                status=rule.governance.status,
+                version=rule.governance.version,
+                last_review_date=rule.governance.last_review_date,
+                switch=switch_of(rule.id, settings),
+            )
+            for rule in sorted(service.rules, key=lambda rule: _in_order(rule.id))
+        ],
+    )

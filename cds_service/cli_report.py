@@ -1,0 +1,78 @@
+"""`cds-service report`: what became of cards, in the terminal or for a file."""
+
+from __future__ import annotations
+
+import sys
+from datetime import timedelta
+
+import click
+from rich.console import Console
+from rich.table import Table as RichTable
+
+from cds_service import now
+from cds_service.catalogue import catalogue_of
+from cds_service.errors import CDSError, StartError
+from cds_service.knowledge import load
+from cds_service.report import Rate, Report, read_since, report
+from cds_service.report_tables import TABLES, Table, tables, to_csv, to_json
+from cds_service.settings import from_environment
+from cds_service.store import open_store
+
+
+@click.command("report")
+@click.option("--since", default="30d", show_default=True, help="How far back: 12h, 30d, 4w.")
+@click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table")
+@click.option(
+    "--table", "name", type=click.Choice(TABLES), default="rules", help="Which table as CSV."
+)
+def report_command(since: str, form: str, name: str) -> None:
+    """What became of cards, rule by rule: shown, accepted, overridden and why, ignored."""
+    try:
+        length = read_since(since)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--since") from error
+    try:
+        made = _report(length)
+    except (StartError, CDSError) as error:
+        click.echo(str(error), err=True)
+        sys.exit(1)
+    if form == "json":
+        click.echo(to_json(made))
+    elif form == "csv":
+        click.echo(to_csv(tables(made)[name]), nl=False)
+    else:
+        _print(Console(), made)
+
+
+def _report(length: timedelta) -> Report:
+    settings = from_environment()
+    store = open_store(settings.store_url)
+    if store is None:
+        raise StartError("CDS_STORE_URL: nothing is kept, so there is nothing to report")
+    try:
+        catalogue = catalogue_of(load(settings.cards_dir), settings)
+        return report(store, catalogue, settings, now(), length)
+    finally:
+        store.close()
+
+
+def _print(console: Console, made: Report) -> None:
+    console.print(
+        f"{made.since:%Y-%m-%d} to {made.until:%Y-%m-%d}: {made.calls} calls, {made.shown} cards"
+        f" shown, {_percent(made.silence_rate)} of calls without a card,"
+        f" {_percent(made.override_rate)} of answers were overrides; mode {made.mode}"
+    )
+    for table in tables(made).values():
+        if table.rows and table.name != "days":
+            console.print(_rich(table))
+
+
+def _rich(table: Table) -> RichTable:
+    rich = RichTable(*table.columns.values(), title=table.caption, title_justify="left")
+    for row in table.rows:
+        rich.add_row(*("" if cell is None else str(cell) for cell in row))
+    return rich
+
+
+def _percent(rate: Rate | None) -> str:
+    return "no part" if rate is None else f"{rate.share:.0%}"

@@ -1,0 +1,205 @@
+"""What the report counts, asked of the database: one query a kind of figure, on both databases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Date,
+    Select,
+    String,
+    Subquery,
+    and_,
+    case,
+    cast,
+    distinct,
+    func,
+    literal,
+    select,
+)
+
+from cds_service.store.tables import call, card, card_rule, feedback
+
+ACCEPTED, OVERRIDDEN = "accepted", "overridden"
+IGNORED, WAITING = "ignored", "waiting"
+SHOWN = "shown"
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """From `since` until just before `until`; a card without feedback is ignored if it was shown
+    before `answer_by`, and waits for an answer if it was shown later. All aware."""
+
+    since: datetime
+    until: datetime
+    answer_by: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RuleCount:
+    """How many cards that rest on a rule came to this: a state other than shown, or what became
+    of a card that was shown."""
+
+    rule: str
+    version: str
+    became: str
+    cards: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReasonCount:
+    """For how many cards that rest on a rule this reason was given against them."""
+
+    rule: str
+    version: str
+    reason: str | None
+    cards: int
+
+
+@dataclass(frozen=True, slots=True)
+class DayOfCalls:
+    """The answered calls of one UTC day, written 2026-11-22; `silent` ones sent no card."""
+
+    day: str
+    calls: int
+    silent: int
+
+
+@dataclass(frozen=True, slots=True)
+class DayOfCards:
+    """The cards of one UTC day that came to the same, as in RuleCount."""
+
+    day: str
+    became: str
+    cards: int
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """A card that somebody said rests on a wrong rule or on wrong data; the newest first.
+
+    `rules` is empty for a card that the store does not know.
+    """
+
+    card: str
+    at: datetime
+    reason: str
+    rules: tuple[str, ...]
+
+
+def rule_counts(connection: Connection, period: Period) -> list[RuleCount]:
+    """Every rule and version with the cards that rest on it, by what became of them."""
+    columns = select(card_rule.c.rule, card_rule.c.version, _became(period), func.count())
+    query = (
+        _cards_in(period, columns)
+        .join(card_rule, card_rule.c.card_uuid == card.c.uuid)
+        .group_by(card_rule.c.rule, card_rule.c.version, "became")
+    )
+    return [RuleCount(*row) for row in connection.execute(query)]
+
+
+def reason_counts(connection: Connection, period: Period) -> list[ReasonCount]:
+    """The reasons against cards that were shown, by rule and version."""
+    query = (
+        select(
+            card_rule.c.rule,
+            card_rule.c.version,
+            feedback.c.reason_code,
+            func.count(distinct(card.c.uuid)),
+        )
+        .select_from(card)
+        .join(card_rule, card_rule.c.card_uuid == card.c.uuid)
+        .join(feedback, feedback.c.card_uuid == card.c.uuid)
+        .where(_is_in(card.c.at, period), card.c.state == SHOWN)
+        .where(feedback.c.outcome == OVERRIDDEN)
+        .group_by(card_rule.c.rule, card_rule.c.version, feedback.c.reason_code)
+    )
+    return [ReasonCount(*row) for row in connection.execute(query)]
+
+
+def days_of_calls(connection: Connection, period: Period, hooks: Iterable[str]) -> list[DayOfCalls]:
+    """The answered calls of these hooks by day; the audit holds discovery and feedback too."""
+    silent = func.sum(case((call.c.cards == 0, 1), else_=0))
+    query = (
+        select(_day(connection, call.c.at), func.count(), silent)
+        .where(_is_in(call.c.at, period), call.c.status == 200, call.c.hook.in_(list(hooks)))
+        .group_by("day")
+    )
+    return [DayOfCalls(*row) for row in connection.execute(query)]
+
+
+def days_of_cards(connection: Connection, period: Period) -> list[DayOfCards]:
+    """The cards by day and by what became of them."""
+    columns = select(_day(connection, card.c.at), _became(period), func.count())
+    query = _cards_in(period, columns).group_by("day", "became")
+    return [DayOfCards(*row) for row in connection.execute(query)]
+
+
+def complaints(
+    connection: Connection, period: Period, reasons: Iterable[str], most: int
+) -> list[Complaint]:
+    """Overrides that came in the period for one of the reasons, newest first, at most `most`."""
+    newest = func.max(feedback.c.received_at)
+    query = (
+        select(feedback.c.card_uuid, newest, feedback.c.reason_code)
+        .where(_is_in(feedback.c.received_at, period), feedback.c.outcome == OVERRIDDEN)
+        .where(feedback.c.reason_code.in_(list(reasons)))
+        .group_by(feedback.c.card_uuid, feedback.c.reason_code)
+        .order_by(newest.desc(), feedback.c.card_uuid)
+        .limit(most)
+    )
+    found = [tuple(row) for row in connection.execute(query)]
+    rules: dict[str, list[str]] = {}
+    resting = select(card_rule.c.card_uuid, card_rule.c.rule).where(
+        card_rule.c.card_uuid.in_([row[0] for row in found])
+    )
+    for uuid, rule in connection.execute(resting.order_by(card_rule.c.rule)):
+        rules.setdefault(uuid, []).append(rule)
+    return [Complaint(uuid, at, reason, tuple(rules.get(uuid, ()))) for uuid, at, reason in found]
+
+
+# One row for each card with feedback. Of several entries about one card an acceptance counts.
+_answers: Subquery = (
+    select(
+        feedback.c.card_uuid,
+        func.max(case((feedback.c.outcome == ACCEPTED, 1), else_=0)).label("accepted"),
+    )
+    .group_by(feedback.c.card_uuid)
+    .subquery()
+)
+
+
+def _cards_in(period: Period, query: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
+    """The query over the cards of a period, joined with what was answered to each."""
+    return (
+        query.select_from(card)
+        .join(_answers, _answers.c.card_uuid == card.c.uuid, isouter=True)
+        .where(_is_in(card.c.at, period))
+    )
+
+
+# Grouped by its name: PostgreSQL does not see that two expressions with parameters are the same.
+def _became(period: Period) -> ColumnElement[str]:
+    return case(
+        (card.c.state != SHOWN, card.c.state),
+        (_answers.c.accepted == 1, literal(ACCEPTED)),
+        (_answers.c.accepted == 0, literal(OVERRIDDEN)),
+        (card.c.at < period.answer_by, literal(IGNORED)),
+        else_=literal(WAITING),
+    ).label("became")
+
+
+def _is_in(column: ColumnElement[datetime], period: Period) -> ColumnElement[bool]:
+    return and_(column >= period.since, column < period.until)
+
+
+def _day(connection: Connection, column: ColumnElement[datetime]) -> ColumnElement[str]:
+    """The UTC day of an instant; SQLite keeps it as text, PostgreSQL speaks UTC with us."""
+    if connection.dialect.name == "sqlite":
+        return func.date(column, type_=String).label("day")
+    return cast(cast(column, Date), String).label("day")

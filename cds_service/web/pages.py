@@ -1,0 +1,116 @@
+"""The pages: what the service is, and what became of its cards."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import cast
+
+from flask import Blueprint, Response, render_template, request
+
+from cds_service.api import ask_who_calls
+from cds_service.catalogue import Catalogue, catalogue_of
+from cds_service.collaborators import current_knowledge, here
+from cds_service.errors import InvalidRequest, UnknownService
+from cds_service.knowledge import Knowledge
+from cds_service.report import Report, read_since, report
+from cds_service.report_tables import TABLES, tables, to_csv, to_json
+
+# Nothing but our own style sheet: no script, no frame, nothing from elsewhere.
+POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none';"
+    " frame-ancestors 'none'"
+)
+PERIODS = {"7d": "7 days", "30d": "30 days", "90d": "90 days", "365d": "1 year"}
+DEFAULT_PERIOD = "30d"
+
+web = Blueprint(
+    "web", __name__, template_folder="templates", static_folder="static", static_url_path="/static"
+)
+
+
+@web.before_request
+def ask_who_reads() -> None:
+    """The report is for those who may call; what the service is may be known to all."""
+    if (request.endpoint or "").startswith("web.report"):
+        ask_who_calls()
+
+
+@web.get("/")
+@web.get("/about")
+def about() -> str:
+    """What the service is, its rules, and which of them an operator has switched."""
+    return render_template("about.html", catalogue=_catalogue(), settings=here().settings)
+
+
+@web.get("/report")
+def report_page() -> str:
+    """The report on `since` (12h, 30d, 4w; 30d if not given)."""
+    from cds_service.web.plots import plots  # the plotting library takes a tenth of a second
+
+    since, made = _report()
+    return render_template(
+        "report.html",
+        report=made,
+        tables=tables(made),
+        plots=plots(made),
+        since=since,
+        periods=PERIODS,
+    )
+
+
+@web.get("/report.json")
+def report_json() -> Response:
+    """The same report as JSON."""
+    _, made = _report()
+    return Response(to_json(made), mimetype="application/json")
+
+
+@web.get("/report.csv")
+def report_csv() -> Response:
+    """One table of the report as CSV: `table`, rules if not given."""
+    name = request.args.get("table", TABLES[0])
+    if name not in TABLES:
+        raise InvalidRequest(f"There is a table for each of {', '.join(TABLES)}.", "table")
+    _, made = _report()
+    response = Response(to_csv(tables(made)[name]), mimetype="text/csv")
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
+    return response
+
+
+@web.after_request
+def protect(response: Response) -> Response:
+    """Pages run nothing, and figures are not kept by a browser or a proxy."""
+    response.headers["Content-Security-Policy"] = POLICY
+    if request.endpoint != "web.static":
+        response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+@web.app_template_filter("percent")
+def percent(share: float) -> str:
+    """A share from 0 to 1 as people read it: 0.834 is 83 %."""
+    return f"{share * 100:.0f}\N{NO-BREAK SPACE}%"
+
+
+def _report() -> tuple[str, Report]:
+    """What was asked for, and the report on it.
+
+    Raises InvalidRequest for a period that is none, UnknownService if nothing is kept, and
+    StoreUnavailable.
+    """
+    since = request.args.get("since", DEFAULT_PERIOD)
+    length, store = _length(since), here().memory.store
+    if store is None:
+        raise UnknownService("This service keeps nothing, so there is nothing to report.")
+    return since, report(store, _catalogue(), here().settings, here().clock(), length)
+
+
+def _length(since: str) -> timedelta:
+    try:
+        return read_since(since)
+    except ValueError as error:
+        raise InvalidRequest(f"since: {error}.", "since") from error
+
+
+def _catalogue() -> Catalogue:
+    return catalogue_of(cast(Knowledge, current_knowledge()), here().settings)

@@ -1,0 +1,139 @@
+"""New content without a restart: whole or not at all."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from builders import NOW, ToyKnowledge, ToyService
+
+from cds_service.errors import KnowledgeError, SettingsError
+from cds_service.reloading import CurrentKnowledge, Stamp, StampWatch, renew_on_hangup
+from cds_service.schemas import Knowledge
+
+OLD = ToyKnowledge({"toy": ToyService()}, "toy-1")
+NEW = ToyKnowledge({"toy": ToyService()}, "toy-2")
+
+
+def current(load: Callable[[], Knowledge]) -> CurrentKnowledge:
+    return CurrentKnowledge(OLD, load, lambda: NOW)
+
+
+def failing(error: Exception) -> Callable[[], Knowledge]:
+    def load() -> Knowledge:
+        raise error
+
+    return load
+
+
+def wait_for(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come"
+        time.sleep(0.02)
+
+
+def test_a_reload_swaps_the_knowledge() -> None:
+    knowledge = current(lambda: NEW)
+    assert (knowledge.current.version, knowledge.last_reload) == ("toy-1", None)
+    done = knowledge.reload()
+    assert knowledge.current.version == "toy-2"
+    assert (done.state, done.at, done.problems) == ("done", NOW, 0)
+    assert knowledge.last_reload == done
+
+
+@pytest.mark.parametrize(
+    "error, problems",
+    [
+        (KnowledgeError(["rules.yaml: R1: wrong", "facts.yaml: weak: wrong"]), 2),
+        (SettingsError("CDS_DISABLED_RULES: there is no rule R1"), 1),
+        (FileNotFoundError("service.yaml"), 1),
+        (ZeroDivisionError("a fault of ours"), 1),
+    ],
+)
+def test_with_any_error_the_old_knowledge_stays(error: Exception, problems: int) -> None:
+    knowledge = current(failing(error))
+    failed = knowledge.reload()
+    assert knowledge.current is OLD
+    assert (failed.state, failed.problems) == ("failed", problems)
+
+
+def test_the_log_tells_every_problem(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        current(failing(KnowledgeError(["one: wrong", "two: wrong"]))).reload()
+        current(lambda: NEW).reload()
+    assert "one: wrong\ntwo: wrong" in caplog.text
+    assert "reloaded knowledge=toy-2" in caplog.text
+
+
+def test_a_stamp_is_of_a_folder_and_changes_when_it_is_renewed(tmp_path: Path) -> None:
+    stamp = Stamp(tmp_path / "run", tmp_path / "cards")
+    assert stamp.read() is None
+    stamp.renew()
+    first = stamp.read()
+    stamp.renew()
+    assert None not in (first, stamp.read()) and stamp.read() != first
+    assert Stamp(tmp_path / "run", tmp_path / "other").read() is None
+    assert len(list((tmp_path / "run").iterdir())) == 1
+
+
+def test_a_stamp_stays_when_a_link_leads_to_other_content(tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    (tmp_path / "new").mkdir()
+    link = tmp_path / "cards"
+    link.symlink_to("old")
+    watched = Stamp(tmp_path / "run", link)
+    link.unlink()
+    link.symlink_to("new")
+    Stamp(tmp_path / "run", link).renew()
+    assert watched.read() is not None
+
+
+def test_a_stamp_is_not_written_through_a_link(tmp_path: Path) -> None:
+    stamp = Stamp(tmp_path / "run", tmp_path)
+    stamp.renew()
+    [path] = (tmp_path / "run").iterdir()
+    precious = tmp_path / "precious"
+    precious.write_text("kept")
+    path.unlink()
+    path.symlink_to(precious)
+    stamp.renew()
+    assert precious.read_text() == "kept" and not path.is_symlink()
+
+
+def test_a_watch_reloads_once_for_each_renewal_and_not_for_old_ones(tmp_path: Path) -> None:
+    loads: list[None] = []
+
+    def load() -> Knowledge:
+        loads.append(None)
+        return NEW
+
+    stamp = Stamp(tmp_path, tmp_path)
+    stamp.renew()
+    watch = StampWatch(stamp)
+    try:
+        watch.start(current(load))
+        time.sleep(1.2)
+        assert loads == []
+        stamp.renew()
+        wait_for(lambda: len(loads) == 1)
+        time.sleep(1.2)
+        assert len(loads) == 1
+    finally:
+        watch.stop()
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="this system has no SIGHUP")
+def test_a_hangup_renews_the_stamp(tmp_path: Path) -> None:
+    stamp = Stamp(tmp_path, tmp_path)
+    before = signal.getsignal(signal.SIGHUP)
+    try:
+        renew_on_hangup(stamp)
+        signal.raise_signal(signal.SIGHUP)
+        assert stamp.read() is not None
+    finally:
+        signal.signal(signal.SIGHUP, before)
