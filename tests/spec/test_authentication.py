@@ -81,6 +81,16 @@ def test_t_3_even_a_body_that_cannot_be_read_needs_one(guarded: FlaskClient) -> 
     assert_outcome(guarded.post("/cds-services/no-such-service", json={}), 401)
 
 
+@pytest.mark.parametrize(
+    "address",
+    ["/report", "/report.json", "/report.csv", "/trace/0b9a3f5e-5a0e-4c55-a0b8-0d5d3c0d2f11"],
+)
+def test_t_3_so_does_whoever_reads_what_is_kept(guarded: FlaskClient, address: str) -> None:
+    assert_outcome(guarded.get(address), 401)
+    status = guarded.get(address, headers=Signer().bearer(PUBLIC_URL + address)).status_code
+    assert status != 401
+
+
 @pytest.mark.parametrize("address", ["/health/live", "/health/ready", "/openapi.json"])
 def test_t_3_what_holds_no_patient_is_open(guarded: FlaskClient, address: str) -> None:
     assert guarded.get(address).status_code == 200
