@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check cards golden bench up clean
+.PHONY: help install run test check cards golden bench soak up clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /|/' | awk -F'|' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -41,6 +41,9 @@ golden: install ## write fixtures/requests and fixtures/responses anew; read the
 
 bench: install ## measure the service against its floor, in one run
 	$(BIN)/python -m benchmarks
+
+soak: install ## mixed calls against a real server; MINUTES=10 for the long one
+	$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),1)
 
 up: ## the service and a FHIR server with the fixture patients, in containers
 	docker compose up --build

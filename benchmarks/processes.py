@@ -17,7 +17,7 @@ def cpu_seconds(root: int) -> float:
 
 def memory_of_worker(root: int) -> dict[str, int]:
     """PSS and RSS in KiB of the largest descendant of `root`, which is granian's worker."""
-    sizes = [_memory(each) for each in family(root) if each != root]
+    sizes = [memory_of(each) for each in family(root) if each != root]
     return max(sizes, key=lambda size: size["Rss"], default={"Pss": 0, "Rss": 0})
 
 
@@ -43,7 +43,8 @@ def _stat(process: int) -> tuple[int, int]:
     return int(fields[1]), int(fields[11]) + int(fields[12])
 
 
-def _memory(process: int) -> dict[str, int]:
+def memory_of(process: int) -> dict[str, int]:
+    """PSS and RSS in KiB; nothing when the process has just ended."""
     try:
         lines = (_PROC / str(process) / "smaps_rollup").read_text().splitlines()
     except (FileNotFoundError, ProcessLookupError):

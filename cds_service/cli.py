@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NoReturn
 
 import click
@@ -12,6 +13,8 @@ import orjson
 from rich.console import Console
 
 from cds_service import __version__, explanation, now
+from cds_service.cli_audit import audit
+from cds_service.cli_keys import keys, token
 from cds_service.cli_report import report_command
 from cds_service.cli_store import store_commands, why_command
 from cds_service.errors import CDSError, KnowledgeError, StartError
@@ -24,10 +27,11 @@ from cds_service.prefetch import complete
 from cds_service.reloading import Stamp, renew_on_hangup
 from cds_service.safety_case import Hazard, load_hazards, write_safety_case
 from cds_service.schemas import load_request
-from cds_service.settings import Settings, from_environment
+from cds_service.settings import Settings, from_environment, share_metrics
 from cds_service.switches import switched
 
 _DAY = "%Y-%m-%d"
+_SECONDS_TO_STOP = 8  # containers are given ten
 _today = click.option(
     "--today",
     type=click.DateTime([_DAY]),
@@ -44,6 +48,11 @@ def main() -> None:
     """A CDS Hooks service for anxiety with leg weakness or fatigue. It never prescribes."""
 
 
+main.add_command(audit)
+main.add_command(keys)
+main.add_command(token)
+
+
 @main.command()
 @click.option("--host", default=None, help="Address to listen on (default: CDS_HOST).")
 @click.option("--port", type=int, default=None, help="Port (default: CDS_PORT or 8000).")
@@ -55,6 +64,7 @@ def serve(host: str | None, port: int | None, workers: int | None) -> None:
 
     settings = _settings()
     address, number = host or settings.host, port or settings.port
+    processes = workers or settings.workers
     click.echo(f"Discovery: http://{address}:{number}/cds-services")
     server = Server(
         "cds_service:application",
@@ -62,9 +72,11 @@ def serve(host: str | None, port: int | None, workers: int | None) -> None:
         interface=Interfaces.WSGI,
         address=address,
         port=number,
-        workers=workers or settings.workers,
+        workers=processes,
         # A worker that cannot start has said why; starting it again would not help.
         respawn_failed_workers=False,
+        # One that is told to stop while it starts does not hear it.
+        workers_kill_timeout=_SECONDS_TO_STOP,
         log_access=False,
         # Calls are work for the processor, where more threads than this only take turns; but a
         # call that fetches mostly waits for the FHIR server.
@@ -74,7 +86,10 @@ def serve(host: str | None, port: int | None, workers: int | None) -> None:
     # In place of granian's own answer to SIGHUP, which starts every worker anew.
     stamp = Stamp(settings.runtime_dir, settings.cards_dir)
     server.on_startup(lambda: renew_on_hangup(stamp))
-    server.serve()
+    with TemporaryDirectory(prefix="cds-service-metrics-") as folder:
+        if processes > 1:
+            share_metrics(folder)
+        server.serve()
 
 
 @main.command()

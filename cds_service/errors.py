@@ -18,12 +18,12 @@ class Fault:
 class CDSError(Exception):
     """A call that cannot be answered; the texts are read by the caller and repeat no value of it.
 
-    `status` is the HTTP status, `code` a FHIR issue type.
+    `status` is the HTTP status, `code` a FHIR issue type, `headers` go out with the answer.
     """
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "exception"
-    retry_after: ClassVar[int | None] = None  # seconds, where it helps to send the same again
+    headers: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, diagnostics: str, expression: str | None = None) -> None:
         super().__init__(diagnostics)
@@ -48,6 +48,25 @@ class UnreadableBody(InvalidRequest):
     """The body is no JSON in UTF-8, or nests deeper than any FHIR resource does."""
 
     code = "structure"
+
+
+class NotAuthenticated(CDSError):
+    """Nobody that we know vouches for this call; `reason` is for the log, never for the caller."""
+
+    status = 401
+    code = "login"
+    headers = {"WWW-Authenticate": "Bearer"}
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("This service answers CDS Clients that it knows; send a valid token.")
+        self.reason = reason
+
+
+class NotAllowed(CDSError):
+    """This address is not for this caller."""
+
+    status = 403
+    code = "forbidden"
 
 
 class UnknownService(CDSError):
@@ -93,12 +112,23 @@ class UnsupportedMediaType(CDSError):
     code = "not-supported"
 
 
-class StoreUnavailable(CDSError):
-    """The store does not answer; the client is to send the same again, later."""
+class TooManyCalls(CDSError):
+    """This client calls more often than the operator allows."""
+
+    status = 429
+    code = "throttled"
+
+
+class Unavailable(CDSError):
+    """Something that the answer needs cannot be reached now; the call may be sent again."""
 
     status = 503
     code = "transient"
-    retry_after = 5
+    headers = {"Retry-After": "5"}
+
+
+class StoreUnavailable(Unavailable):
+    """The store does not answer; the client is to send the same again, later."""
 
     def __init__(self) -> None:
         super().__init__("This cannot be stored now; send it again later.")
@@ -126,6 +156,7 @@ _BY_STATUS: Mapping[int, tuple[type[CDSError], str]] = {
     405: (MethodNotAllowed, "This address does not answer this HTTP method; see Allow."),
     413: (BodyTooLarge, "The body is larger than this service accepts."),
     415: (UnsupportedMediaType, "Send JSON as application/json."),
+    429: (TooManyCalls, "This client calls too often; wait as Retry-After says."),
 }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -26,8 +25,6 @@ _SHARE_FOR_FETCHING = 0.8
 _TOKEN = re.compile(r"\{\{ *([^{}]*?) *\}\}")
 _SEPARATORS = re.compile(r"([\\,|$])")
 _BEARER = re.compile(r"[!-~]+")
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,18 +184,11 @@ class Fetching:
             milliseconds=before.milliseconds + milliseconds,
             outcomes={**before.outcomes, **outcomes},
         )
-        self._log(outcomes, milliseconds)
 
     def _not_tried(self, wanting: Iterable[str], outcome: Outcome) -> Mapping[str, Any]:
         outcomes = dict.fromkeys(wanting, outcome)
         self.fetched = replace(self.fetched, outcomes={**self.fetched.outcomes, **outcomes})
-        self._log(outcomes, 0.0)
         return {}
-
-    def _log(self, outcomes: Mapping[str, Outcome], milliseconds: float) -> None:
-        """One line of keys and numbers; an address would say who the patient is."""
-        came = ",".join(f"{key}:{outcome}" for key, outcome in outcomes.items())
-        logger.info("fetch milliseconds=%.1f outcomes=%s", milliseconds, came)
 
 
 def fill(template: str, tokens: Mapping[str, str], *, quoted: bool = True) -> str | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from cds_service.errors import StoreUnavailable
 from cds_service.knowledge.artifacts import Answer, Call
@@ -50,13 +49,6 @@ class Memory:
         ):
             self.writer.put(row)
         return away
-
-    def state(self) -> Mapping[str, Any]:
-        """How the store does, for readiness. A dead one does not make the service unfit."""
-        if self.store is None:
-            return {"store": "none"}
-        state = "reachable" if self.store.is_reachable() else "unreachable"
-        return {"store": state, "lostRows": self.writer.lost}
 
 
 def _answers(store: Store, service: Service, call: Call, people: People) -> Sequence[Answered]:

@@ -18,7 +18,9 @@ SUMMARY_UNITS = 139  # CDS Hooks, "Card Attributes": under 140 characters
 
 # An allow list, because a list of what is barred would always miss a way to order a medicine.
 PROPOSABLE = ("ServiceRequest", "Task")
-_NEVER_INSIDE = re.compile(r"^resourceType$|^contained$|^medication|dosage", re.IGNORECASE)
+_NEVER_INSIDE = re.compile(
+    r"^resourceType$|^contained$|^systemActions$|^medication|dosage", re.IGNORECASE
+)
 _UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z"
 
 

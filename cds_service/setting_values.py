@@ -3,10 +3,15 @@ was expected."""
 
 from __future__ import annotations
 
+import os
 import re
+import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 Network = IPv4Network | IPv6Network
 
@@ -16,6 +21,8 @@ _FHIR_SERVER = re.compile(
     r"(https://([A-Za-z0-9._-]+|\[[0-9a-fA-F:.]+\])|http://(localhost|127\.0\.0\.1|\[::1\]))"
     r"(:\d{1,5})?(/(?!\.+(/|$))[A-Za-z0-9._~-]+)*/?"
 )
+_LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}|::1")
+_RATE_LIMIT = re.compile(r"[1-9]\d{0,8} per (second|minute|hour)")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 _RULE = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _MODES = ("live", "shadow")
@@ -144,3 +151,97 @@ def unavailable(text: str) -> str:
     if text.lower() not in ("412", "card"):
         raise ValueError("expected 412 or card")
     return text.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """A CDS Client that may call, and where its public keys are: an address or a file."""
+
+    name: str
+    keys: str
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host's name or address means this very machine."""
+    return _LOOPBACK.fullmatch(host) is not None
+
+
+def address(text: str) -> str:
+    """An http(s) address without a slash at its end."""
+    parts = urlsplit(text)
+    is_safe = parts.scheme == "https" or (
+        parts.scheme == "http" and is_loopback(parts.hostname or "")
+    )
+    if not is_safe or not parts.hostname or "@" in parts.netloc or parts.query or parts.fragment:
+        raise ValueError("expected an https address without credentials and query (http: loopback)")
+    return text.rstrip("/")
+
+
+def address_inside(text: str) -> str:
+    """An http(s) address, as of a collector in the same network."""
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("expected an address such as http://collector:4318/v1/traces")
+    return text
+
+
+def issuers(text: str) -> tuple[Issuer, ...]:
+    """`<issuer>=<address or file>`, separated by commas."""
+    found = []
+    for each in text.split(","):
+        name, _, keys = (part.strip() for part in each.partition("="))
+        if not name or not keys:
+            raise ValueError("expected <issuer>=<its JWKS: an address or a file>, with commas")
+        if "://" in keys:
+            address(keys.partition("?")[0])
+        elif not Path(keys).is_file():
+            raise ValueError(f"there is no file {keys}")
+        found.append(Issuer(name, keys))
+    if len({issuer.name for issuer in found}) < len(found):
+        raise ValueError("an issuer stands twice")
+    return tuple(found)
+
+
+def rate_limit(text: str) -> str:
+    """`<number> per second`, minute or hour."""
+    if not _RATE_LIMIT.fullmatch(text):
+        raise ValueError("expected a limit such as 600 per minute")
+    return text
+
+
+def redis_address(text: str) -> str:
+    """The address of a Redis."""
+    if urlsplit(text).scheme not in ("redis", "rediss"):
+        raise ValueError("expected an address such as redis://localhost:6379/0")
+    return text
+
+
+def cards_folder() -> Path:
+    """The folder `cards` inside the installed package, otherwise beside it in a checkout."""
+    inside = Path(__file__).parent / "cards"
+    return inside if inside.is_dir() else inside.parent.parent / "cards"
+
+
+def runtime_folder() -> Path:
+    """A folder of this user among the temporary files."""
+    user = os.getuid() if hasattr(os, "getuid") else "service"
+    return Path(tempfile.gettempdir()) / f"cds-service-{user}"
+
+
+def setting(
+    kind: str,
+    read: Callable[[str], Any],
+    default: Any,
+    sentence: str,
+    *,
+    shown: str | None = None,
+    secret: bool = False,
+) -> Any:
+    """A field of Settings, with its row in the table."""
+    row = {
+        "kind": kind,
+        "read": read,
+        "shown": str(default) if shown is None else shown,
+        "sentence": sentence,
+    }
+    return field(default=default, metadata=row, repr=not secret)

@@ -8,8 +8,10 @@ from contextlib import contextmanager
 from functools import cache
 
 import psycopg
+import redis
 
 SERVER = "postgresql://postgres@127.0.0.1:5432"
+REDIS = "redis://127.0.0.1:6379/9"
 
 
 @cache
@@ -32,3 +34,13 @@ def new_database() -> Iterator[str]:
             yield f"{SERVER}/{name}"
         finally:
             server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@cache
+def redis_url() -> str | None:
+    """The address of a Redis, if one runs beside the tests."""
+    try:
+        redis.Redis.from_url(REDIS, socket_connect_timeout=2).ping()
+    except redis.RedisError:
+        return None
+    return REDIS

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import cast
 
-from flask import Blueprint, Response, current_app, render_template, request
+from flask import Blueprint, Response, render_template, request
 
-from cds_service.api import EXTENSION, Collaborators, current_knowledge
+from cds_service.api import ask_who_calls
 from cds_service.catalogue import Catalogue, catalogue_of
+from cds_service.collaborators import current_knowledge, here
 from cds_service.errors import InvalidRequest, UnknownService
 from cds_service.knowledge import Knowledge
 from cds_service.report import Report, read_since, report
@@ -27,11 +28,18 @@ web = Blueprint(
 )
 
 
+@web.before_request
+def ask_who_reads() -> None:
+    """The report is for those who may call; what the service is may be known to all."""
+    if (request.endpoint or "").startswith("web.report"):
+        ask_who_calls()
+
+
 @web.get("/")
 @web.get("/about")
 def about() -> str:
     """What the service is, its rules, and which of them an operator has switched."""
-    return render_template("about.html", catalogue=_catalogue(), settings=_here().settings)
+    return render_template("about.html", catalogue=_catalogue(), settings=here().settings)
 
 
 @web.get("/report")
@@ -90,12 +98,11 @@ def _report() -> tuple[str, Report]:
     Raises InvalidRequest for a period that is none, UnknownService if nothing is kept, and
     StoreUnavailable.
     """
-    here = _here()
     since = request.args.get("since", DEFAULT_PERIOD)
-    length = _length(since)
-    if here.memory.store is None:
+    length, store = _length(since), here().memory.store
+    if store is None:
         raise UnknownService("This service keeps nothing, so there is nothing to report.")
-    return since, report(here.memory.store, _catalogue(), here.settings, here.clock(), length)
+    return since, report(store, _catalogue(), here().settings, here().clock(), length)
 
 
 def _length(since: str) -> timedelta:
@@ -106,8 +113,4 @@ def _length(since: str) -> timedelta:
 
 
 def _catalogue() -> Catalogue:
-    return catalogue_of(cast(Knowledge, current_knowledge()), _here().settings)
-
-
-def _here() -> Collaborators:
-    return cast(Collaborators, current_app.extensions[EXTENSION])
+    return catalogue_of(cast(Knowledge, current_knowledge()), here().settings)

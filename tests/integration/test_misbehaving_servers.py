@@ -15,7 +15,7 @@ from integration.misbehaving_server import MOODS, TOKEN, MisbehavingServer, misb
 from werkzeug.test import TestResponse
 
 from cds_service import create_app
-from cds_service.api import EXTENSION, Collaborators
+from cds_service.collaborators import EXTENSION, Collaborators
 from cds_service.knowledge.artifacts import Retrieval
 from cds_service.settings import Settings
 

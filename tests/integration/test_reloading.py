@@ -12,8 +12,8 @@ from shutil import copytree
 
 import pytest
 import requests
-
-from tests.integration.test_serving import FIXTURES, PROJECT, Served, _serving
+from integration.serving import FIXTURES, PROJECT, Served
+from integration.serving import serving as started
 
 BODY = (FIXTURES / "requests" / "ada-generalised-anxiety.json").read_bytes()
 CALL = "/cds-services/anxiety-leg-weakness"
@@ -75,7 +75,7 @@ def serving(content: Path, tmp_path: Path) -> Iterator[Served]:
         "CDS_RUNTIME_DIR": str(tmp_path / "run"),
         "CDS_LOG_LEVEL": "ERROR",
     }
-    with _serving(settings) as running:
+    with started(settings) as running:
         yield running
 
 

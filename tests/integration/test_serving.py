@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from shutil import copytree
 
 import orjson
 import pytest
 import requests
+from integration.serving import FIXTURES, PROJECT, Served, refused, serving
 
 from benchmarks import processes
 
-PROJECT = Path(__file__).parent.parent.parent
-FIXTURES = PROJECT / "fixtures"
 REQUESTS = sorted((FIXTURES / "requests").glob("*.json"))
-SERVE = [sys.executable, "-c", "from cds_service.cli import main; main()", "serve"]
 MOST_SECONDS_TO_START = 3.0
 MOST_MEMORY = 150  # MiB
 _OF_ANY_DAY = (
@@ -37,78 +28,9 @@ needs_proc = pytest.mark.skipif(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Served:
-    """A server that answers. `cpu_seconds` is what all its processes used until they did."""
-
-    process: subprocess.Popen[str]
-    address: str
-    cpu_seconds: float
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-def _start(port: int, settings: dict[str, str]) -> subprocess.Popen[str]:
-    ours = {name: text for name, text in os.environ.items() if not name.startswith("CDS_")}
-    return subprocess.Popen(
-        [*SERVE, "--port", str(port)],
-        cwd=PROJECT,
-        env=ours | {"PYTHONPATH": str(PROJECT)} | settings,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-@contextmanager
-def _serving(settings: dict[str, str] | None = None) -> Iterator[Served]:
-    port = _free_port()
-    address = f"http://127.0.0.1:{port}"
-    process = _start(port, settings or {})
-    try:
-        _wait(process, address)
-        cpu = processes.cpu_seconds(process.pid) if processes.HAS_PROC else 0.0
-        yield Served(process, address, cpu)
-    finally:
-        process.terminate()
-        try:
-            process.communicate(timeout=20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
-
-
-def _wait(process: subprocess.Popen[str], address: str) -> None:
-    deadline = time.monotonic() + 60
-    while process.poll() is None and time.monotonic() < deadline:
-        try:
-            requests.get(address + "/cds-services", timeout=10)
-            return
-        except requests.ConnectionError:
-            time.sleep(0.02)
-    process.kill()
-    pytest.fail(f"it did not start: {process.communicate()[0]}")
-
-
-def _refused(settings: dict[str, str]) -> str:
-    """What is printed by a server that does not start, which has to end with a fault."""
-    process = _start(_free_port(), settings)
-    try:
-        printed, _ = process.communicate(timeout=60)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        pytest.fail(f"it goes on: {process.communicate()[0]}")
-    assert process.returncode != 0, printed
-    return printed
-
-
 @pytest.fixture(scope="module")
 def served() -> Iterator[Served]:
-    with _serving() as running:
+    with serving() as running:
         yield running
 
 
@@ -144,7 +66,7 @@ def test_it_starts_quickly_and_one_worker_is_small(served: Served) -> None:
 
 
 def test_sigterm_stops_it_cleanly() -> None:
-    with _serving() as running:
+    with serving() as running:
         running.process.send_signal(signal.SIGTERM)
         assert running.process.wait(20) == 0
         with pytest.raises(requests.ConnectionError):
@@ -157,7 +79,7 @@ def test_a_broken_cards_folder_stops_the_start_and_is_named_by_file_and_key(
     cards = copytree(PROJECT / "cards", tmp_path / "cards")
     service = cards / "anxiety-leg-weakness" / "service.yaml"
     service.write_text(service.read_text().replace("most_cards: 4", "most_cards: many"))
-    printed = _refused({"CDS_CARDS_DIR": str(cards)})
+    printed = refused({"CDS_CARDS_DIR": str(cards)})
     assert "anxiety-leg-weakness/service.yaml: most_cards:" in printed
 
 
@@ -166,6 +88,6 @@ def test_a_broken_cards_folder_stops_the_start_and_is_named_by_file_and_key(
     [("CDS_PORT", "http"), ("CDS_CARDS_DIR", "nowhere"), ("CDS_SUGGESTIONS", "perhaps")],
 )
 def test_a_wrong_setting_stops_the_start_and_is_named(variable: str, text: str) -> None:
-    printed = _refused({variable: text})
+    printed = refused({variable: text})
     assert f"{variable}: " in printed
     assert "Traceback" not in printed

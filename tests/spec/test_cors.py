@@ -51,7 +51,9 @@ def test_x_4_an_answer_may_be_read_by_the_page(client: FlaskClient) -> None:
     ):
         assert response.status_code == 200
         assert response.headers["Access-Control-Allow-Origin"] == "*"
-        assert response.headers["Access-Control-Expose-Headers"] == "Knowledge-Version"
+        assert (
+            response.headers["Access-Control-Expose-Headers"] == "Knowledge-Version, X-Request-Id"
+        )
 
 
 @pytest.mark.parametrize("status", [400, 404, 405, 412, 413, 415, 500])

@@ -102,4 +102,5 @@ def test_a_refused_call_is_one_line_that_names_the_place(
     with caplog.at_level(logging.INFO, logger="cds_service"):
         client.post(TOY, json=cds_request(context={"userId": "Ada", "patientId": "ada"}))
     (record,) = caplog.records
-    assert record.message == "refused status=400 code=invalid at=context.userId"
+    assert (record.msg["event"], record.msg["status"]) == ("refused", 400)
+    assert (record.msg["code"], record.msg["places"]) == ("invalid", ["context.userId"])

@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select, text
 
 from cds_service import create_app
+from cds_service.collaborators import EXTENSION
 from cds_service.settings import Settings
 from cds_service.store import Store, counts, prune, tables
 
@@ -137,7 +138,7 @@ def test_a_store_that_is_down_is_503_and_tells_when_to_come_again(
     assert response.headers["Retry-After"] == "5"
     assert "Ada" not in caplog.text
     ready = client.get("/health/ready")
-    assert (ready.status_code, ready.get_json()["store"]) == (200, "unreachable")
+    assert (ready.status_code, ready.get_json()["checks"]["store"]) == (200, "failed")
 
 
 def test_a_statement_that_fails_is_500_and_says_nothing_of_the_comment(
@@ -154,6 +155,7 @@ def test_a_statement_that_fails_is_500_and_says_nothing_of_the_comment(
 
 def test_what_is_older_than_the_retention_is_pruned(keeping: FlaskClient, store: Store) -> None:
     assert _post(keeping, feedback()) == 204
+    keeping.application.extensions[EXTENSION].memory.writer.flush()
     until = NOW - timedelta(seconds=1)
     with store.writing() as connection:
         connection.execute(tables.used_token.insert(), {"key": "a", "until": until})
@@ -161,5 +163,5 @@ def test_what_is_older_than_the_retention_is_pruned(keeping: FlaskClient, store:
     assert prune(store, before=NOW, now=until) == none | {"used_token": 0}
     later = NOW + timedelta(microseconds=1)
     deleted = prune(store, before=later, now=datetime(2027, 1, 1, tzinfo=UTC))
-    assert deleted == none | {"feedback": 1, "used_token": 1}
+    assert deleted == none | {"call": 1, "feedback": 1, "used_token": 1}
     assert set(counts(store).values()) == {0}

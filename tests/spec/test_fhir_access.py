@@ -16,7 +16,7 @@ from integration.misbehaving_server import TOKEN, MisbehavingServer, misbehaving
 
 from cards import conversations
 from cds_service import create_app
-from cds_service.api import EXTENSION
+from cds_service.collaborators import EXTENSION
 from cds_service.knowledge import Knowledge, Service
 from cds_service.settings import Settings
 

@@ -11,7 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from cds_service import create_app
-from cds_service.api import EXTENSION
+from cds_service.collaborators import EXTENSION
 from cds_service.knowledge import Knowledge
 from cds_service.settings import Settings
 

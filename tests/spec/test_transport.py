@@ -187,7 +187,12 @@ def test_every_answer_has_the_security_headers(client: FlaskClient) -> None:
 
 def test_health_is_live_and_ready(client: FlaskClient) -> None:
     assert client.get("/health/live").status_code == 200
-    assert client.get("/health/ready").get_json() == {"status": "ready", "store": "none"}
+    assert client.get("/health/ready").get_json() == {
+        "status": "ready",
+        "knowledge": "toy-1",
+        "checks": {"knowledge": "ok"},
+        "lostRows": 0,
+    }
 
 
 def test_without_a_service_it_lives_but_is_not_ready() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from cds_service.errors import SettingsError
+from cds_service.setting_values import Issuer
 from cds_service.settings import SETTINGS, Settings, from_environment
 
 
@@ -26,6 +27,8 @@ def test_the_defaults_are_those_of_a_machine_at_home() -> None:
 
 
 def test_every_setting_is_read_from_its_variable(tmp_path: Path) -> None:
+    jwks = tmp_path / "jwks.json"
+    jwks.touch()
     authorities = tmp_path / "authorities.pem"
     authorities.touch()
     environ = {
@@ -38,6 +41,13 @@ def test_every_setting_is_read_from_its_variable(tmp_path: Path) -> None:
         "CDS_LANGUAGE": "zh-Hans",
         "CDS_SUGGESTIONS": "False",
         "CDS_LOG_LEVEL": "debug",
+        "CDS_ISSUERS": f"https://ehr.example.org=https://ehr.example.org/jwks?a=b, b = {jwks}",
+        "CDS_PUBLIC_URL": "https://cds.example.org/clinic/",
+        "CDS_TOKEN_SECONDS": "300",
+        "CDS_REDIS_URL": "rediss://:secret@redis.example.org/0",
+        "CDS_RATE_LIMIT": "600 per minute",
+        "CDS_METRICS_OPEN": "true",
+        "CDS_TRACES_URL": "http://collector:4318/v1/traces",
         "CDS_MODE": "Shadow",
         "CDS_DISABLED_RULES": "R51, R52",
         "CDS_SHADOW_RULES": "R61",
@@ -65,6 +75,16 @@ def test_every_setting_is_read_from_its_variable(tmp_path: Path) -> None:
         language="zh-Hans",
         suggestions=False,
         log_level="DEBUG",
+        issuers=(
+            Issuer("https://ehr.example.org", "https://ehr.example.org/jwks?a=b"),
+            Issuer("b", str(jwks)),
+        ),
+        public_url="https://cds.example.org/clinic",
+        token_seconds=300,
+        redis_url="rediss://:secret@redis.example.org/0",
+        rate_limit="600 per minute",
+        metrics_open=True,
+        traces_url="http://collector:4318/v1/traces",
         mode="shadow",
         disabled_rules=("R51", "R52"),
         shadow_rules=("R61",),
@@ -111,6 +131,21 @@ def test_an_empty_variable_counts_as_not_set(setting: object) -> None:
         ("CDS_LANGUAGE", "english please"),
         ("CDS_SUGGESTIONS", "perhaps"),
         ("CDS_LOG_LEVEL", "loud"),
+        ("CDS_ISSUERS", "https://ehr.example.org"),
+        ("CDS_ISSUERS", "=https://ehr.example.org/jwks.json"),
+        ("CDS_ISSUERS", "https://ehr.example.org=http://ehr.example.org/jwks.json"),
+        ("CDS_ISSUERS", "https://ehr.example.org=https://user:word@ehr.example.org/jwks.json"),
+        ("CDS_ISSUERS", "https://ehr.example.org=no-such-file.json"),
+        ("CDS_ISSUERS", "a=https://a.example.org/j, a=https://b.example.org/j"),
+        ("CDS_PUBLIC_URL", "http://cds.example.org"),
+        ("CDS_PUBLIC_URL", "https://cds.example.org?a=b"),
+        ("CDS_PUBLIC_URL", "cds.example.org"),
+        ("CDS_TOKEN_SECONDS", "0"),
+        ("CDS_REDIS_URL", "http://redis.example.org"),
+        ("CDS_RATE_LIMIT", "lots"),
+        ("CDS_RATE_LIMIT", "0 per second"),
+        ("CDS_METRICS_OPEN", "perhaps"),
+        ("CDS_TRACES_URL", "collector:4318"),
         ("CDS_MODE", "quiet"),
         ("CDS_DISABLED_RULES", "R51; R52"),
         ("CDS_SHADOW_RULES", "R51,"),
@@ -161,3 +196,7 @@ def test_what_has_no_default_may_be_written_so() -> None:
 def test_settings_do_not_change() -> None:
     with pytest.raises(FrozenInstanceError):
         Settings().port = 1  # type: ignore[misc]
+
+
+def test_a_password_in_a_setting_is_not_shown() -> None:
+    assert "secret" not in repr(Settings(redis_url="redis://:secret@localhost/0"))

@@ -1,0 +1,87 @@
+"""The command line: a key pair for development, and tokens as a CDS Client would sign them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import click
+import jwt
+import orjson
+from cryptography.hazmat.primitives.asymmetric import ec
+from jwt.algorithms import ECAlgorithm
+
+from cds_service import now
+
+_ALGORITHM = "ES384"  # which CDS Hooks recommends
+_PRIVATE, _PUBLIC = "private-key.json", "jwks.json"
+_ISSUER = "https://ehr.example.org"
+_folder = click.option(
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("development-keys"),
+    show_default=True,
+    help="Where the keys are.",
+)
+_issuer = click.option("--issuer", default=_ISSUER, show_default=True, help="Who signs.")
+
+
+@click.command()
+@_folder
+@_issuer
+def keys(folder: Path, issuer: str) -> None:
+    """Make a key pair to try authentication with; not for production."""
+    private, public = _new_pair()
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        _write_private(folder / _PRIVATE, private)
+    except FileExistsError:
+        raise click.ClickException(f"{folder / _PRIVATE} is there already") from None
+    (folder / _PUBLIC).write_bytes(orjson.dumps({"keys": [public]}, option=orjson.OPT_INDENT_2))
+    click.echo(f"Private key: {folder / _PRIVATE}\nPublic keys: {folder / _PUBLIC}\nServe with:")
+    click.echo(f"  CDS_ISSUERS='{issuer}={folder / _PUBLIC}' cds-service serve")
+    click.echo("Call with:")
+    url = "http://127.0.0.1:8000/cds-services"
+    options = f"--folder {folder} --issuer {issuer}"
+    click.echo(f'  curl -H "Authorization: Bearer $(cds-service token {options} {url})" {url}')
+
+
+@click.command()
+@click.argument("url")
+@_folder
+@_issuer
+@click.option("--seconds", default=300, show_default=True, help="How long it lives.")
+def token(url: str, folder: Path, issuer: str, seconds: int) -> None:
+    """Sign a token for one call of URL, the exact address that is called."""
+    try:
+        entry = orjson.loads((folder / _PRIVATE).read_bytes())
+    except FileNotFoundError:
+        raise click.ClickException(
+            f"there is no {folder / _PRIVATE}: `cds-service keys` makes it"
+        ) from None
+    issued = now()
+    claims = {
+        "iss": issuer,
+        "aud": url,
+        "iat": issued,
+        "exp": issued + timedelta(seconds=seconds),
+        "jti": str(uuid4()),
+    }
+    key = jwt.PyJWK(entry, _ALGORITHM)
+    click.echo(jwt.encode(claims, key, _ALGORITHM, headers={"kid": entry["kid"], "typ": "JWT"}))
+
+
+def _new_pair() -> tuple[dict[str, str], dict[str, str]]:
+    """A private JWK and its public half."""
+    key = ec.generate_private_key(ec.SECP384R1())
+    named = {"kid": str(uuid4()), "alg": _ALGORITHM, "use": "sig"}
+    return (
+        ECAlgorithm.to_jwk(key, as_dict=True) | named,
+        ECAlgorithm.to_jwk(key.public_key(), as_dict=True) | named,
+    )
+
+
+def _write_private(path: Path, key: dict[str, str]) -> None:
+    path.touch(mode=0o600, exist_ok=False)
+    path.write_bytes(orjson.dumps(key))

@@ -1,0 +1,75 @@
+"""OpenTelemetry spans of a call and of its stages; without CDS_TRACES_URL there are none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+from cds_service.errors import SettingsError
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import SpanProcessor
+
+Span = Callable[[str], AbstractContextManager[Any]]
+WSGI = Callable[[dict[str, Any], Any], Iterable[bytes]]
+_NAME = "anxiety-cds-service"
+_NOTHING = nullcontext()
+
+
+def no_span(name: str) -> AbstractContextManager[Any]:
+    """A span that goes nowhere and costs nothing."""
+    return _NOTHING
+
+
+class Tracing:
+    """Spans with a name and nothing else: an attribute, or the text of an error, could be data."""
+
+    def __init__(self, processor: SpanProcessor) -> None:
+        from opentelemetry.sdk.resources import Resource
+        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+        provider = TracerProvider(resource=Resource.create({"service.name": _NAME}))
+        provider.add_span_processor(processor)
+        self._tracer = provider.get_tracer(_NAME)
+        self._provider = provider
+        self._propagator = TraceContextTextMapPropagator()
+
+    def span(self, name: str) -> AbstractContextManager[Any]:
+        """A span inside the one that is open."""
+        return self._span(name, None)
+
+    def around(self, application: WSGI) -> WSGI:
+        """The application with a span around each request, in the trace that the caller names."""
+
+        def traced(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+            # W3C Trace Context, but not the state beside it, which may hold anything.
+            caller = {"traceparent": environ.get("HTTP_TRACEPARENT", "")}
+            with self._span("request", self._propagator.extract(caller)):
+                return application(environ, start_response)
+
+        return traced
+
+    def close(self) -> None:
+        """Send what waits; the library does so by itself when the process ends."""
+        self._provider.shutdown()
+
+    def _span(self, name: str, context: Any) -> AbstractContextManager[Any]:
+        return self._tracer.start_as_current_span(
+            name, context=context, record_exception=False, set_status_on_exception=False
+        )
+
+
+def tracing_to(url: str) -> Tracing | None:
+    """Spans sent to `url` in batches; None where it is empty. SettingsError without the SDK."""
+    if not url:
+        return None
+    try:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor
+    except ImportError:
+        raise SettingsError(
+            "CDS_TRACES_URL: needs the extra otel: pip install 'anxiety-cds-service[otel]'"
+        ) from None
+    return Tracing(BatchSpanProcessor(OTLPSpanExporter(endpoint=url)))

@@ -1,0 +1,75 @@
+"""Which tokens came already: the `jti` of a token is good once, whichever worker it reaches."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from cds_service.errors import SettingsError, Unavailable
+from cds_service.settings import Settings
+from cds_service.store import Store
+from cds_service.store.used_tokens import StoredUsedTokens
+
+_PREFIX = "cds:used-token:"
+_SECONDS = 0.5  # for Redis to answer in
+
+
+class UsedTokens(Protocol):
+    """A memory that every worker shares."""
+
+    def first_use(self, key: str, until: datetime, now: datetime) -> bool:
+        """Whether `key` comes for the first time; it is remembered `until` then, at least.
+
+        Raises Unavailable when nobody can tell.
+        """
+        ...
+
+    def is_reachable(self) -> bool: ...
+
+
+class RedisUsedTokens:
+    """The memory in Redis: one key a token, which Redis forgets by itself."""
+
+    def __init__(self, url: str) -> None:
+        """Raises SettingsError when the client of Redis is not installed."""
+        try:
+            from redis import Redis, RedisError
+        except ImportError:
+            raise SettingsError(
+                "CDS_REDIS_URL: needs the extra redis: pip install 'anxiety-cds-service[redis]'"
+            ) from None
+        self._redis = Redis.from_url(
+            url, socket_timeout=_SECONDS, socket_connect_timeout=_SECONDS, health_check_interval=30
+        )
+        self._error = RedisError
+
+    def first_use(self, key: str, until: datetime, now: datetime) -> bool:
+        milliseconds = max(1, (until - now) // timedelta(milliseconds=1))
+        try:
+            return bool(self._redis.set(_PREFIX + key, b"", px=milliseconds, nx=True))
+        except self._error:
+            raise Unavailable("Tokens cannot be checked now; send the call again.") from None
+
+    def is_reachable(self) -> bool:
+        """Whether Redis answers."""
+        try:
+            return bool(self._redis.ping())
+        except self._error:
+            return False
+
+
+def used_tokens_of(settings: Settings, store: Store | None) -> UsedTokens | None:
+    """The memory in the settings, or None where nobody is asked who is calling.
+
+    Raises SettingsError where there is no place that the workers share.
+    """
+    if not settings.issuers:
+        return None
+    if settings.redis_url:
+        return RedisUsedTokens(settings.redis_url)
+    if store:
+        return StoredUsedTokens(store)
+    raise SettingsError(
+        "CDS_ISSUERS: a token is good once, so it has to be remembered: set CDS_REDIS_URL, or a"
+        " CDS_STORE_URL other than none"
+    )

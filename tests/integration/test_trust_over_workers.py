@@ -1,0 +1,132 @@
+"""Two real workers: what one of them has seen, the other knows."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import jwt
+import pytest
+import redis
+import requests
+from databases import redis_url
+from integration.serving import FIXTURES, Served, serving
+from tokens import private_key, write_jwks
+
+SERVICE = "/cds-services/anxiety-leg-weakness"
+BODY = FIXTURES / "requests" / "george-no-anxiety.json"
+
+
+def bearer(issuer: str, url: str) -> dict[str, str]:
+    """A token of today: the servers here have the clock of the machine."""
+    now = datetime.now(UTC)
+    claims = {"iss": issuer, "aud": url, "iat": now, "exp": now + timedelta(seconds=300)}
+    claims["jti"] = str(uuid4())
+    headers = {"kid": "ES384"}
+    return {
+        "Authorization": "Bearer " + jwt.encode(claims, private_key("ES384"), "ES384", headers),
+        "Content-Type": "application/json",
+    }
+
+
+@pytest.fixture(scope="module", params=["store", "redis"])
+def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Served:
+    folder = tmp_path_factory.mktemp("workers")
+    issuers = [f"ehr-{uuid4()}" for _ in range(3)]
+    path = write_jwks(folder, "ES384")
+    settings = {
+        "CDS_ISSUERS": ", ".join(f"{issuer}={path}" for issuer in issuers),
+        "CDS_STORE_URL": f"sqlite:///{folder / 'store.sqlite3'}",
+        "CDS_WORKERS": "2",
+    }
+    if request.param == "redis":
+        url = redis_url()
+        if url is None:
+            pytest.skip("there is no Redis on 127.0.0.1:6379")
+        _forget_this_machine(url)
+        settings |= {"CDS_REDIS_URL": url, "CDS_RATE_LIMIT": "20 per hour"}
+    with serving(settings) as running:
+        yield running, issuers, request.param
+
+
+def _forget_this_machine(url: str) -> None:
+    """Earlier runs have used up what an address may call without a token in an hour."""
+    server = redis.Redis.from_url(url)
+    for key in server.scan_iter("*127.0.0.1*"):
+        server.delete(key)
+
+
+def post(running: Served, headers: dict[str, str]) -> int:
+    # A connection of its own each time, so that both workers get some.
+    return requests.post(
+        running.address + SERVICE, data=BODY.read_bytes(), headers=headers, timeout=20
+    ).status_code
+
+
+def test_t_8_two_workers_let_a_token_in_once(shared: tuple[Served, list[str], str]) -> None:
+    running, issuers, _ = shared
+    tokens = [bearer(issuers[0], running.address + SERVICE) for _ in range(4)]
+    with ThreadPoolExecutor(8) as pool:
+        statuses = list(pool.map(lambda headers: post(running, headers), tokens * 4))
+    assert Counter(statuses) == {200: 4, 401: 12}
+
+
+def test_two_workers_count_one_limit_together(shared: tuple[Served, list[str], str]) -> None:
+    running, issuers, kind = shared
+    if kind != "redis":
+        pytest.skip("without Redis each worker counts for itself")
+    headers = [bearer(issuers[1], running.address + SERVICE) for _ in range(26)]
+    with ThreadPoolExecutor(8) as pool:
+        statuses = list(pool.map(lambda each: post(running, each), headers))
+    assert Counter(statuses) == {200: 20, 429: 6}
+
+
+def test_two_workers_count_into_the_same_metrics(shared: tuple[Served, list[str], str]) -> None:
+    running, issuers, _ = shared
+    before = counted(running)
+    headers = [bearer(issuers[2], running.address + SERVICE) for _ in range(12)]
+    with ThreadPoolExecutor(6) as pool:
+        assert set(pool.map(lambda each: post(running, each), headers)) == {200}
+    seen = {counted(running) for _ in range(8)}
+    assert seen == {before + 12}
+
+
+def counted(running: Served) -> int:
+    text = requests.get(running.address + "/metrics", timeout=20).text
+    found = re.findall(r'cds_calls_total\{endpoint="call_service".*status="200"\} (\d+)', text)
+    return int(found[0]) if found else 0
+
+
+def test_the_log_is_json_and_says_at_the_start_that_nobody_is_asked() -> None:
+    with serving({"CDS_STORE_URL": "none"}) as running:
+        body = BODY.read_bytes()
+        headers = {"Content-Type": "application/json"}
+        requests.post(running.address + SERVICE, data=body, headers=headers, timeout=20)
+        running.process.terminate()
+        printed, _ = running.process.communicate(timeout=20)
+    lines = [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
+    events = Counter(line["event"] for line in lines)
+    assert events["nobody is asked who is calling, since CDS_ISSUERS is not set"] == 1
+    (answered,) = [line for line in lines if line.get("endpoint") == "call_service"]
+    assert (answered["event"], answered["status"]) == ("answered", 200)
+
+
+def test_told_to_stop_while_a_worker_starts_it_stops_all_the_same() -> None:
+    with serving({"CDS_WORKERS": "2", "CDS_STORE_URL": "none"}) as running:
+        running.process.terminate()  # the first answer came from one of them
+        running.process.communicate(timeout=20)
+        assert running.process.returncode == 0
+
+
+def test_the_folder_of_metrics_is_gone_afterwards(tmp_path: Path) -> None:
+    with serving({"CDS_WORKERS": "2", "CDS_STORE_URL": "none", "TMPDIR": str(tmp_path)}) as running:
+        requests.get(running.address + "/metrics", timeout=20)
+        assert list(tmp_path.glob("cds-service-metrics-*/*.db"))
+        running.process.terminate()
+        running.process.communicate(timeout=20)
+    assert not list(tmp_path.glob("cds-service-metrics-*"))
