@@ -132,7 +132,8 @@ class Card:
 class Answer:
     """The cards of one call, with the ids of the rules by outcome for the log.
 
-    `near_misses` are the rules that came out unknown, each with the facts that lacked.
+    `near_misses` are the rules that came out unknown, each with the facts that lacked; `held` the
+    rows of the suppression policy whose condition the record fulfils.
     """
 
     cards: tuple[Card, ...]
@@ -140,3 +141,4 @@ class Answer:
     unknown: tuple[str, ...]
     missing: tuple[str, ...]
     near_misses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    held: tuple[str, ...] = ()

@@ -21,6 +21,7 @@ _TYPES = (
     "MedicationStatement",
     "Observation",
     "Patient",
+    "ServiceRequest",
 )
 _MODELS: dict[str, type[FHIRAbstractModel]] = {}
 
