@@ -36,7 +36,9 @@ class Memory:
         people = self.pseudonyms.people(call)
         who = {USER: people.user, ENCOUNTER: people.encounter}
         answers = _answers(self.store, service, call, people)
-        away = suppressed(service.suppression, answer.cards, answers, now=call.now, who=who)
+        away = suppressed(
+            service.suppression, answer.cards, answers, now=call.now, who=who, held=answer.held
+        )
         for row in card_rows(
             service,
             knowledge_version,

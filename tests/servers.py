@@ -102,6 +102,17 @@ class Cluster:
         options = f"-p {self.port} -c listen_addresses=127.0.0.1 -k {self.folder}"
         self.run("pg_ctl", "-D", str(self.folder / "data"), "-l", log, "-w", "-o", options, "start")
 
+    def start_again(self) -> None:
+        """Start it after it was killed; the last of its processes may take a while to be gone."""
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                return self.start()
+            except subprocess.CalledProcessError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(1)
+
     def processes(self) -> list[int]:
         """The postmaster, then every other process of the cluster."""
         first = int((self.folder / "data" / "postmaster.pid").read_text().split()[0])

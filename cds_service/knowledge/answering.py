@@ -13,6 +13,7 @@ from cds_service.knowledge.facts import Facts, GroupFact
 from cds_service.knowledge.muting import mute, only_of
 from cds_service.knowledge.record import PatientRecord
 from cds_service.knowledge.rendering import render, render_unavailable
+from cds_service.knowledge.suppression import conditions_held
 from cds_service.knowledge.tracing import near_misses, trace
 from cds_service.knowledge.validation import invalid_resources
 
@@ -30,6 +31,7 @@ def answer(service: Service, call: Call) -> Answer:
         missing=tuple(dict.fromkeys(_missing(evaluation))),
         near_misses=near_misses(service, evaluation) if cards or watched else {},
         shadow=tuple(trace(card, service, evaluation) for card in watched),
+        held=conditions_held(service.suppression, evaluation.facts) if cards else (),
     )
 
 
@@ -97,6 +99,7 @@ def expressions_of(service: Service) -> Iterable[Expression]:
         yield from rule.levels.values()
         yield from (withhold.when for withhold in rule.withhold if withhold.when)
         yield from filter(None, [rule.section_when])
+    yield from (row.when for row in service.suppression if row.when)
     for suggestion in service.suggestions:
         yield from (suggestion.when, *(request.when for request in suggestion.requests))
     for cause in service.causes:

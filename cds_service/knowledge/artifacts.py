@@ -133,7 +133,8 @@ class Answer:
     """The cards of one call, with the ids of the rules by outcome for the log.
 
     `shadow` are the cards that rules which are only watched would have made or changed.
-    `near_misses` are the rules that came out unknown, each with the facts that lacked.
+    `near_misses` are the rules that came out unknown, each with the facts that lacked; `held` the
+    rows of the suppression policy whose condition the record fulfils.
     """
 
     cards: tuple[Card, ...]
@@ -142,3 +143,4 @@ class Answer:
     missing: tuple[str, ...]
     shadow: tuple[Card, ...] = ()
     near_misses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    held: tuple[str, ...] = ()

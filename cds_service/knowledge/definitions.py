@@ -21,6 +21,7 @@ from cds_service.knowledge.library import Library
 from cds_service.knowledge.medications import MedicationDefinition
 from cds_service.knowledge.members import members_of
 from cds_service.knowledge.observations import ObservationDefinition
+from cds_service.knowledge.orders import PREFETCH_KEY, OrderDefinition
 
 _LISTS = {
     "conditions": ("Condition",),
@@ -40,6 +41,7 @@ _ALLOWED = {
     "observation": ("from", "quantity", "within", "at_least", "answer", "days_ahead"),
     "medication": ("each",),
     "allergy": ("severe",),
+    "order": ("within",),
     "group": (),
     "expression": (),
 }
@@ -181,6 +183,14 @@ def _allergy(entry: _Entry) -> Definition:
     return AllergyDefinition(entry.value_sets("allergy"), severe)
 
 
+def _order(entry: _Entry) -> Definition | None:
+    within = entry.duration("within")
+    if PREFETCH_KEY not in entry.prefetch_keys or within is None:
+        entry.add(entry.name, f"wants `within`, and the prefetch key {PREFETCH_KEY}")
+        return None
+    return OrderDefinition(entry.value_sets("order"), within)
+
+
 def _patient(entry: _Entry) -> Definition:
     return PatientDefinition(entry.keys["patient"])
 
@@ -215,6 +225,7 @@ _DEFINE: Mapping[str, Callable[[_Entry], Definition | None]] = {
     "observation": _observation,
     "medication": _medication,
     "allergy": _allergy,
+    "order": _order,
     "patient": _patient,
     "list": _list,
     "group": _group,

@@ -22,6 +22,7 @@ from cds_service.knowledge.facts import (
 )
 from cds_service.knowledge.medications import MedicationDefinition, MedicationFact
 from cds_service.knowledge.observations import ObservationDefinition, ObservationFact
+from cds_service.knowledge.orders import OrderDefinition, OrderFact
 
 _NAMES = ("as recorded",)
 # An example's patient is an adult whose lists came whole and hold nothing, and whose tests were
@@ -74,6 +75,8 @@ def make_fact(definition: Definition, told: Mapping[str, Any]) -> Any:
         case AllergyDefinition():
             present = _taken(told, "present")
             fact = AllergyFact(present, False if present else present, _NAMES if present else ())
+        case OrderDefinition():
+            fact = OrderFact(_taken(told, "present"))
         case ListDefinition():
             fact = ListFact(complete=_taken(told, "complete", otherwise=True))
         case PatientDefinition():

@@ -19,6 +19,7 @@ from cds_service.knowledge.observations import (
     ObservationDefinition,
     read_observation,
 )
+from cds_service.knowledge.orders import OrderDefinition, read_order
 from cds_service.knowledge.record import PatientRecord
 from cds_service.knowledge.words import FactName
 
@@ -61,6 +62,7 @@ Definition = (
     | ObservationDefinition
     | MedicationDefinition
     | AllergyDefinition
+    | OrderDefinition
     | ListDefinition
     | GroupDefinition
     | ExpressionDefinition
@@ -162,6 +164,8 @@ class Facts(dict[str, Any]):
                 return read_medication(definition, self._record)
             case AllergyDefinition():
                 return read_allergy(definition, self._record)
+            case OrderDefinition():
+                return read_order(definition, self._record)
             case PatientDefinition():
                 return _PATIENT[definition.member](self._record)
             case ListDefinition():

@@ -174,6 +174,7 @@ class FactSchema(StrictSchema):
     observation = texts(validate=validate.Length(min=1))
     medication = texts(validate=validate.Length(min=1))
     allergy = texts(validate=validate.Length(min=1))
+    order = texts(validate=validate.Length(min=1))
     group = fields.List(fields.List(fields.String()))
     expression = fields.String()
     source = fields.String(data_key="from")
@@ -190,7 +191,7 @@ class FactSchema(StrictSchema):
     @pre_load
     def accept_one(self, data: Any, **_: Any) -> Any:
         """A single value set may stand without brackets."""
-        lists = ("condition", "observation", "medication", "allergy")
+        lists = ("condition", "observation", "medication", "allergy", "order")
         if not isinstance(data, Mapping):
             return data
         return {
@@ -236,7 +237,14 @@ class SuppressionSchema(StrictSchema):
     needs_reason = fields.Boolean(load_default=False)
     rules = texts(load_default=None)
     same = fields.List(fields.String(validate=OneOf(("user", "encounter"))), load_default=list)
-    within = fields.String(required=True, validate=_DURATION)
+    within = fields.String(load_default=None, validate=_DURATION)
+    when = fields.String(load_default=None)
+
+    @validates_schema
+    def ends(self, data: dict[str, Any], **_: Any) -> None:
+        """A row follows an answer for a time, or the record."""
+        if (data["within"] is None) is (data["when"] is None):
+            raise ValidationError("wants one of within and when")
 
 
 class ServiceSchema(StrictSchema):

@@ -16,6 +16,7 @@ from cds_service.knowledge.facts import (
 )
 from cds_service.knowledge.medications import MedicationDefinition
 from cds_service.knowledge.observations import ObservationDefinition
+from cds_service.knowledge.orders import OrderDefinition
 
 _MEMBERS: Mapping[type, Mapping[str, str]] = {
     ConditionDefinition: {
@@ -63,6 +64,7 @@ _MEMBERS: Mapping[type, Mapping[str, str]] = {
         "date": TEXT,
     },
     AllergyDefinition: {"value": BOOLEAN, "present": BOOLEAN, "severe": BOOLEAN, "names": TEXTS},
+    OrderDefinition: {"value": BOOLEAN, "present": BOOLEAN},
     ListDefinition: {
         "value": BOOLEAN,
         "complete": BOOLEAN,

@@ -175,6 +175,8 @@ class PatientRecord:
                     orders.append(resource)
                 case "Medication":
                     medications[str(resource.get("id"))] = resource
+                case "ServiceRequest":
+                    self._add(kind, resource, resource, resource.get("code"), with_words=False)
                 case "Encounter":
                     self._read_encounter(resource)
                 case "Patient":

@@ -28,6 +28,8 @@ from cds_service.knowledge.facts import (
 )
 from cds_service.knowledge.medications import MedicationDefinition, keys_of_medication
 from cds_service.knowledge.observations import ObservationDefinition, keys_of_observation
+from cds_service.knowledge.orders import PREFETCH_KEY as ORDERS
+from cds_service.knowledge.orders import OrderDefinition
 from cds_service.knowledge.record import Key, PatientRecord
 
 _ALWAYS: Key = ("", "")
@@ -73,7 +75,8 @@ class Relevance:
 
 
 def _came_whole(service: Service, record: PatientRecord) -> bool:
-    return all(record.is_complete(key) for key in service.prefetch)
+    # Facts of orders are read every time: whether that list came whole changes nothing else.
+    return all(record.is_complete(key) for key in service.prefetch if key != ORDERS)
 
 
 def relevance_of(service: Service) -> Relevance:
@@ -161,7 +164,7 @@ def _below(name: str, definitions: Mapping[str, Definition]) -> Iterable[str]:
 
 def _keys_of_fact(name: str, definitions: Mapping[str, Definition]) -> Iterable[Key]:
     match definitions[name]:
-        case PatientDefinition() | ListDefinition():
+        case PatientDefinition() | ListDefinition() | OrderDefinition():
             yield _ALWAYS
         case ConditionDefinition() as condition:
             yield from keys_of_condition(condition)

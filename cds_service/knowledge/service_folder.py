@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,7 @@ class ServiceFolder:
             },
             drugs={entry["id"]: _governance(entry) for entry in drugs_data["drugs"]},
             suggestions=tuple(self._suggestions()),
-            suppression=suppression_rows(data["suppression"]),
+            suppression=suppression_rows(data["suppression"], partial(self._condition, path)),
             words=words_loader.load_words(self._folder / "words", self._problems),
             sources=self._library.references,
             terminology=self._library.terminology,

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from cds_service.knowledge.artifacts import Card
+from cds_service.knowledge.expressions import Expression
 
 USER, ENCOUNTER = "user", "encounter"
 
@@ -20,7 +22,8 @@ class Suppression:
 
     `reasons` are override codes, None for any; with `needs_reason` there must be one. With `rules`
     no other rule may stand on the card at a level of its own. `same` are those of whom one must be
-    the same as when the card was shown.
+    the same as when the card was shown. A row with `when` asks for no answer, but for a condition
+    over the record.
     """
 
     id: str
@@ -32,6 +35,7 @@ class Suppression:
     needs_reason: bool = False
     rules: tuple[str, ...] | None = None
     same: tuple[str, ...] = ()
+    when: Expression | None = None
 
     def covers(self, card: Card) -> bool:
         """Whether the row speaks of such a card."""
@@ -41,7 +45,11 @@ class Suppression:
 
     def follows(self, answered: Answered, now: datetime, who: Mapping[str, str | None]) -> bool:
         """Whether an answer keeps the card away for this user, in this encounter, now."""
-        if answered.outcome not in self.outcomes or now - answered.at > self.within:
+        if (
+            self.when is not None
+            or answered.outcome not in self.outcomes
+            or now - answered.at > self.within
+        ):
             return False
         if self.needs_reason and answered.reason is None:
             return False
@@ -70,23 +78,35 @@ def suppressed(
     *,
     now: datetime,
     who: Mapping[str, str | None],
+    held: Iterable[str] = (),
 ) -> Mapping[str, str]:
     """The uuids of the cards that stay away, each with the row that keeps it away.
 
-    `who` holds the user and the encounter of the call. A card without evidence is always shown.
+    `who` holds the user and the encounter of the call, `held` the rows whose condition holds. A
+    card without evidence is always shown.
     """
     found: dict[str, str] = {}
+    held = frozenset(held)
     for card in cards:
+        if not card.fingerprint:
+            continue
         same = [
             each
             for each in answers
-            if (each.slot, each.fingerprint) == (card.slot, card.fingerprint) != (card.slot, "")
+            if (each.slot, each.fingerprint) == (card.slot, card.fingerprint)
         ]
         for row in policy:
-            if row.covers(card) and any(row.follows(each, now, who) for each in same):
+            if not row.covers(card):
+                continue
+            if row.id in held or any(row.follows(each, now, who) for each in same):
                 found[card.uuid] = row.id
                 break
     return found
+
+
+def conditions_held(policy: Iterable[Suppression], facts: Mapping[str, Any]) -> tuple[str, ...]:
+    """The rows whose condition the record fulfils."""
+    return tuple(row.id for row in policy if row.when and row.when.evaluate(facts) is True)
 
 
 def longest(policy: Iterable[Suppression]) -> timedelta:

@@ -7,16 +7,21 @@ from datetime import timedelta
 from typing import Any
 
 from cds_service.knowledge.content import Service, Slot
+from cds_service.knowledge.expressions import Expression
 from cds_service.knowledge.suppression import Suppression
 
+Compile = Callable[[str, str], Expression | None]  # key and text
 
-def suppression_rows(entries: Iterable[Mapping[str, Any]]) -> tuple[Suppression, ...]:
+
+def suppression_rows(
+    entries: Iterable[Mapping[str, Any]], condition: Compile
+) -> tuple[Suppression, ...]:
     """The policy, row by row, the first that fits counts."""
-    return tuple(_row(entry) for entry in entries)
+    return tuple(_row(entry, condition) for entry in entries)
 
 
-def _row(entry: Mapping[str, Any]) -> Suppression:
-    amount, unit = entry["within"].split()
+def _row(entry: Mapping[str, Any], condition: Compile) -> Suppression:
+    amount, unit = (entry["within"] or "0 days").split()
     return Suppression(
         id=entry["id"],
         slots=tuple(entry["slots"]),
@@ -27,6 +32,7 @@ def _row(entry: Mapping[str, Any]) -> Suppression:
         needs_reason=entry["needs_reason"],
         rules=_optional(entry["rules"]),
         same=tuple(entry["same"]),
+        when=condition(f"suppression.{entry['id']}.when", entry["when"]) if entry["when"] else None,
     )
 
 

@@ -24,6 +24,7 @@ _TYPES = (
     "MedicationStatement",
     "Observation",
     "Patient",
+    "ServiceRequest",
 )
 _MODELS: dict[str, type[FHIRAbstractModel]] = {}
 # A chart is opened more than once: what was found valid is known again by a digest under a key

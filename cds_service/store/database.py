@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Thread
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 
 from platformdirs import user_data_path
 from sqlalchemy import Connection, Engine, create_engine, event, text
@@ -19,9 +20,8 @@ from sqlalchemy.exc import (
     DBAPIError,
     IntegrityError,
     NotSupportedError,
-    ProgrammingError,
-    TimeoutError,
 )
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from cds_service.errors import SettingsError, StoreUnavailable
 from cds_service.store import schema
@@ -31,7 +31,7 @@ EMBEDDED = "embedded"
 FILE_NAME = "store.sqlite3"
 _APPLICATION = "anxiety-cds-service"
 # Faults of a statement, not of the database: to wait and repeat would not help.
-_OURS = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
+_OURS = (DataError, IntegrityError, NotSupportedError)
 _SQLITE = (
     "busy_timeout = 5000",  # milliseconds; first, since the next line may have to wait
     "journal_mode = WAL",  # who reads never waits for who writes
@@ -41,12 +41,14 @@ _SQLITE = (
 _POSTGRESQL = {
     "connect_timeout": 2,  # seconds; libpq knows no less
     "tcp_user_timeout": 3000,  # milliseconds
-    "options": "-c statement_timeout=5000 -c lock_timeout=3000 -c timezone=UTC",
+    "options": "-c statement_timeout=5000 -c lock_timeout=3000 -c synchronous_commit=on",
     "application_name": _APPLICATION,
 }
 
-_HURRY = text("SET LOCAL statement_timeout = 250")  # milliseconds
 _REST = 5.0  # seconds
+_PATIENCE = 2.0  # seconds for the question whether it is there
+
+Result = TypeVar("Result")
 
 logger = logging.getLogger(__name__)
 
@@ -54,8 +56,8 @@ logger = logging.getLogger(__name__)
 class Store:
     """A database at the newest schema. Every method may be called from every thread.
 
-    After a failure the store rests for seconds, until something succeeds, so that a hook call need
-    not find out again that the database is gone.
+    After a failure the store rests until something succeeds, so that a hook call need not find out
+    again that the database is gone.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -65,16 +67,9 @@ class Store:
         self._lock = Lock()
 
     @contextmanager
-    def reading(self, *, hurried: bool = False) -> Iterator[Connection]:
-        """A transaction for reading. Raises StoreUnavailable.
-
-        Who is hurried does not wait for a slow database, nor try one that has just failed.
-        """
-        if hurried and self.is_resting:
-            raise StoreUnavailable
+    def reading(self) -> Iterator[Connection]:
+        """A transaction for reading. Raises StoreUnavailable."""
         with self._transaction("DEFERRED") as connection:
-            if hurried and connection.dialect.name == "postgresql":
-                connection.execute(_HURRY)
             yield connection
 
     @contextmanager
@@ -88,14 +83,39 @@ class Store:
 
     @property
     def is_resting(self) -> bool:
-        """Whether the database failed a short while ago and has not answered since."""
+        """Whether the database failed and has not answered since."""
         return self._failed_at is not None
+
+    @property
+    def has_just_failed(self) -> bool:
+        """Whether it is too early to try again."""
+        return self._failed_at is not None and monotonic() - self._failed_at < _REST
+
+    def within(self, seconds: float, work: Callable[[], Result]) -> Result:
+        """What `work` gives; StoreUnavailable if a server has not brought it about in time.
+
+        A server that hangs would hold the thread of the call as long as it likes. The work has a
+        thread of its own, goes on, and may be done after all.
+        """
+        if self.engine.dialect.name == "sqlite":  # waits for others by itself, and not for long
+            return work()
+        future: Future[Result] = Future()
+        Thread(target=_fulfil, args=(future, work), daemon=True).start()
+        try:
+            return future.result(seconds)
+        except TimeoutError:
+            self._note_failure("it does not answer in time")
+            raise StoreUnavailable from None
 
     def is_reachable(self) -> bool:
         """Whether the database answers now and has the newest schema."""
-        try:
+
+        def ask() -> None:
             with self._transaction("DEFERRED") as connection:
                 connection.execute(text("SELECT 1"))
+
+        try:
+            self.within(_PATIENCE, ask)
         except StoreUnavailable:
             return False
         return True
@@ -129,12 +149,22 @@ class Store:
             yield
         except _OURS:
             raise
-        except (DBAPIError, TimeoutError) as error:
-            if self._failed_at is None:
-                logger.error("store unavailable: %s", type(error).__name__)
-            self._failed_at = monotonic()
+        except (DBAPIError, PoolTimeout) as error:
+            self._note_failure(type(error).__name__)
             # Without its cause: the message of a driver may repeat values.
             raise StoreUnavailable from None
+
+    def _note_failure(self, kind: str) -> None:
+        if self._failed_at is None:
+            logger.error("store unavailable: %s", kind)
+        self._failed_at = monotonic()
+
+
+def _fulfil(future: Future[Result], work: Callable[[], Result]) -> None:
+    try:
+        future.set_result(work())
+    except Exception as error:  # whatever it is, it belongs to who asked
+        future.set_exception(error)
 
 
 def open_store(url: str) -> Store | None:

@@ -8,11 +8,13 @@ from datetime import datetime
 
 from sqlalchemy import delete, func, select
 
+from cds_service.errors import StoreUnavailable
 from cds_service.store import tables
 from cds_service.store.database import Store
 from cds_service.store.inserting import insert_new
 from cds_service.store.rows import FeedbackRow
 
+_PATIENCE = 3.0  # seconds that feedback may take
 # By the column that says how old a row is. The rules of a card go with it.
 _AGES = (
     (tables.call, tables.call.c.at),
@@ -24,10 +26,16 @@ _AGES = (
 def keep_feedback(store: Store, rows: Sequence[FeedbackRow]) -> None:
     """Store feedback; when this returns it is on disk. What was stored already stays as it was.
 
-    Raises StoreUnavailable.
+    Raises StoreUnavailable, at once after a failure; then it may be stored all the same.
     """
-    with store.writing() as connection:
-        insert_new(connection, tables.feedback, [asdict(row) for row in rows])
+    if store.has_just_failed:
+        raise StoreUnavailable
+
+    def write() -> None:
+        with store.writing() as connection:
+            insert_new(connection, tables.feedback, [asdict(row) for row in rows])
+
+    store.within(_PATIENCE, write)
 
 
 def prune(store: Store, *, before: datetime, now: datetime) -> Mapping[str, int]:

@@ -126,6 +126,34 @@ def test_of_a_finding_and_a_suicide_card_each_is_answered_for_itself(ward: Ward)
     assert first["summary"] in left and second["summary"] not in left
 
 
+def _on_order(request: dict[str, Any], **members: Any) -> dict[str, Any]:
+    """The request, with a potassium on order since two days ago."""
+    order = {
+        "resourceType": "ServiceRequest",
+        "id": "order",
+        "status": "active",
+        "intent": "order",
+        "code": {"coding": [{"system": "http://loinc.org", "code": "2823-3"}]},
+        "subject": {"reference": f"Patient/{request['context']['patientId']}"},
+        "authoredOn": "2026-11-20",
+    }
+    bundle = {"resourceType": "Bundle", "type": "searchset", "total": 1}
+    request["prefetch"]["serviceRequests"] = bundle | {"entry": [{"resource": order | members}]}
+    return request
+
+
+def test_the_differential_waits_for_tests_on_order_and_dangers_do_not(ward: Ward) -> None:
+    request = ward.request("ivan-no-laboratory")
+    assert ward.open(request) != []
+    assert ward.open(_on_order(request)) == []
+    assert ward.open(_on_order(request, status="completed")) != []
+    assert ward.open(_on_order(request, authoredOn="2026-11-01")) != []
+    assert ward.open(_on_order(request, status="nonsense")) != []
+    assert _of(ward.open(_on_order(ward.request("samuel-potassium-2-3"))), "critical")
+    # The work-up is complete: another order does not take its card away.
+    assert ward.open(_on_order(ward.request("ada-generalised-anxiety"))) != []
+
+
 def test_taper_agreed_is_offered_and_holds_for_90_days(ward: Ward) -> None:
     card = _of(ward.open("dorothy-lorazepam-nine-months"), "warning")
     offered = [reason["code"] for reason in card["overrideReasons"]]
@@ -167,6 +195,7 @@ def test_another_key_knows_nobody(
 
 def test_without_a_store_nothing_is_suppressed(cards: Knowledge, service: Service) -> None:
     ward = Ward(cards, service, Settings(store_url="none"))
+    assert ward.open(_on_order(ward.request("ivan-no-laboratory"))) != []
     (card,) = ward.open("ada-generalised-anxiety")
     ward.override(card, "patient-ineligible")
     assert len(ward.open("ada-generalised-anxiety")) == 1

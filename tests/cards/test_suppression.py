@@ -195,6 +195,19 @@ def test_every_card_can_be_answered_and_comes_again_with_other_evidence(
     assert _by(service, replace(card, fingerprint=""), *answer, fingerprint="") is None
 
 
+def test_a_condition_keeps_its_cards_away_and_no_others(service: Service) -> None:
+    def away(card: Card) -> set[str]:
+        held = ["work-up-ordered"]
+        found = suppressed(service.suppression, [card], [], now=NOW, who=HERE, held=held)
+        return set(found.values())
+
+    assert away(_card("differential", "info")) == {"work-up-ordered"}
+    assert away(_card("differential", "info", fingerprint="")) == set()
+    for slot in ("finding", "suicide", "active-drug"):
+        for indicator in ("critical", "warning"):
+            assert away(_card(slot, indicator)) == set()
+
+
 def test_only_the_card_that_was_answered_stays_away(service: Service) -> None:
     first = replace(_card("active-drug", "critical"), uuid="first")
     second = replace(_card("active-drug", "critical", fingerprint="second"), uuid="second")
