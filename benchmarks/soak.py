@@ -37,6 +37,7 @@ ISSUER = "https://ehr.example.org"
 CONNECTIONS = 8
 WORKERS = 2
 MOST_GROWTH = 10.0  # MiB a worker, after the warm-up
+MOST_LOST = 0.001  # of all calls
 MOST_DESCRIPTORS = 8  # more at the end than after the warm-up
 _JSON = {"Content-Type": "application/json"}
 
@@ -239,8 +240,12 @@ def main(minutes: float, warm_up: float) -> None:
         after = _state(process)
     for status, count in sorted(statuses.items()):
         click.echo(f"{status:>24} {count:>8}")
-    # A name with a colon is a connection that the server did not serve to its end.
-    faults = [status for status in statuses if status.startswith("5") or ":" in status]
+    faults = [f"status {status}" for status in statuses if status.startswith("5")]
+    # A server may close a kept connection, after a body that it did not read for one, just when
+    # the next call is on its way; clients call again. More than a few are something else.
+    lost = sum(count for status, count in statuses.items() if ":" in status)
+    if lost > MOST_LOST * statuses.total():
+        faults.append(f"{lost} connections lost")
     if len(before) != WORKERS or set(before) != set(after):
         faults.append("a worker came or went")
     for worker in before.keys() & after.keys():

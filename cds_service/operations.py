@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
+from cds_service.api import name_the_knowledge
 from cds_service.collaborators import current_knowledge, here, json_response
 from cds_service.errors import NotAllowed
 from cds_service.metrics import CONTENT_TYPE
@@ -14,6 +15,7 @@ from cds_service.openapi import document
 from cds_service.reloading import Reload
 
 operations = Blueprint("operations", __name__)
+operations.after_request(name_the_knowledge)
 
 
 @operations.get("/health/live")

@@ -55,6 +55,7 @@ def test_readiness_names_the_knowledge_and_everything_it_looked_at(
     )
     response = client.get("/health/ready")
     assert response.status_code == 200
+    assert response.headers["Knowledge-Version"] == "toy-1"
     assert response.get_json() == {
         "status": "ready",
         "knowledge": "toy-1",
