@@ -90,8 +90,8 @@ def _readiness(address: str) -> tuple[str, str]:
     """The version and the state of the last reload of whichever worker answers."""
     response = requests.get(address + "/health/ready", headers={"Connection": "close"}, timeout=30)
     assert response.status_code == 200
-    reload = response.json().get("reload", {})
-    return response.headers["Knowledge-Version"], reload.get("state", "none")
+    told = response.json()
+    return told["knowledge"], told.get("reload", {}).get("state", "none")
 
 
 def _wait_until_every_worker(address: str, holds: Callable[[tuple[str, str]], bool]) -> None:
