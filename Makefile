@@ -39,8 +39,9 @@ cards: install ## check the knowledge alone
 golden: install ## write fixtures/requests and fixtures/responses anew; read the difference
 	$(BIN)/python -m tests.cards.golden
 
-bench: install ## measure the service against its floor, in one run
+bench: install ## measure the service against its floor, and what the store costs
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.store
 
 soak: install ## mixed calls against a real server; MINUTES=10 for the long one
 	$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),1)

@@ -77,10 +77,12 @@ def main(calls: int, batch: int, connections: int, url: str) -> None:
                     _batch(each, batch, connections, numbers)
             ready = on.get("/health/ready")
         Console().print(_table(on, off))
-        complaints = on.log.read_text().count("unavailable") + on.log.read_text().count("failed")
+        log = on.log.read_text()
+        complaints = sum(log.count(word) for word in ("unavailable", '"failed"', "Error"))
         ratio = on.percentile(99) / off.percentile(99)
         click.echo(f"p99 ratio {ratio:.2f} (target {TARGET}); lock and other errors {complaints}")
-        click.echo(f"store {ready['store']}, rows lost by the worker asked {ready['lostRows']}")
+        store, lost = ready["checks"]["store"], ready["lostRows"]
+        click.echo(f"store {store}, rows lost by the worker asked {lost}")
 
 
 @contextmanager
@@ -94,8 +96,8 @@ def _serving(name: str, url: str, folder: str) -> Iterator[Measured]:
         process = subprocess.Popen(
             [*_SERVE, "--port", str(port)],
             env=os.environ | settings,
-            stdout=subprocess.DEVNULL,
-            stderr=written,
+            stdout=written,
+            stderr=subprocess.STDOUT,
         )
         try:
             yield _waited(Measured(name, port, log), process)
