@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from fhir.resources.R4B.auditevent import AuditEvent
-
 from cds_service.call_notes import CallNotes
 from cds_service.pseudonyms import Pseudonyms
 from cds_service.store import Writer
@@ -58,6 +56,8 @@ class Audit:
 
 def audit_events(rows: Iterable[CallRow]) -> Iterator[str]:
     """The rows as JSON of FHIR R4 AuditEvents; ValidationError if FHIR does not allow one."""
+    from fhir.resources.R4B.auditevent import AuditEvent  # late: calls do not need it
+
     for row in rows:
         yield AuditEvent.model_validate(_event(row)).model_dump_json()
 

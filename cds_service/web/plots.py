@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,9 @@ MOST_DAYS_WITH_DOTS = 45
 _KEPT_CHILDREN = ("svg", "g", "path", "rect", "circle", "text")
 _OUTCOMES = ("accepted", "overridden", "ignored", "waiting")
 _NAMESPACE = b' xmlns="http://www.w3.org/2000/svg"'  # which HTML does not need
+# The library leaves a finder for its plugins that Python no longer understands, and warns about at
+# every later import. There are no plugins here.
+sys.meta_path[:] = [each for each in sys.meta_path if type(each).__module__ != pygal.__name__]
 _STYLE = Style(font_family="inherit", label_font_size=13, major_label_font_size=13)
 
 
