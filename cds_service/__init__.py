@@ -1,167 +1,31 @@
-"""A CDS Hooks service: what must not be put down to anxiety, and what may be."""
+"""A CDS Hooks service: what must not be put down to anxiety, and what may be.
+
+`create_app` gives the WSGI application, `application` that of a worker; see factory.py. Both are
+imported when somebody asks for them: the first process of `serve` only looks after its workers.
+"""
 
 from __future__ import annotations
 
 import gc
-import sys
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
 
-import structlog
-from flask import Flask, Response, request
-from flask_cors import CORS
+if TYPE_CHECKING:
+    from cds_service.factory import application, create_app
 
-from cds_service import logs
-from cds_service.api import cds_hooks
-from cds_service.audit import Audit
-from cds_service.auth import Clients, clients_of
-from cds_service.collaborators import EXTENSION, Check, Collaborators, notes
-from cds_service.errors import StartError
-from cds_service.fhir_client import FHIRClient
-from cds_service.knowledge import load
-from cds_service.limits import limit_calls
-from cds_service.memory import Memory
-from cds_service.metrics import Metrics
-from cds_service.operations import operations
-from cds_service.pseudonyms import pseudonyms_of
-from cds_service.reloading import CurrentKnowledge, Stamp, StampWatch
-from cds_service.schemas import Knowledge
-from cds_service.settings import Settings, from_environment, metrics_are_shared
-from cds_service.store import Store, Writer, open_store
-from cds_service.switches import switched
-from cds_service.tracing import no_span, tracing_to
-from cds_service.used_tokens import UsedTokens, used_tokens_of
-from cds_service.web import web
+__all__ = ["__version__", "application", "create_app"]
 
 try:
     __version__ = version("anxiety-cds-service")
 except PackageNotFoundError:  # a checkout that nobody installed
     __version__ = "0+checkout"
 
-_log = structlog.get_logger(__name__)
 
+def __getattr__(name: str) -> Any:
+    if name in ("application", "create_app"):
+        gc.disable()  # nothing of what is imported is garbage, and looking for it takes time
+        from cds_service import factory
 
-def create_app(
-    settings: Settings | None = None,
-    knowledge: Knowledge | None = None,
-    clock: Callable[[], datetime] | None = None,
-) -> Flask:
-    """The WSGI application. What is not passed in is made from the environment.
-
-    Raises SettingsError or KnowledgeError: with a wrong setting or unsound content nothing starts.
-    """
-    settings = settings or from_environment()
-    clock = clock or now
-    logs.configure(settings.log_level, clock, for_people=settings.development)
-    if not settings.issuers:
-        _log.warning("nobody is asked who is calling, since CDS_ISSUERS is not set")
-    current = CurrentKnowledge(
-        switched(knowledge or load(settings.cards_dir), settings),
-        lambda: switched(load(settings.cards_dir), settings),
-        clock,
-    )
-
-    app = Flask(__name__, static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
-    app.url_map.strict_slashes = False
-    app.url_map.merge_slashes = False
-    pseudonyms = pseudonyms_of(settings)
-    store = open_store(settings.store_url)
-    writer = Writer(store)
-    used_tokens = used_tokens_of(settings, store)
-    metrics = Metrics(is_shared=metrics_are_shared(), lost_rows=lambda: writer.lost)
-    clients = clients_of(settings, used_tokens) if used_tokens else None
-    tracing = tracing_to(settings.traces_url)
-    app.extensions[EXTENSION] = Collaborators(
-        settings=settings,
-        knowledge=current,
-        clock=clock,
-        memory=Memory(store, writer, pseudonyms, settings.trace_values, settings.mode),
-        fhir_client=FHIRClient(settings),
-        clients=clients,
-        limit=limit_calls(app, settings, _caller),
-        metrics=metrics,
-        span=tracing.span if tracing else no_span,
-        checks=tuple(_checks(store, clients, used_tokens, clock)),
-        observers=(metrics.count, Audit(writer, pseudonyms, settings.mode).keep, logs.log_call),
-    )
-    app.register_blueprint(cds_hooks)
-    app.register_blueprint(operations)
-    app.register_blueprint(web)
-    if tracing:
-        app.wsgi_app = tracing.around(app.wsgi_app)  # type: ignore[method-assign, assignment]
-    _allow_browsers(app, settings)
-    app.after_request(_add_security_headers)
-    # The knowledge lives as long as the process: the collector need not look at it again.
-    gc.freeze()
-    return app
-
-
-def application() -> Flask:
-    """The WSGI application of a worker; one that cannot start says why and nothing else."""
-    try:
-        settings = from_environment()
-        watch = StampWatch(Stamp(settings.runtime_dir, settings.cards_dir))
-        app = create_app(settings)
-    except StartError as error:
-        sys.exit(str(error))
-    watch.start(app.extensions[EXTENSION].knowledge)
-    return app
-
-
-def now() -> datetime:
-    """The clock, read here and nowhere else."""
-    return datetime.now(UTC)
-
-
-def _allow_browsers(app: Flask, settings: Settings) -> None:
-    """CORS for pages of the origins in the settings; a preflight never needs a login."""
-    CORS(
-        app,
-        resources=r"/+cds-services.*",
-        origins=list(settings.cors_origins),
-        send_wildcard=True,
-        methods=["GET", "POST"],
-        # An asterisk would not cover Authorization (Fetch standard).
-        allow_headers=["Authorization", "Content-Type", "Accept-Language"],
-        expose_headers=["Knowledge-Version", "X-Request-Id"],
-        max_age=600,
-        vary_header=False,  # it would leave Vary out for the origins that are not allowed
-    )
-    if settings.cors_origins != ("*",):
-        app.after_request(_vary_by_origin)
-
-
-def _checks(
-    store: Store | None,
-    clients: Clients | None,
-    used_tokens: UsedTokens | None,
-    clock: Callable[[], datetime],
-) -> Iterator[Check]:
-    """What readiness looks at besides the knowledge."""
-    if store:
-        # Cards come without it; feedback is refused, and is sent again.
-        yield Check("store", store.is_reachable, needed=False)
-    if clients:
-        yield Check("keysOfClients", lambda: clients.have_keys(clock()), needed=True)
-    if used_tokens:
-        yield Check("usedTokens", used_tokens.is_reachable, needed=True)
-
-
-def _caller() -> str:
-    """Whom a limit holds for: the client that has proved who it is, or an address."""
-    return notes().client or request.remote_addr or ""
-
-
-def _vary_by_origin(response: Response) -> Response:
-    response.vary.add("Origin")
-    return response
-
-
-def _add_security_headers(response: Response) -> Response:
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Referrer-Policy"] = "no-referrer"
-    if request.method == "POST":
-        response.headers["Cache-Control"] = "no-store"
-    return response
+        gc.enable()
+        return getattr(factory, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import orjson
 from flask import Response, current_app, g
 
-from cds_service.auth import Clients
 from cds_service.call_notes import CallNotes
-from cds_service.fhir_client import FHIRClient
+from cds_service.fhir.client import FHIRClient
 from cds_service.memory import Memory
 from cds_service.metrics import Metrics
 from cds_service.reloading import CurrentKnowledge
 from cds_service.schemas import Knowledge
 from cds_service.settings import Settings
 from cds_service.tracing import Span
+
+if TYPE_CHECKING:
+    from cds_service.auth import Clients
 
 EXTENSION = "cds_service"  # where create_app leaves the collaborators
 

@@ -13,9 +13,12 @@ from datetime import datetime
 from pathlib import Path
 from secrets import token_hex
 from threading import Event, Thread
+from typing import TYPE_CHECKING
 
 from cds_service.errors import KnowledgeError, StartError
-from cds_service.schemas import Knowledge
+
+if TYPE_CHECKING:
+    from cds_service.schemas import Knowledge
 
 SECONDS_BETWEEN_LOOKS = 0.5
 

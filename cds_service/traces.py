@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
-
-from rich.text import Text
-from rich.tree import Tree
 
 from cds_service.knowledge.artifacts import Answer, Call, Card, Trace
 from cds_service.pseudonyms import People
@@ -96,33 +93,3 @@ def _answer(row: Mapping[str, Any]) -> dict[str, Any]:
         "acceptedSuggestions": row["accepted"],
     }
     return {name: value for name, value in told.items() if value}
-
-
-def tree(told: Mapping[str, Any]) -> Tree:
-    """What `why` tells, for the terminal."""
-    title = f"{told['indicator']} card in {told['slot']}, {told['state']} {told['at']}"
-    root = Tree(Text(title, style="bold"))
-    root.add(Text(f"{told['service']}, knowledge {told['knowledge']}"))
-    if "suppressedBy" in told:
-        root.add(Text(f"suppressed by: {told['suppressedBy']}"))
-    _branch(root, "rules", [f"{r['id']} {r['version']}: {r['level']}" for r in told["rules"]])
-    values = told.get("values", {})
-    for state, names in told["facts"].items():
-        facts = [f"{name} = {values[name]}" if name in values else name for name in names]
-        _branch(root, f"facts {state}", facts)
-    near = [f"{rule}: {', '.join(names)}" for rule, names in told["nearMisses"].items()]
-    _branch(root, "did not apply, since these facts lacked", near)
-    _branch(root, "feedback", [_line(each) for each in told["feedback"]])
-    return root
-
-
-def _line(answer: Mapping[str, Any]) -> str:
-    reason = f": {answer['reason']}" if "reason" in answer else ""
-    return f"{answer['outcome']} {answer['outcomeTimestamp']}{reason}"
-
-
-def _branch(root: Tree, title: str, lines: Sequence[str]) -> None:
-    if lines:
-        branch = root.add(Text(title, style="bold"))
-        for line in lines:
-            branch.add(Text(line))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from urllib3.util import parse_url
 
-from cds_service.addresses import AllowList, Base
+from cds_service.fhir.addresses import AllowList, Base
 
 LISTED = AllowList(servers=("https://fhir.example.org/r4/", "http://localhost:8090/fhir"))
 HOSPITAL = AllowList(networks=(ip_network("10.20.0.0/16"), ip_network("fd12::/16")))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cds_service.circuit_breaker import COOL_DOWN, FAILURES, MOST_SERVERS, CircuitBreaker
+from cds_service.fhir.circuit_breaker import COOL_DOWN, FAILURES, MOST_SERVERS, CircuitBreaker
 
 SERVER = "https://fhir.example.org"
 

@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from integration.misbehaving_server import TOKEN, MisbehavingServer, misbehaving_server
 
-from cds_service.circuit_breaker import FAILURES
-from cds_service.download import Outcome
-from cds_service.fhir_client import Fetching, FHIRClient, fill
+from cds_service.fhir.circuit_breaker import FAILURES
+from cds_service.fhir.client import Fetching, FHIRClient, fill
+from cds_service.fhir.download import Outcome
 from cds_service.hooks import load_context
 from cds_service.knowledge.artifacts import Retrieval
 from cds_service.prefetch import Wanted, complete

@@ -12,7 +12,7 @@ import orjson
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 
-from cds_service import now
+from cds_service.clock import now
 
 _ALGORITHM = "ES384"  # which CDS Hooks recommends
 _PRIVATE, _PUBLIC = "private-key.json", "jwks.json"

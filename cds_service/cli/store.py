@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import NoReturn
+from typing import Any
 
 import click
 import orjson
 from rich.console import Console
+from rich.text import Text
+from rich.tree import Tree
 
-from cds_service import now
+from cds_service.cli.ending import settings_or_stop, stop
+from cds_service.clock import now
 from cds_service.errors import StartError, StoreUnavailable
-from cds_service.settings import Settings, from_environment
+from cds_service.settings import Settings
 from cds_service.store import Store, counts, open_store, prune
-from cds_service.traces import tree, why
+from cds_service.traces import why
 
 
 @click.group("store")
@@ -27,7 +29,7 @@ def store_commands() -> None:
 @store_commands.command()
 def migrate() -> None:
     """Bring the database to the newest schema; `serve` does it too."""
-    with _store(_settings()):
+    with _store(settings_or_stop()):
         click.echo("the schema is current")
 
 
@@ -35,7 +37,7 @@ def migrate() -> None:
 @click.option("--days", type=click.IntRange(1), help="Keep so many (default: CDS_RETENTION_DAYS).")
 def prune_old(days: int | None) -> None:
     """Delete what is older than the days of retention."""
-    settings = _settings()
+    settings = settings_or_stop()
     today = now()
     kept = timedelta(days=days or settings.retention_days)
     with _store(settings) as store:
@@ -46,7 +48,7 @@ def prune_old(days: int | None) -> None:
 @store_commands.command()
 def status() -> None:
     """How many rows each table holds; ends with 1 if the database does not answer."""
-    with _store(_settings()) as store:
+    with _store(settings_or_stop()) as store:
         for table, number in counts(store).items():
             click.echo(f"{table}: {number}")
 
@@ -56,21 +58,44 @@ def status() -> None:
 @click.option("--json", "as_json", is_flag=True, help="JSON in place of a picture.")
 def why_command(uuid: str, as_json: bool) -> None:
     """Why a card was there: its rules, the facts behind them, what nearly applied."""
-    with _store(_settings()) as store:
+    with _store(settings_or_stop()) as store:
         told = why(store, uuid)
     if told is None:
         stop("no such card is kept")
     if as_json:
         click.echo(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode())
     else:
-        Console().print(tree(told))
+        Console().print(_tree(told))
 
 
-def _settings() -> Settings:
-    try:
-        return from_environment()
-    except StartError as error:
-        stop(str(error))
+def _tree(told: Mapping[str, Any]) -> Tree:
+    """What `why` tells, for the terminal."""
+    title = f"{told['indicator']} card in {told['slot']}, {told['state']} {told['at']}"
+    root = Tree(Text(title, style="bold"))
+    root.add(Text(f"{told['service']}, knowledge {told['knowledge']}"))
+    if "suppressedBy" in told:
+        root.add(Text(f"suppressed by: {told['suppressedBy']}"))
+    _branch(root, "rules", [f"{r['id']} {r['version']}: {r['level']}" for r in told["rules"]])
+    values = told.get("values", {})
+    for state, names in told["facts"].items():
+        facts = [f"{name} = {values[name]}" if name in values else name for name in names]
+        _branch(root, f"facts {state}", facts)
+    near = [f"{rule}: {', '.join(names)}" for rule, names in told["nearMisses"].items()]
+    _branch(root, "did not apply, since these facts lacked", near)
+    _branch(root, "feedback", [_line(each) for each in told["feedback"]])
+    return root
+
+
+def _line(answer: Mapping[str, Any]) -> str:
+    reason = f": {answer['reason']}" if "reason" in answer else ""
+    return f"{answer['outcome']} {answer['outcomeTimestamp']}{reason}"
+
+
+def _branch(root: Tree, title: str, lines: Sequence[str]) -> None:
+    if lines:
+        branch = root.add(Text(title, style="bold"))
+        for line in lines:
+            branch.add(Text(line))
 
 
 @contextmanager
@@ -89,9 +114,3 @@ def _store(settings: Settings) -> Iterator[Store]:
         stop("CDS_STORE_URL: the database does not answer")
     finally:
         store.close()
-
-
-def stop(message: str) -> NoReturn:
-    """End with status 1 and a sentence."""
-    click.echo(message, err=True)
-    sys.exit(1)

@@ -1,22 +1,18 @@
-"""The command line: serve, check, explain, cards; thin edges over the functions of the service."""
+"""The command line of the knowledge: check, safety-case, reload, explain, cards."""
 
 from __future__ import annotations
 
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 import orjson
 from rich.console import Console
 
-from cds_service import __version__, explanation, now
-from cds_service.cli_audit import audit
-from cds_service.cli_keys import keys, token
-from cds_service.cli_report import report_command
-from cds_service.cli_store import store_commands, why_command
+from cds_service import explanation
+from cds_service.cli.ending import settings_or_stop, stop
+from cds_service.clock import now
 from cds_service.errors import CDSError, KnowledgeError, StartError
 from cds_service.hooks import load_context
 from cds_service.knowledge import Knowledge, Service, load
@@ -24,14 +20,13 @@ from cds_service.knowledge.artifacts import Call
 from cds_service.knowledge.library import Problems
 from cds_service.patient_files import as_retrieved, patient_id, read_resources
 from cds_service.prefetch import complete
-from cds_service.reloading import Stamp, renew_on_hangup
+from cds_service.reloading import Stamp
 from cds_service.safety_case import Hazard, load_hazards, write_safety_case
 from cds_service.schemas import load_request
-from cds_service.settings import Settings, from_environment, share_metrics
+from cds_service.settings import Settings
 from cds_service.switches import switched
 
 _DAY = "%Y-%m-%d"
-_SECONDS_TO_STOP = 8  # containers are given ten
 _today = click.option(
     "--today",
     type=click.DateTime([_DAY]),
@@ -42,79 +37,29 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="JSON in place o
 _file = click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="cds-service")
-def main() -> None:
-    """A CDS Hooks service for anxiety with leg weakness or fatigue. It never prescribes."""
-
-
-main.add_command(audit)
-main.add_command(keys)
-main.add_command(token)
-
-
-@main.command()
-@click.option("--host", default=None, help="Address to listen on (default: CDS_HOST).")
-@click.option("--port", type=int, default=None, help="Port (default: CDS_PORT or 8000).")
-@click.option("--workers", type=int, default=None, help="Processes (default: CDS_WORKERS or 1).")
-def serve(host: str | None, port: int | None, workers: int | None) -> None:
-    """Serve over HTTP with granian."""
-    from granian.constants import Interfaces
-    from granian.server import Server
-
-    settings = _settings()
-    address, number = host or settings.host, port or settings.port
-    processes = workers or settings.workers
-    click.echo(f"Discovery: http://{address}:{number}/cds-services")
-    server = Server(
-        "cds_service:application",
-        factory=True,
-        interface=Interfaces.WSGI,
-        address=address,
-        port=number,
-        workers=processes,
-        # A worker that cannot start has said why; starting it again would not help.
-        respawn_failed_workers=False,
-        # One that is told to stop while it starts does not hear it.
-        workers_kill_timeout=_SECONDS_TO_STOP,
-        log_access=False,
-        # Calls are work for the processor, where more threads than this only take turns; but a
-        # call that fetches mostly waits for the FHIR server.
-        blocking_threads=16 if settings.fhir_servers or settings.development else 4,
-        backpressure=64,
-    )
-    # In place of granian's own answer to SIGHUP, which starts every worker anew.
-    stamp = Stamp(settings.runtime_dir, settings.cards_dir)
-    server.on_startup(lambda: renew_on_hangup(stamp))
-    with TemporaryDirectory(prefix="cds-service-metrics-") as folder:
-        if processes > 1:
-            share_metrics(folder)
-        server.serve()
-
-
-@main.command()
+@click.command()
 def reload() -> None:
     """Have the workers of this machine load cards/ anew; unsound content changes nothing."""
-    settings = _settings()
+    settings = settings_or_stop()
     try:
         Stamp(settings.runtime_dir, settings.cards_dir).renew()
     except OSError as error:
-        _stop(f"CDS_RUNTIME_DIR: {error.strerror}")
+        stop(f"CDS_RUNTIME_DIR: {error.strerror}")
     knowledge = _knowledge()  # the same check as in the workers: here its problems are seen
     click.echo(f"Asked to reload: {knowledge.version}")
 
 
-@main.command()
+@click.command()
 @click.option("--coverage", "show_coverage", is_flag=True, help="Print rules by examples.")
 def check(show_coverage: bool) -> None:
     """Check everything in cards/: every problem at once, with file and key."""
-    settings = _settings()
+    settings = settings_or_stop()
     try:
         knowledge = load(settings.cards_dir, thorough_on=now().date())
     except KnowledgeError as error:
         for problem in error.problems:
             click.echo(problem, err=True)
-        _stop(f"{len(error.problems)} problems in {settings.cards_dir.name}/")
+        stop(f"{len(error.problems)} problems in {settings.cards_dir.name}/")
     for service in knowledge.services.values():
         if _safety_folder(settings).is_dir():  # an installed service has no hazard log
             _hazards(_safety_folder(settings), service)
@@ -128,11 +73,11 @@ def check(show_coverage: bool) -> None:
         )
 
 
-@main.command("safety-case")
+@click.command("safety-case")
 @click.option("--check", "only_check", is_flag=True, help="Only say whether the page is current.")
 def safety_case(only_check: bool) -> None:
     """Write docs/safety/safety-case.md from the hazard log and the knowledge."""
-    folder = _safety_folder(_settings())
+    folder = _safety_folder(settings_or_stop())
     for service in _knowledge().services.values():
         hazards = _hazards(folder, service)
         questions = (folder / "open-questions.md").read_text(encoding="utf-8")
@@ -141,10 +86,10 @@ def safety_case(only_check: bool) -> None:
         if not only_check:
             path.write_text(page, encoding="utf-8")
         elif path.read_text(encoding="utf-8") != page:
-            _stop("safety-case.md is not current: run `cds-service safety-case`")
+            stop("safety-case.md is not current: run `cds-service safety-case`")
 
 
-@main.command()
+@click.command()
 @_file
 @_today
 @_language
@@ -166,13 +111,13 @@ def explain(path: Path, today: datetime | None, language: str | None, as_json: b
             encounter_id=context.encounter_id,
         )
     except orjson.JSONDecodeError as error:
-        _stop(f"{path.name} is not JSON: {error}")
+        stop(f"{path.name} is not JSON: {error}")
     except CDSError as error:
-        _stop(str(error))
+        stop(str(error))
     _show(service, call, as_json=as_json)
 
 
-@main.command()
+@click.command()
 @_file
 @_today
 @_language
@@ -192,17 +137,12 @@ def cards(path: Path, today: datetime | None, language: str | None, as_json: boo
             language=_known(language, service),
         )
     except CDSError as error:
-        _stop(str(error))
+        stop(str(error))
     answer = service.answer(call)
     if as_json:
         click.echo(explanation.as_json(answer.cards))
     else:
         explanation.print_cards(Console(), answer.cards)
-
-
-main.add_command(report_command)
-main.add_command(store_commands)
-main.add_command(why_command)
 
 
 def _safety_folder(settings: Settings) -> Path:
@@ -213,7 +153,7 @@ def _hazards(folder: Path, service: Service) -> tuple[Hazard, ...]:
     problems = Problems(folder)
     hazards = load_hazards(folder / "hazards.yaml", service, problems)
     if problems.found:
-        _stop("\n".join(problems.found))
+        stop("\n".join(problems.found))
     return hazards
 
 
@@ -227,31 +167,24 @@ def _show(service: Service, call: Call, *, as_json: bool) -> None:
     explanation.print_cards(console, service.answer(call).cards)
 
 
-def _settings() -> Settings:
-    try:
-        return from_environment()
-    except StartError as error:
-        _stop(str(error))
-
-
 def _knowledge() -> Knowledge:
-    settings = _settings()
+    settings = settings_or_stop()
     try:
         return switched(load(settings.cards_dir), settings)
     except StartError as error:
-        _stop(str(error))
+        stop(str(error))
 
 
 def _service_of(knowledge: Knowledge, hook: str) -> Any:
     for service in knowledge.services.values():
         if service.hook == hook:
             return service
-    _stop(f"no service answers {hook}")
+    stop(f"no service answers {hook}")
 
 
 def _known(language: str | None, service: Service) -> str:
     if language is not None and language not in service.languages:
-        _stop(f"there are no words in {language}; there are {', '.join(service.languages)}")
+        stop(f"there are no words in {language}; there are {', '.join(service.languages)}")
     return language or service.default_language
 
 
@@ -259,8 +192,3 @@ def _at(today: datetime | None) -> datetime:
     if today is None:
         return now()
     return today.replace(hour=12, tzinfo=UTC)
-
-
-def _stop(message: str) -> NoReturn:
-    click.echo(message, err=True)
-    sys.exit(1)

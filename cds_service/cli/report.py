@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import timedelta
 
 import click
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from cds_service import now
 from cds_service.catalogue import catalogue_of
+from cds_service.cli.ending import stop
+from cds_service.clock import now
 from cds_service.errors import CDSError, StartError
 from cds_service.knowledge import load
 from cds_service.report import Rate, Report, read_since, report
@@ -34,8 +34,7 @@ def report_command(since: str, form: str, name: str) -> None:
     try:
         made = _report(length)
     except (StartError, CDSError) as error:
-        click.echo(str(error), err=True)
-        sys.exit(1)
+        stop(str(error))
     if form == "json":
         click.echo(to_json(made))
     elif form == "csv":

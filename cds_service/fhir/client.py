@@ -10,10 +10,10 @@ from time import perf_counter
 from typing import Any
 from urllib.parse import quote
 
-from cds_service import transport
-from cds_service.addresses import AllowList, Base
-from cds_service.circuit_breaker import CircuitBreaker
-from cds_service.download import Allowance, Download, Outcome, resolve
+from cds_service.fhir import transport
+from cds_service.fhir.addresses import AllowList, Base
+from cds_service.fhir.circuit_breaker import CircuitBreaker
+from cds_service.fhir.download import Allowance, Download, Outcome, resolve
 from cds_service.hooks import HookContext
 from cds_service.knowledge.artifacts import Resource
 from cds_service.prefetch import Wanted, next_page

@@ -1,0 +1,51 @@
+"""`cds-service serve`: the first process, which looks after the workers and does no work itself."""
+
+from __future__ import annotations
+
+from tempfile import TemporaryDirectory
+
+import click
+from granian.constants import Interfaces
+from granian.server import Server
+
+from cds_service.cli.ending import settings_or_stop
+from cds_service.reloading import Stamp, renew_on_hangup
+from cds_service.settings import share_metrics
+
+_SECONDS_TO_STOP = 8  # containers are given ten
+
+
+@click.command()
+@click.option("--host", default=None, help="Address to listen on (default: CDS_HOST).")
+@click.option("--port", type=int, default=None, help="Port (default: CDS_PORT or 8000).")
+@click.option("--workers", type=int, default=None, help="Processes (default: CDS_WORKERS or 1).")
+def serve(host: str | None, port: int | None, workers: int | None) -> None:
+    """Serve over HTTP with granian."""
+    settings = settings_or_stop()
+    address, number = host or settings.host, port or settings.port
+    processes = workers or settings.workers
+    click.echo(f"Discovery: http://{address}:{number}/cds-services")
+    server = Server(
+        "cds_service:application",
+        factory=True,
+        interface=Interfaces.WSGI,
+        address=address,
+        port=number,
+        workers=processes,
+        # A worker that cannot start has said why; starting it again would not help.
+        respawn_failed_workers=False,
+        # One that is told to stop while it starts does not hear it.
+        workers_kill_timeout=_SECONDS_TO_STOP,
+        log_access=False,
+        # Calls are work for the processor, where more threads than this only take turns; but a
+        # call that fetches mostly waits for the FHIR server.
+        blocking_threads=16 if settings.fhir_servers or settings.development else 4,
+        backpressure=64,
+    )
+    # In place of granian's own answer to SIGHUP, which starts every worker anew.
+    stamp = Stamp(settings.runtime_dir, settings.cards_dir)
+    server.on_startup(lambda: renew_on_hangup(stamp))
+    with TemporaryDirectory(prefix="cds-service-metrics-") as folder:
+        if processes > 1:
+            share_metrics(folder)
+        server.serve()
