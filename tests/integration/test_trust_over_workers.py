@@ -76,14 +76,15 @@ def test_t_8_two_workers_let_a_token_in_once(shared: tuple[Served, list[str], st
     assert Counter(statuses) == {200: 4, 401: 12}
 
 
-def test_two_workers_count_one_limit_together(shared: tuple[Served, list[str], str]) -> None:
+def test_two_workers_count_one_limit_together_in_redis_and_else_each_its_own(
+    shared: tuple[Served, list[str], str],
+) -> None:
     running, issuers, kind = shared
-    if kind != "redis":
-        pytest.skip("without Redis each worker counts for itself")
     headers = [bearer(issuers[1], running.address + SERVICE) for _ in range(26)]
     with ThreadPoolExecutor(8) as pool:
-        statuses = list(pool.map(lambda each: post(running, each), headers))
-    assert Counter(statuses) == {200: 20, 429: 6}
+        statuses = Counter(pool.map(lambda each: post(running, each), headers))
+    assert set(statuses) <= {200, 429}
+    assert statuses[200] == 20 if kind == "redis" else statuses[200] >= 20
 
 
 def test_two_workers_count_into_the_same_metrics(shared: tuple[Served, list[str], str]) -> None:

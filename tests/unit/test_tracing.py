@@ -25,7 +25,7 @@ def spans(monkeypatch: pytest.MonkeyPatch) -> InMemorySpanExporter:
     """What the application sends, kept here in place of being sent."""
     exporter = InMemorySpanExporter()
     made = Tracing(SimpleSpanProcessor(exporter))
-    monkeypatch.setattr("cds_service.tracing_to", lambda url: made)
+    monkeypatch.setattr("cds_service.factory.tracing_to", lambda url: made)
     return exporter
 
 
