@@ -63,15 +63,11 @@ def ask_who_calls() -> None:
     """CDS Hooks "Trusting CDS Clients"; a preflight carries no token. A refusal is a call too."""
     if request.method == "OPTIONS":
         return
-    refusal: CDSError | None = None
     with notes().stage("authenticate"):
         try:
             notes().client = _client()
-        except CDSError as error:
-            refusal = error
-        here().limit()
-    if refusal:
-        raise refusal
+        finally:
+            here().limit()
 
 
 def _client() -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from threading import Lock
 
 from cds_service.call_notes import CallNotes
 
@@ -40,6 +41,7 @@ class Metrics:
         self._lost = Counter("cds_rows_lost", "Rows that the store could not take", registry=ours)
         self._lost_rows = lost_rows
         self._lost_until_now = 0
+        self._lock = Lock()
 
     def count(self, notes: CallNotes) -> None:
         """Take one call into account."""
@@ -54,9 +56,10 @@ class Metrics:
             self._missing.labels(service, fact).inc()
         for key, outcome in notes.fetches.items():
             self._fetches.labels(key, outcome).inc()
-        lost = self._lost_rows()
-        self._lost.inc(max(0, lost - self._lost_until_now))
-        self._lost_until_now = lost
+        with self._lock:  # or two calls at once would count the same rows
+            lost = self._lost_rows()
+            self._lost.inc(max(0, lost - self._lost_until_now))
+            self._lost_until_now = lost
 
     def exposition(self) -> bytes:
         """All counts in the text format of Prometheus."""

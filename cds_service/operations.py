@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from typing import Any
+from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, request
 
@@ -13,6 +13,9 @@ from cds_service.errors import NotAllowed
 from cds_service.metrics import CONTENT_TYPE
 from cds_service.openapi import document
 from cds_service.reloading import Reload
+from cds_service.setting_values import is_loopback
+
+_OF_PROXIES = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Via")
 
 operations = Blueprint("operations", __name__)
 operations.after_request(name_the_knowledge)
@@ -64,9 +67,8 @@ def _told(reload: Reload) -> dict[str, Any]:
 
 def _is_from_this_machine() -> bool:
     # A proxy on this machine speaks for others.
-    if request.headers.get("Forwarded") or request.headers.get("X-Forwarded-For"):
+    if any(name in request.headers for name in _OF_PROXIES):
         return False
-    try:
-        return ip_address(request.remote_addr or "").is_loopback
-    except ValueError:
-        return False
+    # One that adds no header of its own keeps the name that was called, most often.
+    host = urlsplit(f"//{request.host}").hostname or ""
+    return is_loopback(host) and is_loopback(request.remote_addr or "")

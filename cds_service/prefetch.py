@@ -85,7 +85,7 @@ def _wanted_medications(
 ) -> dict[str, Wanted]:
     """The Medications that the lists point at and that did not come along."""
     resources = [resource for each in came.values() for resource in each.resources]
-    here = {each.get("id") for each in resources if each["resourceType"] == "Medication"}
+    here = {str(each.get("id")) for each in resources if each["resourceType"] == "Medication"}
     server = f"{str(request.fhir_server).rstrip('/')}/"
     ids: set[str] = set()
     for resource in resources:

@@ -18,6 +18,7 @@ TIME_TO_ANSWER = timedelta(days=1)
 RULE_WRONG, DATA_WRONG = "rule-wrong", "data-wrong"
 MOST_COMPLAINTS = 500
 LONGEST = timedelta(days=3660)
+_PATIENCE = 20.0  # seconds
 OTHER_REASON, NO_REASON = "other", "none given"
 _SINCE = re.compile(r"([1-9][0-9]{0,4})([hdw])")
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
@@ -137,26 +138,30 @@ def report(
 ) -> Report:
     """The report on the time from `length` before `now` until now. Raises StoreUnavailable."""
     period = Period(now - length, now, now - TIME_TO_ANSWER)
-    with store.reading() as connection:
-        counts = figures.rule_counts(connection, period)
-        reasons = figures.reason_counts(connection, period)
-        calls = figures.days_of_calls(connection, period, catalogue.hooks)
-        cards = figures.days_of_cards(connection, period)
-        wrong = {
-            code: figures.complaints(connection, period, [code], MOST_COMPLAINTS)
-            for code in (RULE_WRONG, DATA_WRONG)
-        }
-    return Report(
-        since=period.since,
-        until=period.until,
-        knowledge_version=catalogue.version,
-        mode=settings.mode,
-        threshold=settings.override_threshold,
-        rules=_rules(counts, reasons, catalogue, settings),
-        days=_days(period, calls, cards),
-        rule_wrong=wrong[RULE_WRONG],
-        data_wrong=wrong[DATA_WRONG],
-    )
+
+    def make() -> Report:
+        with store.reading() as connection:
+            counts = figures.rule_counts(connection, period)
+            reasons = figures.reason_counts(connection, period)
+            calls = figures.days_of_calls(connection, period, catalogue.hooks)
+            cards = figures.days_of_cards(connection, period)
+            wrong = {
+                code: figures.complaints(connection, period, [code], MOST_COMPLAINTS)
+                for code in (RULE_WRONG, DATA_WRONG)
+            }
+        return Report(
+            since=period.since,
+            until=period.until,
+            knowledge_version=catalogue.version,
+            mode=settings.mode,
+            threshold=settings.override_threshold,
+            rules=_rules(counts, reasons, catalogue, settings),
+            days=_days(period, calls, cards),
+            rule_wrong=wrong[RULE_WRONG],
+            data_wrong=wrong[DATA_WRONG],
+        )
+
+    return store.within(_PATIENCE, make)
 
 
 def rate(part: int, whole: int) -> Rate | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -9,6 +10,8 @@ from cds_service.knowledge.artifacts import Answer, Call, Card, Trace
 from cds_service.pseudonyms import People
 from cds_service.schemas import Service
 from cds_service.store import CardRow, RuleRow, Store, trace_of
+
+_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
 
 SHOWN, SUPPRESSED, SHADOW = "shown", "suppressed", "shadow"
 
@@ -89,7 +92,12 @@ def _answer(row: Mapping[str, Any]) -> dict[str, Any]:
     told = {
         "outcome": row["outcome"],
         "outcomeTimestamp": row["outcome_timestamp"].isoformat(),
-        "reason": row["reason_code"],
-        "acceptedSuggestions": row["accepted"],
+        "reason": _reason(row["reason_code"]),
+        "acceptedSuggestions": len(row["accepted"] or ()),
     }
     return {name: value for name, value in told.items() if value}
+
+
+def _reason(code: str | None) -> str | None:
+    """A reason that does not look like a code is "other": it may be a sentence about a patient."""
+    return code if code is None or _CODE.fullmatch(code) else "other"

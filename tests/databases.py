@@ -30,6 +30,8 @@ def new_database() -> Iterator[str]:
     name = f"cds_test_{secrets.token_hex(6)}"
     with psycopg.connect(f"{SERVER}/postgres", autocommit=True) as server:
         server.execute(f'CREATE DATABASE "{name}"')
+        # Days are those of UTC, wherever the server thinks it is.
+        server.execute(f"ALTER DATABASE \"{name}\" SET timezone TO 'Pacific/Kiritimati'")
         try:
             yield f"{SERVER}/{name}"
         finally:

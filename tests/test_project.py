@@ -40,7 +40,7 @@ ONLY_IN = {
     "flask": {"factory", "api", "collaborators", "feedback", "limits", "operations", "web"},
     "flask_cors": {"factory"},
     "flask_limiter": {"limits"},
-    "requests": {"fhir.download", "fhir.transport", "keys"},
+    "requests": {"fhir", "keys"},
     "jwt": {"auth", "cli.keys", "keys"},
     "redis": {"used_tokens"},
     "prometheus_client": {"metrics"},

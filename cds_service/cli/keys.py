@@ -40,9 +40,12 @@ def keys(folder: Path, issuer: str) -> None:
         raise click.ClickException(f"{folder / _PRIVATE} is there already") from None
     (folder / _PUBLIC).write_bytes(orjson.dumps({"keys": [public]}, option=orjson.OPT_INDENT_2))
     click.echo(f"Private key: {folder / _PRIVATE}\nPublic keys: {folder / _PUBLIC}\nServe with:")
-    click.echo(f"  CDS_ISSUERS='{issuer}={folder / _PUBLIC}' cds-service serve")
+    base = "http://127.0.0.1:8000"
+    click.echo(
+        f"  CDS_ISSUERS='{issuer}={folder / _PUBLIC}' CDS_PUBLIC_URL={base} cds-service serve"
+    )
     click.echo("Call with:")
-    url = "http://127.0.0.1:8000/cds-services"
+    url = f"{base}/cds-services"
     options = f"--folder {folder} --issuer {issuer}"
     click.echo(f'  curl -H "Authorization: Bearer $(cds-service token {options} {url})" {url}')
 

@@ -91,6 +91,7 @@ class Fetching:
             resources=settings.fhir_resources,
             timer=client.timer,
         )
+        self._had_time = False
         self.fetched = Fetched(0, 0.0, {})
 
     def __call__(self, wanting: Mapping[str, Wanted]) -> Mapping[str, Any]:
@@ -101,6 +102,7 @@ class Fetching:
             return self._not_tried(wanting, Outcome.BARRED)
         if not self._client.circuit_breaker.allows(base):
             return self._not_tried(wanting, Outcome.SUSPENDED)
+        self._had_time = self._allowance.seconds >= self._client.settings.fhir_milliseconds / 2000
         downloads = self._downloads(base, wanting)
         self._run(dict.fromkeys(downloads.values()))  # in the order of the service
         values = {key: self._value(wanting[key], each) for key, each in downloads.items()}
@@ -174,8 +176,9 @@ class Fetching:
                 outcomes[key] = Outcome.UNREADABLE
         different = set(downloads.values())
         requests = sum(each.requests for each in different)
-        if requests:
-            answered = any(each.answered for each in different)
+        answered = any(each.answered for each in different)
+        # A call that came here late says nothing of the server.
+        if requests and (answered or self._had_time):
             self._client.circuit_breaker.report(base, answered=answered)
         milliseconds = (self._client.timer() - begun) * 1000
         before = self.fetched

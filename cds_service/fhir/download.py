@@ -250,5 +250,5 @@ def _retry_after(response: requests.Response) -> float | None:
     try:
         then = parsedate_to_datetime(text)
         return max(0.0, (then - parsedate_to_datetime(response.headers["Date"])).total_seconds())
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, OverflowError):
         return None

@@ -110,8 +110,8 @@ class Trace:
 class Card:
     """CDS Hooks "Card". What follows `links` is not sent.
 
-    `rules` names the rules it rests on; `fingerprint` is the same for the same evidence, and empty
-    for a card that rests on none.
+    `rules` names the rules it rests on, `silenced` those of warnings that stay away because of it;
+    `fingerprint` is the same for the same evidence, and empty for a card that rests on none.
     """
 
     uuid: str
@@ -124,6 +124,7 @@ class Card:
     links: tuple[Link, ...] = ()
     rules: tuple[str, ...] = ()
     slot: str = ""
+    silenced: tuple[str, ...] = ()
     fingerprint: str = ""
     trace: Trace | None = None
 

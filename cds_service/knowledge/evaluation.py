@@ -73,17 +73,13 @@ class Evaluation:
     not_listed: Sequence[CauseOutcome] = ()
     withheld: Mapping[str, tuple[Because, ...]] = field(default_factory=dict)
     only_slots: frozenset[str] | None = None
+    demoted: frozenset[str] = frozenset()  # drugs that stand behind the others of their class
     critical_slots: frozenset[str] = frozenset()  # where a muted rule would be critical
 
     @cached_property
     def applied(self) -> tuple[RuleOutcome, ...]:
         """The outcomes of the rules that apply, in the order of the rules."""
         return _applied(self.outcomes)
-
-    @cached_property
-    def demoted(self) -> frozenset[str]:
-        """The drugs that stand behind the others of their class."""
-        return frozenset(drug for outcome in self.applied for drug in outcome.rule.demote)
 
     def why_withheld(self, *items: str) -> tuple[Because, ...]:
         """The reasons against any of the items, each once."""
@@ -148,6 +144,7 @@ def assess(
         not_listed=not_listed,
         withheld=withheld,
         only_slots=_only_slots(applied),
+        demoted=frozenset(drug for outcome in applied for drug in outcome.rule.demote),
     )
 
 

@@ -49,6 +49,7 @@ class _Draft:
         self._summary = summary
         self._detail = detail
         self._rules = tuple(dict.fromkeys(rules))
+        self._silenced: list[str] = []
 
     def card(self, service: Service, evaluation: Evaluation, voice: Voice, call: Call) -> Card:
         """The card. Its uuid is the same when the same call is repeated, and never otherwise."""
@@ -75,7 +76,12 @@ class _Draft:
             ),
             rules=self._rules,
             slot=self.slot.id,
+            silenced=tuple(self._silenced),
         )
+
+    def silence(self, other: _Draft) -> None:
+        """Keep the other away; what it rests on counts as evidence of this one."""
+        self._silenced.extend(other._rules)
 
     def _offers(self, code: str) -> bool:
         """Whether an override reason goes with the rules of this card."""
@@ -89,6 +95,7 @@ def _drafts(service: Service, evaluation: Evaluation, voice: Voice) -> Iterable[
         yield _unchecked(slots[DIFFERENTIAL], voice)
         return
     silenced: dict[str, str] = {}
+    critical: list[_Draft] = []
     for slot in service.slots:
         if evaluation.only_slots is not None and slot.id not in evaluation.only_slots:
             continue
@@ -97,8 +104,12 @@ def _drafts(service: Service, evaluation: Evaluation, voice: Voice) -> Iterable[
         for draft in _of_slot(service, evaluation, voice, slot):
             if not _is_silenced(draft, silenced):
                 yield draft
+            elif draft.indicator != "info":
+                for each in critical:
+                    each.silence(draft)
             if draft.indicator == "critical":
                 silenced |= slot.silences
+                critical.append(draft)
 
 
 def _of_slot(

@@ -36,7 +36,7 @@ def trace(card: Card, service: Service, evaluation: Evaluation) -> Card:
     by_state.pop(ABSENT, None)
     return replace(
         card,
-        fingerprint=_fingerprint(rules, facts) if rules else "",
+        fingerprint=_fingerprint(card, service, evaluation) if rules else "",
         trace=Trace(
             rules=rules,
             facts={state: tuple(names) for state, names in by_state.items()},
@@ -85,11 +85,15 @@ def _rule(id_: str, service: Service, evaluation: Evaluation) -> TracedRule:
     return TracedRule(id_, service.governed[id_].version, level)
 
 
-def _fingerprint(rules: Iterable[TracedRule], facts: Mapping[str, Any]) -> str:
+def _fingerprint(card: Card, service: Service, evaluation: Evaluation) -> str:
     """A hash over the rules with their levels, and over all that was read for them.
 
-    The day, the order of the resources and the call itself are not in it.
+    The rules of what the card silences are among them, so that a danger that comes up later brings
+    the card back. The day, the order of the resources and the call itself are not in it.
     """
+    ids = (*card.rules, *card.silenced)
+    rules = [_rule(id_, service, evaluation) for id_ in ids]
+    facts = {name: evaluation.facts[name] for name in _names(ids, service)}
     resources = {_digest(each) for fact in facts.values() for each in fact.resources}
     told = [
         sorted((rule.id, rule.level) for rule in rules),

@@ -41,7 +41,8 @@ _SQLITE = (
 _POSTGRESQL = {
     "connect_timeout": 2,  # seconds; libpq knows no less
     "tcp_user_timeout": 3000,  # milliseconds
-    "options": "-c statement_timeout=5000 -c lock_timeout=3000 -c synchronous_commit=on",
+    "options": "-c statement_timeout=5000 -c lock_timeout=3000 -c synchronous_commit=on"
+    " -c timezone=UTC",  # days are those of UTC, wherever the server stands
     "application_name": _APPLICATION,
 }
 
@@ -89,7 +90,8 @@ class Store:
     @property
     def has_just_failed(self) -> bool:
         """Whether it is too early to try again."""
-        return self._failed_at is not None and monotonic() - self._failed_at < _REST
+        failed_at = self._failed_at  # once: another thread may forget it meanwhile
+        return failed_at is not None and monotonic() - failed_at < _REST
 
     def within(self, seconds: float, work: Callable[[], Result]) -> Result:
         """What `work` gives; StoreUnavailable if a server has not brought it about in time.
@@ -140,7 +142,7 @@ class Store:
             with self.engine.connect().execution_options(sqlite_begin=kind) as connection:
                 with connection.begin():
                     yield connection
-            if self._failed_at is not None and monotonic() - self._failed_at > _REST:
+            if not self.has_just_failed:
                 self._failed_at = None
 
     @contextmanager

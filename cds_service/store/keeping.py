@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import ColumnElement, Table, delete, func, select
 
 from cds_service.errors import StoreUnavailable
 from cds_service.store import tables
@@ -15,6 +15,7 @@ from cds_service.store.inserting import insert_new
 from cds_service.store.rows import FeedbackRow
 
 _PATIENCE = 3.0  # seconds that feedback may take
+_PORTION = 1000  # rows deleted in one transaction
 # By the column that says how old a row is. The rules of a card go with it.
 _AGES = (
     (tables.call, tables.call.c.at),
@@ -45,11 +46,20 @@ def prune(store: Store, *, before: datetime, now: datetime) -> Mapping[str, int]
     """
     ages = (*((table, column, before) for table, column in _AGES),)
     ages += ((tables.used_token, tables.used_token.c.until, now),)
-    with store.writing() as connection:
-        return {
-            table.name: connection.execute(delete(table).where(column < limit)).rowcount
-            for table, column, limit in ages
-        }
+    return {table.name: _delete(store, table, column < limit) for table, column, limit in ages}
+
+
+def _delete(store: Store, table: Table, is_old: ColumnElement[bool]) -> int:
+    """Delete in portions, so that nobody who writes has to wait for long."""
+    key = table.primary_key.columns[0]
+    portion = select(key).where(is_old).limit(_PORTION)
+    deleted = 0
+    while True:
+        with store.writing() as connection:
+            count = connection.execute(delete(table).where(key.in_(portion))).rowcount
+        deleted += count
+        if count < _PORTION:
+            return deleted
 
 
 def counts(store: Store) -> Mapping[str, int]:

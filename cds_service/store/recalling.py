@@ -14,6 +14,7 @@ from cds_service.store.database import Store
 
 _card, _feedback = tables.card.c, tables.feedback.c
 _HURRY = 0.25  # seconds that a hook call may wait
+_PATIENCE = 3.0  # seconds that somebody who asks for a trace may wait
 # Made once: to put a query together takes longer than to answer it.
 _ANSWERS = (
     select(
@@ -58,13 +59,17 @@ def trace_of(
 
     Raises StoreUnavailable.
     """
-    with store.reading() as connection:
-        card = connection.execute(select(tables.card).where(_card.uuid == uuid)).one_or_none()
-        if card is None:
-            return None
-        feedback = connection.execute(
-            select(tables.feedback)
-            .where(_feedback.card_uuid == uuid)
-            .order_by(_feedback.outcome_timestamp)
-        )
-        return card._asdict(), [each._asdict() for each in feedback]
+
+    def read() -> tuple[Mapping[str, Any], Sequence[Mapping[str, Any]]] | None:
+        with store.reading() as connection:
+            card = connection.execute(select(tables.card).where(_card.uuid == uuid)).one_or_none()
+            if card is None:
+                return None
+            feedback = connection.execute(
+                select(tables.feedback)
+                .where(_feedback.card_uuid == uuid)
+                .order_by(_feedback.outcome_timestamp)
+            )
+            return card._asdict(), [each._asdict() for each in feedback]
+
+    return store.within(_PATIENCE, read)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 
 from sqlalchemy import delete
-from sqlalchemy.dialects import postgresql, sqlite
 
+from cds_service.errors import StoreUnavailable
 from cds_service.store.database import Store
+from cds_service.store.inserting import insert_if_new
 from cds_service.store.tables import used_token
 
 _TIDY_EVERY = 100  # uses; expired rows are few, and do no harm
+_PATIENCE = 1.0  # seconds that a call may take for this
 
 
 class StoredUsedTokens:
@@ -22,15 +24,20 @@ class StoredUsedTokens:
 
     def first_use(self, key: str, until: datetime, now: datetime) -> bool:
         """Whether `key` comes for the first time. Raises StoreUnavailable."""
+        if self._store.has_just_failed:
+            raise StoreUnavailable
         self._uses += 1
-        row = {"key": key, "until": until}
-        with self._store.writing() as connection:
-            if self._uses % _TIDY_EVERY == 0:
-                connection.execute(delete(used_token).where(used_token.c.until < now))
-            # Of several workers that try at once, the database lets one insert the row.
-            insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-            statement = insert(used_token).values(row).on_conflict_do_nothing()
-            return connection.scalar(statement.returning(used_token.c.key)) is not None
+        is_to_tidy = self._uses % _TIDY_EVERY == 0
+
+        def use() -> bool:
+            with self._store.writing() as connection:
+                if is_to_tidy:
+                    connection.execute(delete(used_token).where(used_token.c.until < now))
+                # Of several workers that try at once, the database lets one insert the row.
+                statement = insert_if_new(connection, used_token).values(key=key, until=until)
+                return connection.scalar(statement.returning(used_token.c.key)) is not None
+
+        return self._store.within(_PATIENCE, use)
 
     def is_reachable(self) -> bool:
         """Whether the store answers."""

@@ -11,6 +11,7 @@ from cds_service.knowledge import Service
 from cds_service.knowledge.content import Example
 from cds_service.knowledge.evaluation import Evaluation, assess
 from cds_service.knowledge.examples import ExampleFacts
+from cds_service.knowledge.muting import mute
 from cds_service.knowledge.rendering import render
 
 from .conversations import CALL
@@ -167,3 +168,10 @@ def _order(service: Service, detail: str, drugs: Sequence[str]) -> list[str]:
     places = {drug: detail.find(f"- {service.words['en'].plain(drug, 'title')}") for drug in drugs}
     assert -1 not in places.values(), places
     return sorted(places, key=places.__getitem__)
+
+
+def test_a_rule_that_is_switched_off_still_demotes(service: Service) -> None:
+    evaluation = mute(service, _assess(service, {**_GAD, "qtc": 501}), {"R77"})
+    assert "venlafaxine" in evaluation.demoted
+    in_order = service.classes["D3"].drugs
+    assert _order(service, _details(service, evaluation), in_order)[-1] == "venlafaxine"

@@ -97,6 +97,29 @@ def test_new_evidence_brings_a_card_back(ward: Ward) -> None:
     assert len(ward.open(request)) == 1
 
 
+def test_a_danger_that_comes_up_behind_a_critical_card_brings_it_back(ward: Ward) -> None:
+    request = ward.request("dorothy-lorazepam-nine-months")
+    orders = request["prefetch"]["medicationRequests"]
+    request["prefetch"]["medicationRequests"] = None
+    request["prefetch"]["laboratory"] = ward.request("samuel-potassium-2-3")["prefetch"][
+        "laboratory"
+    ]
+    for entry in request["prefetch"]["laboratory"]["entry"]:
+        entry["resource"]["subject"]["reference"] = f"Patient/{request['context']['patientId']}"
+    card = _of(ward.open(request), "critical")
+    ward.override(card, "action-completed")
+    assert ward.open(request) == []
+    request["prefetch"]["medicationRequests"] = orders  # its warning is silenced by the other card
+    assert _of(ward.open(request), "critical")["summary"] == card["summary"]
+
+
+def test_a_trace_repeats_no_sentence_of_a_client(ward: Ward) -> None:
+    (card,) = ward.open("ada-generalised-anxiety")
+    ward.override(card, "Mrs Lovelace said no")
+    (answer,) = ward.trace(card["uuid"])["feedback"]
+    assert answer["reason"] == "other"
+
+
 def test_a_critical_card_stays_away_a_day_for_who_addresses_it_and_no_drugs_come_for_it(
     ward: Ward,
 ) -> None:

@@ -224,7 +224,8 @@ def test_d_behind_a_proxy_the_public_address_counts_and_not_the_host(
 def test_d_on_this_machine_the_address_is_the_one_that_was_called(
     knowledge: ToyKnowledge, tmp_path: Path
 ) -> None:
-    client = create_app(settings(tmp_path, public_url=""), knowledge, lambda: NOW).test_client()
+    trying = settings(tmp_path, public_url="", development=True)
+    client = create_app(trying, knowledge, lambda: NOW).test_client()
     assert call(client, Signer().token(f"http://localhost{TOY}")).status_code == 200
 
 
@@ -404,8 +405,19 @@ def test_d_without_issuers_the_log_says_that_nobody_is_asked(
 def test_d_in_a_network_the_public_address_has_to_be_known(
     knowledge: ToyKnowledge, tmp_path: Path
 ) -> None:
-    with pytest.raises(SettingsError, match="^CDS_PUBLIC_URL: "):
-        create_app(settings(tmp_path, public_url="", host="0.0.0.0"), knowledge)
+    for host in ("0.0.0.0", "127.0.0.1"):
+        with pytest.raises(SettingsError, match="^CDS_PUBLIC_URL: "):
+            create_app(settings(tmp_path, public_url="", host=host), knowledge)
+
+
+@pytest.mark.parametrize("exp", [253402300799, 1e300, -1, 7_258_118_401])
+def test_d_an_absurd_time_is_401_and_counts_towards_the_limit(
+    exp: float, knowledge: ToyKnowledge, tmp_path: Path
+) -> None:
+    limited = settings(tmp_path, rate_limit="2 per minute")
+    client = create_app(limited, knowledge, lambda: NOW).test_client()
+    token = Signer().token(CALL, exp=exp)
+    assert [call(client, token).status_code for _ in range(3)] == [401, 401, 429]
 
 
 def test_d_without_a_memory_for_used_tokens_nothing_starts(

@@ -51,7 +51,10 @@ def test_readiness_names_the_knowledge_and_everything_it_looked_at(
 ) -> None:
     issuer = Issuer(ISSUER, str(write_jwks(tmp_path)))
     client = application(
-        knowledge, issuers=(issuer,), store_url=f"sqlite:///{tmp_path / 'store.sqlite3'}"
+        knowledge,
+        issuers=(issuer,),
+        public_url=PUBLIC_URL,
+        store_url=f"sqlite:///{tmp_path / 'store.sqlite3'}",
     )
     response = client.get("/health/ready")
     assert response.status_code == 200
@@ -71,6 +74,7 @@ def test_without_the_keys_of_its_clients_it_is_not_ready_and_does_not_storm_for_
     client = application(
         knowledge,
         issuers=(Issuer(ISSUER, listener.address + "/jwks.json"),),
+        public_url=PUBLIC_URL,
         store_url=f"sqlite:///{tmp_path / 'store.sqlite3'}",
     )
     for _ in range(5):
@@ -168,9 +172,11 @@ def test_metrics_are_for_this_machine_until_they_are_opened(knowledge: ToyKnowle
         assert client.get("/metrics").status_code == 200
         elsewhere = {"REMOTE_ADDR": "192.0.2.7"}
         assert client.get("/metrics", environ_base=elsewhere).status_code == status
-        for header in ("Forwarded", "X-Forwarded-For"):
+        for header in ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via"):
             response = client.get("/metrics", headers={header: "192.0.2.7"})
             assert response.status_code == status
+        response = client.get("/metrics", headers={"Host": "cds.example.org"})
+        assert response.status_code == status
 
 
 # -- limits --------------------------------------------------------------------------------------
@@ -220,6 +226,7 @@ def test_who_does_not_authenticate_is_limited_too(knowledge: ToyKnowledge, tmp_p
     client = application(
         knowledge,
         issuers=(Issuer(ISSUER, str(write_jwks(tmp_path))),),
+        public_url=PUBLIC_URL,
         store_url=f"sqlite:///{tmp_path / 'store.sqlite3'}",
         rate_limit="2 per hour",
     )

@@ -48,6 +48,7 @@ def test_a_token_that_was_made_opens_the_door(
 ) -> None:
     settings = Settings(
         issuers=(Issuer(ISSUER, str(folder / "jwks.json")),),
+        development=True,
         store_url=f"sqlite:///{tmp_path / 'store.sqlite3'}",
     )
     client = create_app(settings, knowledge).test_client()

@@ -10,11 +10,13 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+import requests
 from builders import TEMPLATES, ToyService, cds_request, condition, patient, searchset
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from integration.misbehaving_server import TOKEN, MisbehavingServer, misbehaving_server
 
+from cds_service.fhir import download
 from cds_service.fhir.circuit_breaker import FAILURES
 from cds_service.fhir.client import Fetching, FHIRClient, fill
 from cds_service.fhir.download import Outcome
@@ -364,3 +366,12 @@ def test_calls_side_by_side_get_their_own(make: Make, server: MisbehavingServer)
         assert list(callers.map(call, range(40))) == [{"patient": patient()}] * 40
     tokens = {each.headers["authorization"] for each in server.seen}
     assert tokens == {f"Bearer token-{number}" for number in range(40)}
+
+
+@pytest.mark.parametrize(
+    "text", ["Mon, 01 Jan 2024 00:00:00 +99999999999999", "-1", "soon", "9" * 40, "1e9", ""]
+)
+def test_a_senseless_time_to_wait_is_none(text: str) -> None:
+    response = requests.Response()
+    response.headers.update({"Retry-After": text, "Date": "Mon, 01 Jan 2024 00:00:00 GMT"})
+    assert download._retry_after(response) is None

@@ -292,3 +292,16 @@ def test_whatever_comes_is_sorted_into_resources_and_states(one: Any, other: Any
     for resource in retrieved.resources:
         assert isinstance(resource["resourceType"], str)
         assert resource["resourceType"] not in ("Bundle", "OperationOutcome")
+
+
+@pytest.mark.parametrize("identifier", [[], {}, ["x"], 7, None])
+def test_a_medication_of_an_odd_id_is_no_reason_to_fail(identifier: Any) -> None:
+    medication = {"resourceType": "Medication", "id": identifier}
+    request = load_request(
+        cds_request(
+            prefetch=prefetch(medications=searchset(medication)),
+            fhirServer="https://fhir.example.org",
+        )
+    )
+    found = complete(ToyService(), request, lambda wanted: {})
+    assert medication in found.resources
