@@ -172,6 +172,7 @@ def served(key: ec.EllipticCurvePrivateKey) -> Iterator[tuple[int, int]]:
         listener.close()
         ours = {
             "CDS_ISSUERS": f"{ISSUER}={folder}/jwks.json",
+            "CDS_PUBLIC_URL": f"http://127.0.0.1:{port}",
             "CDS_STORE_URL": f"sqlite:///{folder}/store.sqlite3",
             "CDS_WORKERS": str(WORKERS),
             "CDS_PORT": str(port),

@@ -22,6 +22,9 @@ SERVICE = "/cds-services/anxiety-leg-weakness"
 BODY = FIXTURES / "requests" / "george-no-anxiety.json"
 
 
+PUBLIC_URL = "https://cds.example.org"  # as a proxy in front would have it
+
+
 def bearer(issuer: str, url: str) -> dict[str, str]:
     """A token of today: the servers here have the clock of the machine."""
     now = datetime.now(UTC)
@@ -42,6 +45,8 @@ def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     settings = {
         "CDS_ISSUERS": ", ".join(f"{issuer}={path}" for issuer in issuers),
         "CDS_STORE_URL": f"sqlite:///{folder / 'store.sqlite3'}",
+        "CDS_PUBLIC_URL": PUBLIC_URL,
+        "CDS_RATE_LIMIT": "20 per hour",
         "CDS_WORKERS": "2",
     }
     if request.param == "redis":
@@ -49,7 +54,7 @@ def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         if url is None:
             pytest.skip("there is no Redis on 127.0.0.1:6379")
         _forget_this_machine(url)
-        settings |= {"CDS_REDIS_URL": url, "CDS_RATE_LIMIT": "20 per hour"}
+        settings["CDS_REDIS_URL"] = url
     with serving(settings) as running:
         yield running, issuers, request.param
 
@@ -70,7 +75,7 @@ def post(running: Served, headers: dict[str, str]) -> int:
 
 def test_t_8_two_workers_let_a_token_in_once(shared: tuple[Served, list[str], str]) -> None:
     running, issuers, _ = shared
-    tokens = [bearer(issuers[0], running.address + SERVICE) for _ in range(4)]
+    tokens = [bearer(issuers[0], PUBLIC_URL + SERVICE) for _ in range(4)]
     with ThreadPoolExecutor(8) as pool:
         statuses = list(pool.map(lambda headers: post(running, headers), tokens * 4))
     assert Counter(statuses) == {200: 4, 401: 12}
@@ -80,7 +85,7 @@ def test_two_workers_count_one_limit_together_in_redis_and_else_each_its_own(
     shared: tuple[Served, list[str], str],
 ) -> None:
     running, issuers, kind = shared
-    headers = [bearer(issuers[1], running.address + SERVICE) for _ in range(26)]
+    headers = [bearer(issuers[1], PUBLIC_URL + SERVICE) for _ in range(26)]
     with ThreadPoolExecutor(8) as pool:
         statuses = Counter(pool.map(lambda each: post(running, each), headers))
     assert set(statuses) <= {200, 429}
@@ -90,7 +95,7 @@ def test_two_workers_count_one_limit_together_in_redis_and_else_each_its_own(
 def test_two_workers_count_into_the_same_metrics(shared: tuple[Served, list[str], str]) -> None:
     running, issuers, _ = shared
     before = counted(running)
-    headers = [bearer(issuers[2], running.address + SERVICE) for _ in range(12)]
+    headers = [bearer(issuers[2], PUBLIC_URL + SERVICE) for _ in range(12)]
     with ThreadPoolExecutor(6) as pool:
         assert set(pool.map(lambda each: post(running, each), headers)) == {200}
     seen = {counted(running) for _ in range(8)}
