@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from cds_service.errors import CDSError, NotAuthenticated
 from cds_service.knowledge.artifacts import Answer
-from cds_service.tracing import Span, no_span
+from cds_service.spans import Span, no_span
 
 # A request id or a hookInstance that looks otherwise may be anything, also somebody's name.
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9a-fA-F]{32}")

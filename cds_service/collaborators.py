@@ -17,7 +17,7 @@ from cds_service.metrics import Metrics
 from cds_service.reloading import CurrentKnowledge
 from cds_service.schemas import Knowledge
 from cds_service.settings import Settings
-from cds_service.tracing import Span
+from cds_service.spans import Span
 
 if TYPE_CHECKING:
     from cds_service.auth import Clients

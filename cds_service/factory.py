@@ -28,9 +28,9 @@ from cds_service.pseudonyms import pseudonyms_of
 from cds_service.reloading import CurrentKnowledge, Stamp, StampWatch
 from cds_service.schemas import Knowledge
 from cds_service.settings import Settings, from_environment, metrics_are_shared
+from cds_service.spans import no_span, tracing_to
 from cds_service.store import Store, Writer, open_store
 from cds_service.switches import switched
-from cds_service.tracing import no_span, tracing_to
 from cds_service.used_tokens import UsedTokens, used_tokens_of
 from cds_service.web import web
 

@@ -29,7 +29,7 @@ FLOORS = (
     {"knowledge"},
     {"schemas", "response", "hooks", "prefetch", "fhir", "patient_files"}
     | {"store", "audit", "metrics", "pseudonyms"}
-    | {"call_notes", "keys", "logs", "openapi", "tracing", "used_tokens"},
+    | {"call_notes", "keys", "logs", "openapi", "spans", "used_tokens"},
     {"collaborators", "limits", "operations"}
     | {"api", "auth", "feedback", "web", "explanation", "safety_case"}
     | {"memory", "traces"}
@@ -44,7 +44,7 @@ ONLY_IN = {
     "jwt": {"auth", "cli.keys", "keys"},
     "redis": {"used_tokens"},
     "prometheus_client": {"metrics"},
-    "opentelemetry": {"tracing"},
+    "opentelemetry": {"spans"},
     "structlog": {"factory", "api", "auth", "keys", "logs"},
     "urllib3": {"fhir"},
     "sqlalchemy": {"store"},

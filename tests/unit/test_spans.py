@@ -11,10 +11,10 @@ from listeners import Listener
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from cds_service import create_app, tracing
+from cds_service import create_app
 from cds_service.errors import SettingsError
 from cds_service.settings import Settings
-from cds_service.tracing import Tracing, tracing_to
+from cds_service.spans import Tracing, no_span, tracing_to
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 CALLER = {"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01", "tracestate": "patient=ada"}
@@ -68,7 +68,7 @@ def test_spans_are_sent_to_the_address_in_the_settings(listener: Listener) -> No
 
 def test_without_an_address_there_are_no_spans() -> None:
     assert tracing_to("") is None
-    with tracing.no_span("evaluate"):
+    with no_span("evaluate"):
         pass
 
 
