@@ -11,6 +11,7 @@ from threading import Lock, Thread
 from time import monotonic
 from typing import Any, TypeVar
 
+import orjson
 from platformdirs import user_data_path
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
@@ -162,6 +163,10 @@ class Store:
         self._failed_at = monotonic()
 
 
+def _json(value: Any) -> str:
+    return orjson.dumps(value).decode()
+
+
 def _fulfil(future: Future[Result], work: Callable[[], Result]) -> None:
     try:
         future.set_result(work())
@@ -228,7 +233,7 @@ def _sqlite(address: URL) -> Engine:
         path.touch(mode=0o600)
     except OSError as error:
         raise SettingsError(f"CDS_STORE_URL: {path}: {error.strerror}") from error
-    engine = create_engine(address, pool_timeout=2)
+    engine = create_engine(address, pool_timeout=2, json_serializer=_json)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -249,7 +254,12 @@ def _begin_sqlite(connection: Connection) -> None:
 def _postgresql(address: URL) -> Engine:
     try:
         return create_engine(
-            address, connect_args=_POSTGRESQL, pool_pre_ping=True, pool_timeout=2, pool_recycle=3600
+            address,
+            connect_args=_POSTGRESQL,
+            json_serializer=_json,
+            pool_pre_ping=True,
+            pool_timeout=2,
+            pool_recycle=3600,
         )
     except ImportError:
         raise SettingsError(

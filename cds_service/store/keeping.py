@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Table, delete, func, select
@@ -12,7 +11,7 @@ from cds_service.errors import StoreUnavailable
 from cds_service.store import tables
 from cds_service.store.database import Store
 from cds_service.store.inserting import insert_new
-from cds_service.store.rows import FeedbackRow
+from cds_service.store.rows import FeedbackRow, members_of
 
 _PATIENCE = 3.0  # seconds that feedback may take
 _PORTION = 1000  # rows deleted in one transaction
@@ -34,7 +33,7 @@ def keep_feedback(store: Store, rows: Sequence[FeedbackRow]) -> None:
 
     def write() -> None:
         with store.writing() as connection:
-            insert_new(connection, tables.feedback, [asdict(row) for row in rows])
+            insert_new(connection, tables.feedback, [members_of(row) for row in rows])
 
     store.within(_PATIENCE, write)
 

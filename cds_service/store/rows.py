@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
@@ -71,3 +71,8 @@ class FeedbackRow:
     comment: str | None = field(default=None, repr=False)
     accepted: Sequence[str] = ()
     client: str | None = None
+
+
+def members_of(row: CallRow | CardRow | FeedbackRow) -> dict[str, Any]:
+    """What a row holds, by column; not copied, since nobody changes it."""
+    return {each.name: getattr(row, each.name) for each in fields(row)}

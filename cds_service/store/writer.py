@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict
 from multiprocessing.util import Finalize
 from queue import Empty, Full, Queue
 from threading import Event, Lock, Thread
@@ -17,13 +16,13 @@ from cds_service.errors import StoreUnavailable
 from cds_service.store import tables
 from cds_service.store.database import Store
 from cds_service.store.inserting import insert_new
-from cds_service.store.rows import CallRow, CardRow
+from cds_service.store.rows import CallRow, CardRow, members_of
 
 Row = CallRow | CardRow
 
 MOST_WAITING = 10_000
 _BATCH = 500
-_GATHER = 0.05  # seconds for others to come along: a transaction costs as much for one as for ten
+_GATHER = 0.5  # seconds for others to come along: a transaction costs as much for one as for ten
 _PAUSE = 1.0  # seconds until a database that did not answer is asked again
 _LAST_WORDS = 5.0  # seconds that a stopping process gives to what still waits
 
@@ -44,6 +43,7 @@ class Writer:
         self._store = store
         self._queue: Queue[Row | None] = Queue(most_waiting)
         self._stopping = Event()
+        self._hurry = Event()  # somebody waits: write what there is
         self._lock = Lock()
         self._thread: Thread | None = None
         self._at_exit: Finalize[None] | None = None
@@ -67,7 +67,9 @@ class Writer:
     def flush(self) -> None:
         """Wait until every row so far is written or lost."""
         if self._thread is not None:
+            self._hurry.set()
             self._queue.join()
+            self._hurry.clear()
 
     def close(self) -> None:
         """Write what waits, as far as it can be done within seconds, and end the thread."""
@@ -78,6 +80,7 @@ class Writer:
         if self._at_exit is not None:
             self._at_exit.cancel()
         self._stopping.set()
+        self._hurry.set()
         try:
             self._queue.put(None, timeout=_LAST_WORDS)
         except Full:
@@ -88,6 +91,7 @@ class Writer:
         with self._lock:
             if self._thread is None:
                 self._stopping.clear()
+                self._hurry.clear()
                 self._thread = Thread(
                     target=self._run, args=(store,), name="store-writer", daemon=True
                 )
@@ -106,7 +110,7 @@ class Writer:
     def _batch(self) -> tuple[list[Row | None], bool]:
         batch = [self._queue.get()]
         if batch[0] is not None:
-            self._stopping.wait(_GATHER)
+            self._hurry.wait(_GATHER)
         while len(batch) < _BATCH and batch[-1] is not None:
             try:
                 batch.append(self._queue.get_nowait())
@@ -138,13 +142,13 @@ class Writer:
 
 
 def _insert(connection: Connection, rows: Sequence[Row]) -> None:
-    calls = [asdict(row) for row in rows if isinstance(row, CallRow)]
+    calls = [members_of(row) for row in rows if isinstance(row, CallRow)]
     cards = [row for row in rows if isinstance(row, CardRow)]
     if calls:
         connection.execute(tables.call.insert(), calls)
     if cards:
         # A call that is repeated has the same cards: the first row of each stands.
-        insert_new(connection, tables.card, [asdict(row) for row in cards])
+        insert_new(connection, tables.card, [members_of(row) for row in cards])
         insert_new(connection, tables.card_rule, [each for row in cards for each in _rules(row)])
 
 
