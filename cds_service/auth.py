@@ -130,6 +130,7 @@ def _verify(token: str, header: Mapping[str, Any], keys: KeySet, now: datetime) 
     if key is None:
         raise NotAuthenticated("its kid names no key of the issuer that fits the algorithm")
     # Claims are checked by our clock, not by the library's.
+    # (The ignored type: the library's own options are a TypedDict, which cannot be put together.)
     unchecked = {f"verify_{name}": False for name in _CLAIMS}
     try:
         jwt.decode(token, key, algorithms=[algorithm], options=unchecked)  # type: ignore[arg-type]

@@ -87,7 +87,7 @@ def create_app(
     app.register_blueprint(cds_hooks)
     app.register_blueprint(operations)
     app.register_blueprint(web)
-    if tracing:
+    if tracing:  # Flask's own way to put something around it, which its types do not know
         app.wsgi_app = tracing.around(app.wsgi_app)  # type: ignore[method-assign, assignment]
     _allow_browsers(app, settings)
     app.after_request(_add_security_headers)

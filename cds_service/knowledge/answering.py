@@ -6,8 +6,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from cds_service.knowledge.artifacts import Answer, Call, Resource, Retrieved
-from cds_service.knowledge.content import Cause, Service
-from cds_service.knowledge.evaluation import CauseOutcome, Evaluation, GateState, evaluate, judge
+from cds_service.knowledge.content import Service
+from cds_service.knowledge.evaluation import (
+    CauseOutcome,
+    Evaluation,
+    GateState,
+    evaluate,
+    is_silenced,
+)
 from cds_service.knowledge.expressions import Expression
 from cds_service.knowledge.facts import Facts, GroupFact
 from cds_service.knowledge.muting import mute, only_of
@@ -42,7 +48,7 @@ def answer_unavailable(service: Service, call: Call) -> Answer:
     """
     record = PatientRecord(replace(call, retrieved=Retrieved((), {})), service.terminology)
     facts = Facts(service.facts, record)
-    if any(judge(rule, facts).level for rule in service.silencing_rules):
+    if is_silenced(service, facts):
         return Answer(cards=(), applied=(), unknown=(), missing=())
     return Answer(
         cards=(render_unavailable(service, Evaluation(facts, GateState.UNCHECKED), call),),
@@ -96,27 +102,18 @@ def expressions_of(service: Service) -> Iterable[Expression]:
     """Every condition of a service."""
     yield from (service.gate.anxiety, service.gate.symptom, service.gate.unchecked)
     for rule in service.rules:
-        yield from rule.levels.values()
-        yield from (withhold.when for withhold in rule.withhold if withhold.when)
-        yield from filter(None, [rule.section_when])
+        yield from rule.conditions
     yield from (row.when for row in service.suppression if row.when)
     for suggestion in service.suggestions:
         yield from (suggestion.when, *(request.when for request in suggestion.requests))
     for cause in service.causes:
-        yield from _conditions_of(cause)
+        yield from cause.conditions
 
 
 def _because(outcome: CauseOutcome) -> Iterable[Expression]:
     """The conditions that earned a cause its points."""
     for group in outcome.cause.points:
         yield from (reason.when for reason in group.reasons if reason.because in outcome.because)
-
-
-def _conditions_of(cause: Cause) -> Iterable[Expression]:
-    for group in cause.points:
-        yield from (reason.when for reason in group.reasons)
-    for reason in (*cause.requires, *cause.excludes, *cause.notes):
-        yield reason.when
 
 
 def _missing(evaluation: Evaluation) -> Iterable[str]:

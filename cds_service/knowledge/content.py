@@ -75,6 +75,12 @@ class Rule:
         """The rule's id, R51."""
         return self.governance.id
 
+    @property
+    def conditions(self) -> tuple[Expression, ...]:
+        """Every condition of the rule."""
+        others = (*(each.when for each in self.withhold), self.section_when)
+        return (*self.levels.values(), *(each for each in others if each is not None))
+
 
 @dataclass(frozen=True, slots=True)
 class Reason:
@@ -111,6 +117,13 @@ class Cause:
     def id(self) -> str:
         """The cause's id, C4."""
         return self.governance.id
+
+    @property
+    def conditions(self) -> tuple[Expression, ...]:
+        """Every condition of the cause."""
+        points = (reason for group in self.points for reason in group.reasons)
+        reasons = (*points, *self.requires, *self.excludes, *self.notes)
+        return tuple(reason.when for reason in reasons)
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,7 @@ def evaluate(service: Service, record: PatientRecord) -> Evaluation:
     """The outcomes for a record; rules are looked at only once the gate may open."""
     absent = service.relevance.absent_facts(service, record)
     facts = Facts(service.facts, record, absent=absent)
-    if any(judge(rule, facts).level for rule in service.silencing_rules):
+    if is_silenced(service, facts):
         return Evaluation(facts, GateState.CLOSED)
 
     def both_readings() -> list[Facts]:
@@ -111,6 +111,11 @@ def evaluate(service: Service, record: PatientRecord) -> Evaluation:
         if not facts.conflicts:
             return evaluation
     return assess(service, both_readings(), rules)
+
+
+def is_silenced(service: Service, facts: Mapping[str, Any]) -> bool:
+    """Whether no card is to come at all, whatever else the record says."""
+    return any(judge(rule, facts).level for rule in service.silencing_rules)
 
 
 def assess(

@@ -15,9 +15,8 @@ from typing import Any
 from cds_service.knowledge.allergies import AllergyDefinition, keys_of_allergy
 from cds_service.knowledge.artifacts import Call, Retrieval, Retrieved
 from cds_service.knowledge.conditions import ConditionDefinition, keys_of_condition
-from cds_service.knowledge.content import Cause, Rule, Service
+from cds_service.knowledge.content import Rule, Service
 from cds_service.knowledge.evaluation import RuleOutcome, judge, withholds
-from cds_service.knowledge.expressions import Expression
 from cds_service.knowledge.facts import (
     Definition,
     ExpressionDefinition,
@@ -106,8 +105,8 @@ def relevance_of(service: Service) -> Relevance:
 
 def _evidence(service: Service) -> dict[str, tuple[str, ...]]:
     """For each rule and cause the facts that its conditions name, down to those that are read."""
-    behind = {rule.id: _conditions_of_rule(rule) for rule in service.rules}
-    behind |= {cause.id: list(_conditions_of_cause(cause)) for cause in service.causes}
+    behind = {rule.id: rule.conditions for rule in service.rules}
+    behind |= {cause.id: cause.conditions for cause in service.causes}
     return {
         id_: tuple(
             dict.fromkeys(
@@ -119,12 +118,6 @@ def _evidence(service: Service) -> dict[str, tuple[str, ...]]:
         )
         for id_, conditions in behind.items()
     }
-
-
-def _conditions_of_cause(cause: Cause) -> Iterable[Expression]:
-    for points in cause.points:
-        yield from (reason.when for reason in points.reasons)
-    yield from (reason.when for reason in (*cause.requires, *cause.excludes, *cause.notes))
 
 
 def _read_facts(name: str, definitions: Mapping[str, Definition]) -> Iterable[str]:
@@ -144,14 +137,9 @@ def _empty_record(service: Service) -> PatientRecord:
 
 
 def _keys_of_rule(rule: Rule, definitions: Mapping[str, Definition]) -> Iterable[Key]:
-    for condition in _conditions_of_rule(rule):
+    for condition in rule.conditions:
         for name in condition.facts:
             yield from _keys_of_fact(name, definitions)
-
-
-def _conditions_of_rule(rule: Rule) -> list[Expression]:
-    conditions = [*rule.levels.values(), *(each.when for each in rule.withhold), rule.section_when]
-    return [condition for condition in conditions if condition is not None]
 
 
 def _below(name: str, definitions: Mapping[str, Definition]) -> Iterable[str]:
