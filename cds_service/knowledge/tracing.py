@@ -6,7 +6,7 @@ The fingerprint tells whether a card rests on the same evidence as another one d
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -28,15 +28,16 @@ _SAYS_NOTHING = ("meta", "text")
 
 def trace(card: Card, service: Service, evaluation: Evaluation) -> Card:
     """The card with its trace and its fingerprint."""
-    rules = tuple(_rule(id_, service, evaluation) for id_ in card.rules)
-    facts = {name: evaluation.facts[name] for name in _names(card.rules, service)}
+    rules, facts = _behind(card.rules, service, evaluation)
+    silenced_rules, silenced_facts = _behind(card.silenced, service, evaluation)
     by_state: dict[str, list[str]] = {}
     for name, fact in facts.items():
         by_state.setdefault(state_of(fact), []).append(name)
     by_state.pop(ABSENT, None)
     return replace(
         card,
-        fingerprint=_fingerprint(card, service, evaluation) if rules else "",
+        # What it silences is among it: a danger that comes up later brings the card back.
+        fingerprint=_fingerprint(rules + silenced_rules, facts | silenced_facts) if rules else "",
         trace=Trace(
             rules=rules,
             facts={state: tuple(names) for state, names in by_state.items()},
@@ -67,10 +68,14 @@ def state_of(fact: Any) -> str:
     return PRESENT if fact.value is not False or fact.resources else ABSENT
 
 
-def _names(items: Iterable[str], service: Service) -> Sequence[str]:
-    """The facts behind rules and causes, each once."""
+def _behind(
+    ids: Iterable[str], service: Service, evaluation: Evaluation
+) -> tuple[tuple[TracedRule, ...], dict[str, Any]]:
+    """Rules and causes as they came out, and the facts behind them by name."""
     evidence = service.relevance.evidence
-    return list(dict.fromkeys(name for id_ in items for name in evidence.get(id_, ())))
+    rules = tuple(_rule(id_, service, evaluation) for id_ in ids)
+    names = (name for rule in rules for name in evidence.get(rule.id, ()))
+    return rules, {name: evaluation.facts[name] for name in names}
 
 
 def _rule(id_: str, service: Service, evaluation: Evaluation) -> TracedRule:
@@ -85,15 +90,11 @@ def _rule(id_: str, service: Service, evaluation: Evaluation) -> TracedRule:
     return TracedRule(id_, service.governed[id_].version, level)
 
 
-def _fingerprint(card: Card, service: Service, evaluation: Evaluation) -> str:
+def _fingerprint(rules: Iterable[TracedRule], facts: Mapping[str, Any]) -> str:
     """A hash over the rules with their levels, and over all that was read for them.
 
-    The rules of what the card silences are among them, so that a danger that comes up later brings
-    the card back. The day, the order of the resources and the call itself are not in it.
+    The day, the order of the resources and the call itself are not in it.
     """
-    ids = (*card.rules, *card.silenced)
-    rules = [_rule(id_, service, evaluation) for id_ in ids]
-    facts = {name: evaluation.facts[name] for name in _names(ids, service)}
     resources = {_digest(each) for fact in facts.values() for each in fact.resources}
     told = [
         sorted((rule.id, rule.level) for rule in rules),
