@@ -11,8 +11,8 @@ from uuid import NAMESPACE_URL, uuid5
 
 import orjson
 
+from cds_service.cli.patient_files import as_prefetch, patient_id, read_resources
 from cds_service.knowledge import Service
-from cds_service.patient_files import as_prefetch, patient_id, read_resources
 
 PATIENTS = Path(__file__).parent.parent / "fixtures" / "patients"
 PEOPLE = {"silent": "george-no-anxiety", "firing": "ada-generalised-anxiety"}

@@ -10,16 +10,16 @@ import orjson
 
 from benchmarks.applications import NOW
 from benchmarks.bodies import Body
-from cds_service.hooks import load_context
+from cds_service.fhir.prefetch import complete
 from cds_service.knowledge import Service
 from cds_service.knowledge.answering import decide
-from cds_service.knowledge.artifacts import Call
-from cds_service.knowledge.evaluation import evaluate
-from cds_service.knowledge.record import PatientRecord
-from cds_service.knowledge.rendering import render
-from cds_service.prefetch import complete
-from cds_service.response import dump_response
-from cds_service.schemas import load_request
+from cds_service.knowledge.call import Call
+from cds_service.knowledge.cards.rendering import render
+from cds_service.knowledge.outcomes.evaluation import evaluate
+from cds_service.knowledge.record.record import PatientRecord
+from cds_service.wire.hooks import load_context
+from cds_service.wire.requests import load_request
+from cds_service.wire.responses import dump_response
 
 # `decide` contains `record` and `evaluate`, and the validation of what cards rest on.
 STEPS = ("parse", "request", "record", "evaluate", "decide", "render", "dump")

@@ -12,30 +12,30 @@ import structlog
 from flask import Flask, Response, request
 from flask_cors import CORS
 
-from cds_service import logs
-from cds_service.api import cds_hooks
-from cds_service.audit import Audit
+from cds_service.clients.limits import limit_calls
+from cds_service.clients.used_tokens import UsedTokens, used_tokens_of
 from cds_service.clock import now
-from cds_service.collaborators import EXTENSION, Check, Collaborators, notes
+from cds_service.current_knowledge import CurrentKnowledge, Stamp, StampWatch
 from cds_service.errors import StartError
 from cds_service.fhir.client import FHIRClient
 from cds_service.knowledge import load
-from cds_service.limits import limit_calls
-from cds_service.memory import Memory
-from cds_service.metrics import Metrics
-from cds_service.operations import operations
-from cds_service.pseudonyms import pseudonyms_of
-from cds_service.reloading import CurrentKnowledge, Stamp, StampWatch
-from cds_service.schemas import Knowledge
 from cds_service.settings import Settings, from_environment, metrics_are_shared
-from cds_service.spans import no_span, tracing_to
 from cds_service.store import Store, Writer, open_store
+from cds_service.store.pseudonyms import pseudonyms_of
+from cds_service.store.suppression import Memory
 from cds_service.switches import switched
-from cds_service.used_tokens import UsedTokens, used_tokens_of
+from cds_service.telemetry import logs
+from cds_service.telemetry.audit import Audit
+from cds_service.telemetry.metrics import Metrics
+from cds_service.telemetry.spans import no_span, tracing_to
 from cds_service.web import web
+from cds_service.web.cds_hooks import cds_hooks
+from cds_service.web.collaborators import EXTENSION, Check, Collaborators, notes
+from cds_service.web.operations import operations
+from cds_service.wire.requests import Knowledge
 
 if TYPE_CHECKING:
-    from cds_service.auth import Clients
+    from cds_service.clients.tokens import Clients
 
 _log = structlog.get_logger(__name__)
 
@@ -131,7 +131,7 @@ def _allow_browsers(app: Flask, settings: Settings) -> None:
 def _clients(settings: Settings, used_tokens: UsedTokens | None) -> Clients | None:
     if used_tokens is None:
         return None
-    from cds_service.auth import clients_of  # late: its cryptography is large
+    from cds_service.clients.tokens import clients_of  # late: its cryptography is large
 
     return clients_of(settings, used_tokens)
 

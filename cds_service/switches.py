@@ -8,7 +8,7 @@ from typing import TypeVar, cast
 
 from cds_service.errors import SettingsError
 from cds_service.knowledge import Knowledge, Service
-from cds_service.knowledge.muting import can_be_muted
+from cds_service.knowledge.outcomes.muting import can_be_muted
 from cds_service.settings import Settings
 
 AnyKnowledge = TypeVar("AnyKnowledge")

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
-from cds_service.knowledge.artifacts import (
+from cds_service.knowledge.call import (
     Action,
     Answer,
     Call,
@@ -20,7 +20,7 @@ from cds_service.knowledge.artifacts import (
     Source,
     Suggestion,
 )
-from cds_service.knowledge.suppression import Suppression
+from cds_service.knowledge.content.suppression import Suppression
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 HOOK_INSTANCE = "d1577c69-dfbe-44ad-ba6d-3e05e953b2ea"

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from cds_service.knowledge.artifacts import Call, Resource, Retrieval, Retrieved
-from cds_service.knowledge.terminology import LOINC, RXNORM, SNOMED_CT
+from cds_service.knowledge.call import Call, Resource, Retrieval, Retrieved
+from cds_service.knowledge.record.terminology import LOINC, RXNORM, SNOMED_CT
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 ANXIETY = (SNOMED_CT, "48694002", "Anxiety")

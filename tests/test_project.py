@@ -23,40 +23,6 @@ PACKAGE = PROJECT / "cds_service"
 CARDS = PROJECT / "cards"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-# From the ground up. A module imports from its own floor and from those below.
-FLOORS = (
-    {"errors", "setting_values", "settings", "json_text", "clock"},
-    {"knowledge"},
-    {"schemas", "response", "hooks", "prefetch", "fhir", "patient_files"}
-    | {"store", "audit", "metrics", "pseudonyms"}
-    | {"call_notes", "keys", "logs", "openapi", "spans", "used_tokens"},
-    {"collaborators", "limits", "operations"}
-    | {"api", "auth", "feedback", "web", "explanation", "safety_case"}
-    | {"memory", "traces"}
-    | {"reloading", "switches", "catalogue", "report", "report_tables"},
-    {"__init__", "factory", "cli"},
-)
-ONLY_IN = {
-    "flask": {"factory", "api", "collaborators", "feedback", "limits", "operations", "web"},
-    "flask_cors": {"factory"},
-    "flask_limiter": {"limits"},
-    "requests": {"fhir", "keys"},
-    "jwt": {"auth", "cli.keys", "keys"},
-    "redis": {"used_tokens"},
-    "prometheus_client": {"metrics"},
-    "opentelemetry": {"spans"},
-    "structlog": {"factory", "api", "auth", "keys", "logs"},
-    "urllib3": {"fhir"},
-    "sqlalchemy": {"store"},
-    "alembic": {"store"},
-    "platformdirs": {"store"},
-    "granian": {"cli.serving"},
-    "click": {"cli"},
-    "pygal": {"web.plots"},
-    "fhirpathpy": {"knowledge.expressions"},
-    "os": {"setting_values", "settings"},
-}
-BARRED_IN_KNOWLEDGE = set(ONLY_IN) - {"fhirpathpy"} | {"logging", "time", "socket", "werkzeug"}
 CLOCKS = {"now", "today", "utcnow"}
 READ_THE_CLOCK = {"clock"}
 MOST_LINES = 300
@@ -69,48 +35,15 @@ def _name(path: Path) -> str:
     return ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
 
 
-def _floor(name: str) -> int:
-    first = name.partition(".")[0]
-    floors = [at for at, names in enumerate(FLOORS) if first in names]
-    assert len(floors) == 1, f"{name} stands on no floor: give it one in FLOORS"
-    return floors[0]
-
-
 def _tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
-def _imports(path: Path) -> Iterator[str]:
-    """The full name of everything that a module imports, wherever in it."""
-    for node in ast.walk(_tree(path)):
-        if isinstance(node, ast.Import):
-            yield from (each.name for each in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{_name(path)} imports from where it stands"
-            yield from (f"{node.module}.{each.name}" for each in node.names)
-
-
-def _ours(imported: str) -> str | None:
-    """The module of ours that is meant; None when it is somebody else's."""
-    first, *rest = imported.split(".")
-    if first != PACKAGE.name:
-        return None
-    modules = {path.stem for path in PACKAGE.iterdir()}
-    return rest[0] if rest and rest[0] in modules else "__init__"
-
-
-@pytest.mark.parametrize("path", MODULES, ids=_name)
-def test_imports_point_down(path: Path) -> None:
-    name = _name(path)
-    for imported in _imports(path):
-        ours, theirs = _ours(imported), imported.partition(".")[0]
-        if ours is not None:
-            assert _floor(ours) <= _floor(name), f"{name} imports {ours}, which is above it"
-        elif theirs in ONLY_IN:
-            allowed = ONLY_IN[theirs]
-            assert {name, name.partition(".")[0]} & allowed, f"{name} imports {imported}"
-        if name.startswith("knowledge"):
-            assert theirs not in BARRED_IN_KNOWLEDGE, f"{name} imports {imported}"
+def test_imports_point_down() -> None:
+    """import-linter holds the contracts of setup.cfg."""
+    command = [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("path", MODULES, ids=_name)

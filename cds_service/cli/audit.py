@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 
 import click
 
-from cds_service.audit import audit_events
 from cds_service.errors import StartError, StoreUnavailable
 from cds_service.settings import from_environment
 from cds_service.store import open_store
 from cds_service.store.calls import calls
+from cds_service.telemetry.audit import audit_events
 
 
 @click.group()

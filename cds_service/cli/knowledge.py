@@ -10,21 +10,21 @@ import click
 import orjson
 from rich.console import Console
 
-from cds_service import explanation
+from cds_service.cli import explanation
 from cds_service.cli.ending import settings_or_stop, stop
+from cds_service.cli.patient_files import as_retrieved, patient_id, read_resources
+from cds_service.cli.safety_case import Hazard, load_hazards, write_safety_case
 from cds_service.clock import now
+from cds_service.current_knowledge import Stamp
 from cds_service.errors import CDSError, KnowledgeError, StartError
-from cds_service.hooks import load_context
+from cds_service.fhir.prefetch import complete
 from cds_service.knowledge import Knowledge, Service, load
-from cds_service.knowledge.artifacts import Call
-from cds_service.knowledge.library import Problems
-from cds_service.patient_files import as_retrieved, patient_id, read_resources
-from cds_service.prefetch import complete
-from cds_service.reloading import Stamp
-from cds_service.safety_case import Hazard, load_hazards, write_safety_case
-from cds_service.schemas import load_request
+from cds_service.knowledge.call import Call
+from cds_service.knowledge.loading.library import Problems
 from cds_service.settings import Settings
 from cds_service.switches import switched
+from cds_service.wire.hooks import load_context
+from cds_service.wire.requests import load_request
 
 _DAY = "%Y-%m-%d"
 _today = click.option(

@@ -8,13 +8,13 @@ import click
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from cds_service.catalogue import catalogue_of
 from cds_service.cli.ending import stop
 from cds_service.clock import now
 from cds_service.errors import CDSError, StartError
 from cds_service.knowledge import load
-from cds_service.report import Rate, Report, read_since, report
-from cds_service.report_tables import TABLES, Table, tables, to_csv, to_json
+from cds_service.report.catalogue import catalogue_of
+from cds_service.report.figures import Rate, Report, read_since, report
+from cds_service.report.tables import TABLES, Table, tables, to_csv, to_json
 from cds_service.settings import from_environment
 from cds_service.store import open_store
 

@@ -9,7 +9,7 @@ from granian.constants import Interfaces
 from granian.server import Server
 
 from cds_service.cli.ending import settings_or_stop
-from cds_service.reloading import Stamp, renew_on_hangup
+from cds_service.current_knowledge import Stamp, renew_on_hangup
 from cds_service.settings import share_metrics
 
 _SECONDS_TO_STOP = 8  # containers are given ten

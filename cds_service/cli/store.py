@@ -18,7 +18,7 @@ from cds_service.clock import now
 from cds_service.errors import StartError, StoreUnavailable
 from cds_service.settings import Settings
 from cds_service.store import Store, counts, open_store, prune
-from cds_service.traces import why
+from cds_service.store.cards import why
 
 
 @click.group("store")

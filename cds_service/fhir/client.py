@@ -10,15 +10,15 @@ from time import perf_counter
 from typing import Any
 from urllib.parse import quote
 
-from cds_service.fhir import transport
+from cds_service.fhir import connections as transport
 from cds_service.fhir.addresses import AllowList, Base
 from cds_service.fhir.circuit_breaker import CircuitBreaker
 from cds_service.fhir.download import Allowance, Download, Outcome, resolve
-from cds_service.hooks import HookContext
-from cds_service.knowledge.artifacts import Resource
-from cds_service.prefetch import Wanted, next_page
-from cds_service.schemas import CDSRequest
+from cds_service.fhir.prefetch import Wanted, next_page
+from cds_service.knowledge.call import Resource
 from cds_service.settings import Settings
+from cds_service.wire.hooks import HookContext
+from cds_service.wire.requests import CDSRequest
 
 # The rest of the time is for the cards.
 _SHARE_FOR_FETCHING = 0.8

@@ -17,10 +17,10 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from cds_service.errors import UnreadableBody
 from cds_service.fhir.addresses import Base
-from cds_service.fhir.transport import AddressBarred
-from cds_service.json_text import read_json
-from cds_service.knowledge.artifacts import Resource
-from cds_service.prefetch import entries_of, next_page
+from cds_service.fhir.connections import AddressBarred
+from cds_service.fhir.prefetch import entries_of, next_page
+from cds_service.knowledge.call import Resource
+from cds_service.wire.json_text import read_json
 
 _CHUNK = 64 * 1024
 _JSON = re.compile(r"application/([a-z0-9.-]+\+)?json(\+fhir)?", re.IGNORECASE)

@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from cds_service.knowledge.artifacts import Answer, Call, Resource, Retrieved
-from cds_service.knowledge.content import Service
-from cds_service.knowledge.evaluation import (
+from cds_service.knowledge.call import Answer, Call, Resource, Retrieved
+from cds_service.knowledge.cards.rendering import render, render_unavailable
+from cds_service.knowledge.content.service import Service
+from cds_service.knowledge.content.suppression import conditions_held
+from cds_service.knowledge.expressions.expressions import Expression
+from cds_service.knowledge.facts.facts import Facts, GroupFact
+from cds_service.knowledge.outcomes.evaluation import (
     CauseOutcome,
     Evaluation,
     GateState,
     evaluate,
     is_silenced,
 )
-from cds_service.knowledge.expressions import Expression
-from cds_service.knowledge.facts import Facts, GroupFact
-from cds_service.knowledge.muting import mute, only_of
-from cds_service.knowledge.record import PatientRecord
-from cds_service.knowledge.rendering import render, render_unavailable
-from cds_service.knowledge.suppression import conditions_held
-from cds_service.knowledge.tracing import near_misses, trace
-from cds_service.knowledge.validation import invalid_resources
+from cds_service.knowledge.outcomes.evidence import near_misses, trace
+from cds_service.knowledge.outcomes.muting import mute, only_of
+from cds_service.knowledge.record.record import PatientRecord
+from cds_service.knowledge.record.validation import invalid_resources
 
 
 def answer(service: Service, call: Call) -> Answer:

@@ -1,7 +1,7 @@
 """What outlives a call: audit, cards shown, feedback. The only floor that knows a database."""
 
 from cds_service.store.database import Store, open_store
-from cds_service.store.keeping import counts, keep_feedback, prune
+from cds_service.store.maintenance import counts, keep_feedback, prune
 from cds_service.store.recalling import answers_of, trace_of
 from cds_service.store.rows import CallRow, CardRow, FeedbackRow, RuleRow
 from cds_service.store.writer import Writer

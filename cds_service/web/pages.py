@@ -7,13 +7,13 @@ from typing import cast
 
 from flask import Blueprint, Response, render_template, request
 
-from cds_service.api import ask_who_calls
-from cds_service.catalogue import Catalogue, catalogue_of
-from cds_service.collaborators import current_knowledge, here
 from cds_service.errors import InvalidRequest, UnknownService
 from cds_service.knowledge import Knowledge
-from cds_service.report import Report, read_since, report
-from cds_service.report_tables import TABLES, tables, to_csv, to_json
+from cds_service.report.catalogue import Catalogue, catalogue_of
+from cds_service.report.figures import Report, read_since, report
+from cds_service.report.tables import TABLES, tables, to_csv, to_json
+from cds_service.web.cds_hooks import ask_who_calls
+from cds_service.web.collaborators import current_knowledge, here
 
 # Nothing but our own style sheet: no script, no frame, nothing from elsewhere.
 POLICY = (
@@ -45,7 +45,7 @@ def about() -> str:
 @web.get("/report")
 def report_page() -> str:
     """The report on `since` (12h, 30d, 4w; 30d if not given)."""
-    from cds_service.web.plots import plots  # the plotting library takes a tenth of a second
+    from cds_service.report.plots import plots  # the plotting library takes a tenth of a second
 
     since, made = _report()
     return render_template(

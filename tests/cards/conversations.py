@@ -10,9 +10,9 @@ from uuid import NAMESPACE_URL, uuid5
 
 from flask.testing import FlaskClient
 
+from cds_service.cli.patient_files import as_prefetch, patient_id, read_resources
 from cds_service.knowledge import Service
-from cds_service.knowledge.artifacts import Call, Retrieved
-from cds_service.patient_files import as_prefetch, patient_id, read_resources
+from cds_service.knowledge.call import Call, Retrieved
 
 FIXTURES = Path(__file__).parent.parent.parent / "fixtures"
 # For tests that start from facts: nothing in it but who, when and in which language.

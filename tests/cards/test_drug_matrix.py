@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from cds_service.knowledge import Service
-from cds_service.knowledge.content import Example
-from cds_service.knowledge.evaluation import Evaluation, assess
-from cds_service.knowledge.examples import ExampleFacts
-from cds_service.knowledge.muting import mute
-from cds_service.knowledge.rendering import render
+from cds_service.knowledge.cards.rendering import render
+from cds_service.knowledge.content.service import Example
+from cds_service.knowledge.loading.examples import ExampleFacts
+from cds_service.knowledge.outcomes.evaluation import Evaluation, assess
+from cds_service.knowledge.outcomes.muting import mute
 
 from .conversations import CALL
 

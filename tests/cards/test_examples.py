@@ -9,12 +9,20 @@ from typing import Any
 
 import pytest
 
-from cds_service.knowledge import examples, load
-from cds_service.knowledge.content import Cause, Example, Rule, Service
-from cds_service.knowledge.evaluation import judge, weigh
-from cds_service.knowledge.expressions import Expression
-from cds_service.knowledge.facts import ListDefinition, PatientDefinition
-from cds_service.knowledge.syntax import Function, Literal, Name, Node, Operation, parse
+from cds_service.knowledge import load
+from cds_service.knowledge.content.service import Cause, Example, Rule, Service
+from cds_service.knowledge.expressions.expressions import Expression
+from cds_service.knowledge.expressions.fhirpath import (
+    Function,
+    Literal,
+    Name,
+    Node,
+    Operation,
+    parse,
+)
+from cds_service.knowledge.facts.facts import ListDefinition, PatientDefinition
+from cds_service.knowledge.loading import examples
+from cds_service.knowledge.outcomes.evaluation import judge, weigh
 
 SERVICE = load(Path(__file__).parent.parent.parent / "cards").services["anxiety-leg-weakness"]
 ITEMS: list[Rule | Cause] = [*SERVICE.rules, *SERVICE.causes]

@@ -9,10 +9,10 @@ import pytest
 from click.testing import CliRunner
 
 from cds_service.cli import main
+from cds_service.cli.safety_case import load_hazards
 from cds_service.errors import KnowledgeError
 from cds_service.knowledge import Service, load
-from cds_service.knowledge.library import Problems
-from cds_service.safety_case import load_hazards
+from cds_service.knowledge.loading.library import Problems
 
 from .conversations import FIXTURES
 

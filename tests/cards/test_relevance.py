@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from cds_service.cli.patient_files import as_retrieved, patient_id, read_resources
 from cds_service.knowledge import Service
-from cds_service.knowledge.artifacts import Call
-from cds_service.knowledge.evaluation import assess
-from cds_service.knowledge.facts import Facts
-from cds_service.knowledge.record import PatientRecord
-from cds_service.patient_files import as_retrieved, patient_id, read_resources
+from cds_service.knowledge.call import Call
+from cds_service.knowledge.facts.facts import Facts
+from cds_service.knowledge.outcomes.evaluation import assess
+from cds_service.knowledge.record.record import PatientRecord
 
 from . import conversations
 

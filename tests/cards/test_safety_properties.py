@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from cds_service.knowledge import load
-from cds_service.knowledge.allergies import AllergyDefinition
-from cds_service.knowledge.artifacts import Call, Card
-from cds_service.knowledge.conditions import ConditionDefinition
-from cds_service.knowledge.evaluation import Evaluation, GateState, assess, judge
-from cds_service.knowledge.examples import ExampleFacts
-from cds_service.knowledge.medications import MedicationDefinition
-from cds_service.knowledge.muting import can_be_muted, mute
-from cds_service.knowledge.observations import ObservationDefinition
-from cds_service.knowledge.rendering import render
+from cds_service.knowledge.call import Call, Card
+from cds_service.knowledge.cards.rendering import render
+from cds_service.knowledge.facts.allergy import AllergyDefinition
+from cds_service.knowledge.facts.condition import ConditionDefinition
+from cds_service.knowledge.facts.medication import MedicationDefinition
+from cds_service.knowledge.facts.observation import ObservationDefinition
+from cds_service.knowledge.loading.examples import ExampleFacts
+from cds_service.knowledge.outcomes.evaluation import Evaluation, GateState, assess, judge
+from cds_service.knowledge.outcomes.muting import can_be_muted, mute
 
 from .conversations import CALL
 

@@ -10,8 +10,8 @@ import builders
 import pytest
 
 from cds_service.knowledge import Service
-from cds_service.knowledge.artifacts import Card, Trace, TracedRule
-from cds_service.knowledge.suppression import Answered, longest, suppressed
+from cds_service.knowledge.call import Card, Trace, TracedRule
+from cds_service.knowledge.content.suppression import Answered, longest, suppressed
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 DAY, HOUR, SECOND = timedelta(days=1), timedelta(hours=1), timedelta(seconds=1)

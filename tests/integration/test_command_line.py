@@ -11,8 +11,8 @@ from click.testing import CliRunner, Result
 
 from cds_service import __version__
 from cds_service.cli import main
+from cds_service.cli.patient_files import as_prefetch, patient_id, read_resources
 from cds_service.knowledge import Service
-from cds_service.patient_files import as_prefetch, patient_id, read_resources
 
 PATIENTS = Path(__file__).parent.parent.parent / "fixtures" / "patients"
 ADA = PATIENTS / "ada-generalised-anxiety.json"

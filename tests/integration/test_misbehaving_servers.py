@@ -15,9 +15,9 @@ from integration.misbehaving_server import MOODS, TOKEN, MisbehavingServer, misb
 from werkzeug.test import TestResponse
 
 from cds_service import create_app
-from cds_service.collaborators import EXTENSION, Collaborators
-from cds_service.knowledge.artifacts import Retrieval
+from cds_service.knowledge.call import Retrieval
 from cds_service.settings import Settings
+from cds_service.web.collaborators import EXTENSION, Collaborators
 
 MILLISECONDS = 600
 SOUND = {"well", "cookie", "once-busy", "once-busy-by-date", "once-lost"}

@@ -21,11 +21,11 @@ from flask.testing import FlaskClient
 from tokens import ISSUER, PUBLIC_URL, Signer, write_jwks
 
 from cds_service import create_app
-from cds_service.collaborators import EXTENSION
 from cds_service.knowledge import Knowledge, Service
 from cds_service.setting_values import Issuer
 from cds_service.settings import Settings
 from cds_service.store.calls import calls
+from cds_service.web.collaborators import EXTENSION
 
 ACCESS_TOKEN = "access-token-of-the-fhir-server-c2VjcmV0"
 COMMENT = "Frau Musterfrau is my neighbour"

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from seeds import Seeds
 
 from cds_service.cli import main
-from cds_service.reloading import Stamp
+from cds_service.current_knowledge import Stamp
 from cds_service.store import open_store
 
 CARDS = Path(__file__).parent.parent.parent / "cards"

@@ -10,8 +10,8 @@ import pytest
 import shared
 from flask.testing import FlaskClient
 
+from cds_service.cli.patient_files import as_prefetch
 from cds_service.knowledge import Service
-from cds_service.patient_files import as_prefetch
 
 ADDRESS = "/cds-services/anxiety-leg-weakness"
 PATIENTS = shared.files("data/patients/*.json.gz")

@@ -10,8 +10,8 @@ from builders import TOY, card, cds_request, proposal, suggestion
 from flask.testing import FlaskClient
 from marshmallow import ValidationError
 
-from cds_service.knowledge.artifacts import Action, Card, Coding, Link, Source, Suggestion
-from cds_service.response import dump_response
+from cds_service.knowledge.call import Action, Card, Coding, Link, Source, Suggestion
+from cds_service.wire.responses import dump_response
 
 UUID = "0d6a2c1e-6a4a-4f0e-9d5f-0a1b2c3d4e5f"
 

@@ -11,8 +11,8 @@ from flask.testing import FlaskClient
 from marshmallow import ValidationError
 
 from cds_service import create_app
-from cds_service.response import dump_discovery
 from cds_service.settings import Settings
+from cds_service.wire.responses import dump_discovery
 
 
 def discovered(client: FlaskClient) -> dict[str, Any]:

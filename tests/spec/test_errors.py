@@ -9,7 +9,7 @@ import pytest
 from builders import TOY, ToyService, assert_outcome, card, cds_request
 from flask.testing import FlaskClient
 
-from cds_service.knowledge.artifacts import Answer, Call
+from cds_service.knowledge.call import Answer, Call
 
 
 def fail_with_data(call: Call) -> Answer:

@@ -13,9 +13,9 @@ from flask.testing import FlaskClient
 from sqlalchemy import select, text
 
 from cds_service import create_app
-from cds_service.collaborators import EXTENSION
 from cds_service.settings import Settings
 from cds_service.store import Store, counts, prune, tables
+from cds_service.web.collaborators import EXTENSION
 
 ADDRESS = f"{TOY}/feedback"
 KEY = "k" * 32

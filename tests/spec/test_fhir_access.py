@@ -16,9 +16,9 @@ from integration.misbehaving_server import TOKEN, MisbehavingServer, misbehaving
 
 from cards import conversations
 from cds_service import create_app
-from cds_service.collaborators import EXTENSION
 from cds_service.knowledge import Knowledge, Service
 from cds_service.settings import Settings
+from cds_service.web.collaborators import EXTENSION
 
 REAL = "/cds-services/anxiety-leg-weakness"
 ADA = conversations.FIXTURES / "patients" / "ada-generalised-anxiety.json"

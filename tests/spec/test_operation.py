@@ -11,12 +11,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from cds_service import create_app
-from cds_service.collaborators import EXTENSION
+from cds_service.current_knowledge import CurrentKnowledge
 from cds_service.errors import KnowledgeError
-from cds_service.knowledge.artifacts import Answer, Call
-from cds_service.reloading import CurrentKnowledge
-from cds_service.schemas import Knowledge
+from cds_service.knowledge.call import Answer, Call
 from cds_service.settings import Settings
+from cds_service.web.collaborators import EXTENSION
+from cds_service.wire.requests import Knowledge
 
 
 def _reloadable(app: Flask, *versions: ToyKnowledge | KnowledgeError) -> CurrentKnowledge:

@@ -23,7 +23,7 @@ from flask.testing import FlaskClient
 
 from cds_service import create_app
 from cds_service.knowledge import Knowledge
-from cds_service.knowledge.artifacts import Retrieval
+from cds_service.knowledge.call import Retrieval
 from cds_service.settings import Settings
 
 KEYS = sorted(TEMPLATES)

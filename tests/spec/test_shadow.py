@@ -11,9 +11,9 @@ import pytest
 from flask.testing import FlaskClient
 
 from cds_service import create_app
-from cds_service.collaborators import EXTENSION
 from cds_service.knowledge import Knowledge
 from cds_service.settings import Settings
+from cds_service.web.collaborators import EXTENSION
 
 TODAY = datetime(2026, 11, 22, 12, tzinfo=UTC)
 CALL = "/cds-services/anxiety-leg-weakness"

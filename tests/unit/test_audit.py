@@ -15,13 +15,13 @@ from flask import Flask
 from tokens import ISSUER, PUBLIC_URL, Signer, write_jwks
 
 from cds_service import create_app
-from cds_service.audit import audit_events
 from cds_service.cli import main
-from cds_service.collaborators import EXTENSION
 from cds_service.setting_values import Issuer
 from cds_service.settings import Settings
 from cds_service.store import CallRow, open_store
 from cds_service.store.calls import calls
+from cds_service.telemetry.audit import audit_events
+from cds_service.web.collaborators import EXTENSION
 
 KEY = "0123456789abcdef0123456789abcdef"
 

@@ -20,11 +20,11 @@ from cds_service.fhir import download
 from cds_service.fhir.circuit_breaker import FAILURES
 from cds_service.fhir.client import Fetching, FHIRClient, fill
 from cds_service.fhir.download import Outcome
-from cds_service.hooks import load_context
-from cds_service.knowledge.artifacts import Retrieval
-from cds_service.prefetch import Wanted, complete
-from cds_service.schemas import load_request
+from cds_service.fhir.prefetch import Wanted, complete
+from cds_service.knowledge.call import Retrieval
 from cds_service.settings import Settings
+from cds_service.wire.hooks import load_context
+from cds_service.wire.requests import load_request
 
 TOKENS = {"context.patientId": "ada", "context.userId": "Practitioner/grace"}
 WANTED = {key: Wanted(template) for key, template in TEMPLATES.items()}

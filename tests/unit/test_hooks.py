@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cds_service.errors import InvalidRequest
-from cds_service.hooks import HOOKS, HookContext, load_context
+from cds_service.wire.hooks import HOOKS, HookContext, load_context
 
 BUNDLE = {"resourceType": "Bundle", "entry": []}
 TASK = {"resourceType": "Task", "status": "ready"}

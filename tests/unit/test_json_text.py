@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cds_service.errors import UnreadableBody
-from cds_service.json_text import LEVELS, read_json
+from cds_service.wire.json_text import LEVELS, read_json
 
 
 @pytest.mark.parametrize("text, value", [(b'{"a": [1]}', {"a": [1]}), (b" null ", None), (b"7", 7)])

@@ -14,8 +14,8 @@ from builders import NOW
 from listeners import Listener
 from tokens import jwks, public_jwk
 
-from cds_service import keys
-from cds_service.keys import FRESH, PAUSE, STALE, KeySet, key_set
+from cds_service.clients import keys
+from cds_service.clients.keys import FRESH, PAUSE, STALE, KeySet, key_set
 
 SECOND = timedelta(seconds=1)
 

@@ -19,8 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cds_service.errors import PreconditionFailed
-from cds_service.knowledge.artifacts import Retrieval, Retrieved
-from cds_service.prefetch import (
+from cds_service.fhir.prefetch import (
     MEDICATIONS,
     MOST_MEDICATIONS,
     NESTED_BUNDLES,
@@ -29,7 +28,8 @@ from cds_service.prefetch import (
     complete,
     next_page,
 )
-from cds_service.schemas import load_request
+from cds_service.knowledge.call import Retrieval, Retrieved
+from cds_service.wire.requests import load_request
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),

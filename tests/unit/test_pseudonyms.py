@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from cds_service.errors import SettingsError
-from cds_service.pseudonyms import Pseudonyms, pseudonyms_of
 from cds_service.settings import Settings, from_environment
+from cds_service.store.pseudonyms import Pseudonyms, pseudonyms_of
 
 KEY = "0123456789abcdef0123456789abcdef"
 ASK = """
 import sys
-from cds_service.pseudonyms import pseudonyms_of
+from cds_service.store.pseudonyms import pseudonyms_of
 from cds_service.settings import Settings
 print(pseudonyms_of(Settings(store_url=sys.argv[1])).of("patient", "ada"))
 """

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from seeds import Seeds
 
-from cds_service.catalogue import Catalogue, catalogue_of
 from cds_service.knowledge import Knowledge
-from cds_service.report import Report, RuleFigures, rate, read_since, report
+from cds_service.report.catalogue import Catalogue, catalogue_of
+from cds_service.report.figures import Report, RuleFigures, rate, read_since, report
 from cds_service.settings import Settings
 from cds_service.store import Store, open_store
 

@@ -17,14 +17,14 @@ from hypothesis import strategies as st
 from marshmallow import ValidationError
 
 from cds_service.errors import InvalidRequest
-from cds_service.response import CDSResponseSchema
-from cds_service.schemas import (
+from cds_service.wire.requests import (
     FHIRAuthorization,
     OverrideReason,
     Reason,
     load_feedback,
     load_request,
 )
+from cds_service.wire.responses import CDSResponseSchema
 
 UUID = "0d6a2c1e-6a4a-4f0e-9d5f-0a1b2c3d4e5f"
 FORBIDDEN = (

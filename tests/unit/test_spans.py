@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from cds_service import create_app
 from cds_service.errors import SettingsError
 from cds_service.settings import Settings
-from cds_service.spans import Tracing, no_span, tracing_to
+from cds_service.telemetry.spans import Tracing, no_span, tracing_to
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 CALLER = {"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01", "tracestate": "patient=ada"}

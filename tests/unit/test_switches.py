@@ -7,7 +7,7 @@ import pytest
 from cds_service import create_app
 from cds_service.errors import SettingsError
 from cds_service.knowledge import Knowledge, Service
-from cds_service.knowledge.muting import can_be_muted
+from cds_service.knowledge.outcomes.muting import can_be_muted
 from cds_service.settings import Settings
 from cds_service.switches import switched
 

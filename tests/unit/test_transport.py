@@ -15,9 +15,9 @@ import requests
 import trustme
 from integration.misbehaving_server import MisbehavingServer, misbehaving_server
 
-from cds_service.fhir import transport
+from cds_service.fhir import connections as transport
 from cds_service.fhir.addresses import AllowList
-from cds_service.fhir.transport import AddressBarred
+from cds_service.fhir.connections import AddressBarred
 
 NAME = "fhir.example.org"
 

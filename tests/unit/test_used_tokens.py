@@ -14,13 +14,13 @@ from builders import NOW
 from databases import new_database, postgresql_server, redis_url
 from sqlalchemy import func, select
 
+from cds_service.clients.used_tokens import RedisUsedTokens, UsedTokens, used_tokens_of
 from cds_service.errors import SettingsError, StoreUnavailable, Unavailable
 from cds_service.setting_values import Issuer
 from cds_service.settings import Settings
 from cds_service.store import open_store
 from cds_service.store.tables import used_token
 from cds_service.store.used_tokens import StoredUsedTokens
-from cds_service.used_tokens import RedisUsedTokens, UsedTokens, used_tokens_of
 
 MINUTE = timedelta(minutes=1)
 

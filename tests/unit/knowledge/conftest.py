@@ -11,10 +11,10 @@ import resources
 from hypothesis import settings
 
 from cds_service.knowledge import load
-from cds_service.knowledge.artifacts import Answer, Resource, Retrieval
-from cds_service.knowledge.content import Service
-from cds_service.knowledge.facts import Facts
-from cds_service.knowledge.record import PatientRecord
+from cds_service.knowledge.call import Answer, Resource, Retrieval
+from cds_service.knowledge.content.service import Service
+from cds_service.knowledge.facts.facts import Facts
+from cds_service.knowledge.record.record import PatientRecord
 
 # The same examples on every machine: a failure is the change's, not the draw's.
 settings.register_profile("knowledge", derandomize=True, database=None, deadline=None)

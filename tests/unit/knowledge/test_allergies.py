@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from resources import ANAPHYLAXIS, LORAZEPAM, MORPHINE, allergy, concept
 
-from cds_service.knowledge.artifacts import Retrieval
+from cds_service.knowledge.call import Retrieval
 
 from .conftest import FactsOf
 

@@ -19,11 +19,12 @@ from resources import (
     patient,
 )
 
-from cds_service.knowledge import answering, validation
+from cds_service.knowledge import answering
 from cds_service.knowledge.answering import decide
-from cds_service.knowledge.artifacts import Resource, Retrieval
-from cds_service.knowledge.content import Service
-from cds_service.knowledge.evaluation import GateState
+from cds_service.knowledge.call import Resource, Retrieval
+from cds_service.knowledge.content.service import Service
+from cds_service.knowledge.outcomes.evaluation import GateState
+from cds_service.knowledge.record import validation
 
 OPEN = (patient(), condition(ANXIETY), condition(WEAKNESS))
 # FHIR R4 demands a subject, an intent and numbers that are numbers.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cds_service.knowledge.check_digits import is_check_digit_right
-from cds_service.knowledge.terminology import ICD_10_CM, LOINC, RXNORM, SNOMED_CT
+from cds_service.knowledge.loading.check_digits import is_check_digit_right
+from cds_service.knowledge.record.terminology import ICD_10_CM, LOINC, RXNORM, SNOMED_CT
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from resources import LORAZEPAM, concept, order
 
-from cds_service.knowledge.concepts import (
+from cds_service.knowledge.record.fhir_json import (
     concerns_no_medicine,
     id_of,
     is_understood,
@@ -15,7 +15,7 @@ from cds_service.knowledge.concepts import (
     medication_concepts,
     says_nothing,
 )
-from cds_service.knowledge.terminology import ATC, RXNORM, SNOMED_CT, Match
+from cds_service.knowledge.record.terminology import ATC, RXNORM, SNOMED_CT, Match
 
 UNMATCHED = Match(frozenset(), frozenset(), True)
 MEDICATION = {"resourceType": "Medication", "id": "m1", "code": concept(LORAZEPAM)}

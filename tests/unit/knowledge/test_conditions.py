@@ -15,9 +15,9 @@ from resources import (
     status,
 )
 
-from cds_service.knowledge.artifacts import Resource, Retrieval
-from cds_service.knowledge.conditions import code_of, name_of
-from cds_service.knowledge.quantities import Interval
+from cds_service.knowledge.call import Resource, Retrieval
+from cds_service.knowledge.facts.condition import code_of, name_of
+from cds_service.knowledge.record.quantities import Interval
 
 from .conftest import FactsOf
 

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cds_service.knowledge import dates
-from cds_service.knowledge.dates import Span
-from cds_service.knowledge.quantities import Interval
+from cds_service.knowledge.record import dates
+from cds_service.knowledge.record.dates import Span
+from cds_service.knowledge.record.quantities import Interval
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 

@@ -25,8 +25,8 @@ from resources import (
     worry_score,
 )
 
-from cds_service.knowledge.artifacts import Card, Resource, Retrieval
-from cds_service.knowledge.content import Service
+from cds_service.knowledge.call import Card, Resource, Retrieval
+from cds_service.knowledge.content.service import Service
 
 OPEN = (patient(), condition(ANXIETY, id="c1"), condition(WEAKNESS, id="c2"))
 BOTH_DRUGS = (order(LORAZEPAM), order(MORPHINE))

@@ -23,11 +23,11 @@ from resources import (
     worry_score,
 )
 
-from cds_service.knowledge.artifacts import Resource, Retrieval
-from cds_service.knowledge.content import Points, Reason, Service
-from cds_service.knowledge.evaluation import Because, Evaluation, GateState, evaluate
-from cds_service.knowledge.expressions import compile_expression
-from cds_service.knowledge.members import members_of
+from cds_service.knowledge.call import Resource, Retrieval
+from cds_service.knowledge.content.service import Points, Reason, Service
+from cds_service.knowledge.expressions.expressions import compile_expression
+from cds_service.knowledge.facts.members import members_of
+from cds_service.knowledge.outcomes.evaluation import Because, Evaluation, GateState, evaluate
 
 from .conftest import RecordOf
 

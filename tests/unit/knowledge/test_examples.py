@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from cds_service.knowledge.content import Service
-from cds_service.knowledge.examples import ExampleFacts, failures
+from cds_service.knowledge.content.service import Service
+from cds_service.knowledge.loading.examples import ExampleFacts, failures
 
 
 def facts(tiny: Service, **told: Any) -> ExampleFacts:

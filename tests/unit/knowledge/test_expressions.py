@@ -10,7 +10,7 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from cds_service.knowledge.expressions import (
+from cds_service.knowledge.expressions.expressions import (
     BOOLEAN,
     NUMBER,
     TEXT,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from resources import NOW, condition, days_ago, observation, order, patient, worry_score
 
-from cds_service.knowledge.artifacts import Retrieval
-from cds_service.knowledge.content import Service
-from cds_service.knowledge.quantities import Interval
-from cds_service.knowledge.words import FactName
+from cds_service.knowledge.call import Retrieval
+from cds_service.knowledge.content.service import Service
+from cds_service.knowledge.content.words import FactName
+from cds_service.knowledge.record.quantities import Interval
 
 from .conftest import FactsOf
 

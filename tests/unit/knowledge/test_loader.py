@@ -17,7 +17,7 @@ import yaml
 
 from cds_service.errors import KnowledgeError
 from cds_service.knowledge import load
-from cds_service.knowledge.content import Service
+from cds_service.knowledge.content.service import Service
 
 from .conftest import TINY_CARDS
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from cds_service.knowledge.expressions import BOOLEAN, NUMBER, compile_expression
-from cds_service.knowledge.facts import ValueFact
-from cds_service.knowledge.quantities import Interval
+from cds_service.knowledge.expressions.expressions import BOOLEAN, NUMBER, compile_expression
+from cds_service.knowledge.facts.facts import ValueFact
+from cds_service.knowledge.record.quantities import Interval
 
 TYPES = {"a.value": BOOLEAN, "b.value": BOOLEAN, "x.value": NUMBER, "y.value": NUMBER}
 T, F, U = True, False, None

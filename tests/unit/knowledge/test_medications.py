@@ -15,7 +15,7 @@ from resources import (
     supplied,
 )
 
-from cds_service.knowledge.artifacts import Resource, Retrieval
+from cds_service.knowledge.call import Resource, Retrieval
 
 from .conftest import FactsOf
 

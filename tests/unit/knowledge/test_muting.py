@@ -19,9 +19,9 @@ from resources import (
     worry_score,
 )
 
-from cds_service.knowledge.artifacts import Answer, Resource, Retrieval
-from cds_service.knowledge.content import Service
-from cds_service.knowledge.muting import can_be_muted
+from cds_service.knowledge.call import Answer, Resource, Retrieval
+from cds_service.knowledge.content.service import Service
+from cds_service.knowledge.outcomes.muting import can_be_muted
 
 OPEN = (patient(), condition(ANXIETY, id="c1"), condition(WEAKNESS, id="c2"))
 NO_SYMPTOM = OPEN[:2]

@@ -19,8 +19,8 @@ from resources import (
     worry_score,
 )
 
-from cds_service.knowledge.artifacts import Resource, Retrieval
-from cds_service.knowledge.quantities import Interval
+from cds_service.knowledge.call import Resource, Retrieval
+from cds_service.knowledge.record.quantities import Interval
 
 from .conftest import FactsOf
 

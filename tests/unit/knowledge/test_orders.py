@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from resources import ANXIETY, POTASSIUM, concept, days_ago
 
-from cds_service.knowledge.artifacts import Resource, Retrieval
-from cds_service.knowledge.orders import OrderDefinition, OrderFact, read_order
+from cds_service.knowledge.call import Resource, Retrieval
+from cds_service.knowledge.facts.order import OrderDefinition, OrderFact, read_order
 
 from .conftest import RecordOf
 

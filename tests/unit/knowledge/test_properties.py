@@ -28,11 +28,11 @@ from resources import (
     worry_score,
 )
 
-from cds_service.knowledge.artifacts import Answer, Resource, Retrieval
-from cds_service.knowledge.content import Service
-from cds_service.knowledge.evaluation import GateState, evaluate, judge
-from cds_service.knowledge.facts import Facts
-from cds_service.knowledge.words import utf16_length
+from cds_service.knowledge.call import Answer, Resource, Retrieval
+from cds_service.knowledge.content.service import Service
+from cds_service.knowledge.content.words import utf16_length
+from cds_service.knowledge.facts.facts import Facts
+from cds_service.knowledge.outcomes.evaluation import GateState, evaluate, judge
 
 from .conftest import AnswerTo, FactsOf, RecordOf
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cds_service.knowledge.quantities import Conversion, Interval, Quantity
+from cds_service.knowledge.record.quantities import Conversion, Interval, Quantity
 
 UCUM = "http://unitsofmeasure.org"
 POTASSIUM = Quantity(

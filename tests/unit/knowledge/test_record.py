@@ -23,10 +23,10 @@ from resources import (
     statement,
 )
 
-from cds_service.knowledge.artifacts import Resource, Retrieval
-from cds_service.knowledge.concepts import reference_of
-from cds_service.knowledge.content import Service
-from cds_service.knowledge.record import PatientRecord, SetAside
+from cds_service.knowledge.call import Resource, Retrieval
+from cds_service.knowledge.content.service import Service
+from cds_service.knowledge.record.fhir_json import reference_of
+from cds_service.knowledge.record.record import PatientRecord, SetAside
 
 from .conftest import FactsOf, RecordOf
 

@@ -23,7 +23,7 @@ from resources import (
 )
 
 from cds_service.knowledge import load
-from cds_service.knowledge.artifacts import Resource
+from cds_service.knowledge.call import Resource
 
 from .conftest import TINY_CARDS, FactsOf
 

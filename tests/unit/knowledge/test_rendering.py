@@ -22,9 +22,9 @@ from resources import (
     worry_score,
 )
 
-from cds_service.knowledge.artifacts import Card, Resource, Retrieval, Source
-from cds_service.knowledge.content import Service
-from cds_service.knowledge.words import utf16_length
+from cds_service.knowledge.call import Card, Resource, Retrieval, Source
+from cds_service.knowledge.content.service import Service
+from cds_service.knowledge.content.words import utf16_length
 
 OPEN = (patient(), condition(ANXIETY, id="c1"), condition(WEAKNESS, id="c2"))
 OLD = (patient(birthDate="1950-01-01"), *OPEN[1:])

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cds_service.knowledge.strict_yaml import ContentError, read_yaml
+from cds_service.knowledge.loading.strict_yaml import ContentError, read_yaml
 
 
 def read(tmp_path: Path, text: str) -> Any:

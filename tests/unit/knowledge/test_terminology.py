@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cds_service.knowledge.terminology import (
+from cds_service.knowledge.record.terminology import (
     ATC,
     ICD_10,
     ICD_10_CM,

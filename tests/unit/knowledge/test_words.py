@@ -12,8 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from cds_service.knowledge.quantities import Interval
-from cds_service.knowledge.words import (
+from cds_service.knowledge.content.words import (
     LONGEST_TEXT,
     FactName,
     Placeholder,
@@ -26,6 +25,7 @@ from cds_service.knowledge.words import (
     parse_words,
     utf16_length,
 )
+from cds_service.knowledge.record.quantities import Interval
 
 
 @dataclass

@@ -1,0 +1,175 @@
+"""Why the cards are as they are: facts, outcomes and reasons as data, as a tree, and the cards."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+import orjson
+from rich.console import Console, Group
+from rich.markdown import Markdown
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
+
+from cds_service.knowledge.answering import decide
+from cds_service.knowledge.call import Call, Card
+from cds_service.knowledge.cards.rendering import render
+from cds_service.knowledge.content.service import LEVELS, Rule, Service
+from cds_service.knowledge.content.words import number_text
+from cds_service.knowledge.facts.facts import ExpressionDefinition, GroupDefinition, ListDefinition
+from cds_service.knowledge.loading.examples import ExampleFacts, rule_result
+from cds_service.knowledge.outcomes.evaluation import Evaluation, judge
+from cds_service.knowledge.record.fhir_json import reference_of
+from cds_service.knowledge.record.quantities import Interval
+from cds_service.wire.responses import dump_response
+
+_COLOURS = {"critical": "red", "warning": "yellow", "info": "blue"}
+
+
+def explain(service: Service, call: Call) -> dict[str, Any]:
+    """Everything that led to the cards of a call, as plain data. It holds values of the record."""
+    evaluation = decide(service, call)
+    outcomes = evaluation.outcomes.values()
+    return {
+        "service": service.id,
+        "knowledge": service.version,
+        "gate": evaluation.gate.value,
+        "facts": {name: _fact(fact) for name, fact in sorted(evaluation.facts.items())},
+        "rules": {
+            outcome.rule.id: {
+                "title": outcome.rule.governance.title,
+                "outcome": outcome.level or ("unknown" if outcome.unknown else "does not apply"),
+                "looked_at": sorted(
+                    {name for each in outcome.rule.levels.values() for name in each.names}
+                ),
+            }
+            for outcome in outcomes
+        },
+        "causes": {
+            each.cause.id: _cause(each) for each in (*evaluation.causes, *evaluation.not_listed)
+        },
+        "withheld": _withheld(evaluation),
+        "cards": dump_response(render(service, evaluation, call))["cards"],
+    }
+
+
+def _cause(outcome: Any) -> dict[str, Any]:
+    return {
+        "title": outcome.cause.governance.title,
+        "points": outcome.points,
+        "because": outcome.because,
+        "unmet": outcome.unmet,
+        "excluded": outcome.excluded,
+    }
+
+
+def _withheld(evaluation: Evaluation) -> dict[str, list[str]]:
+    return {
+        item: [reason.rule for reason in reasons]
+        for item, reasons in sorted(evaluation.withheld.items())
+    }
+
+
+def _fact(fact: Any) -> dict[str, Any]:
+    """The members of a fact that say something, and the references of its resources."""
+    told: dict[str, Any] = {}
+    for member in fields(fact):
+        value = getattr(fact, member.name)
+        if member.name == "resources":
+            references = [reference_of(each) for each in value]
+            told |= {"resources": references} if references else {}
+        elif value not in (None, (), 0, ""):
+            told[member.name] = number_text(value) if isinstance(value, Interval) else value
+    return told
+
+
+def tree(explained: Mapping[str, Any]) -> Tree:
+    """The explanation as a tree for the terminal."""
+    root = Tree(f"[bold]{explained['service']}[/] {explained['knowledge']}")
+    root.add(f"gate: [bold]{explained['gate']}[/]")
+    facts = root.add("facts that the record supports")
+    for name, members in explained["facts"].items():
+        if members.get("present", members.get("active", members.get("value"))):
+            facts.add(Text(f"{name}: {_members(members)}"))
+    rules = root.add("rules")
+    for id_, rule in explained["rules"].items():
+        if rule["outcome"] != "does not apply":
+            rules.add(Text(f"{id_} {rule['title']}: {rule['outcome']} ({_few(rule['looked_at'])})"))
+    causes = root.add("causes with enough points")
+    for id_, cause in explained["causes"].items():
+        causes.add(Text(f"{id_} {cause['title']}: {cause['points']} points; {_why(cause)}"))
+    withheld = root.add("withheld")
+    for item, reasons in explained["withheld"].items():
+        withheld.add(Text(f"{item}: {', '.join(reasons)}"))
+    return root
+
+
+def _why(cause: Mapping[str, Any]) -> str:
+    kept_off = (*cause["unmet"], *cause["excluded"])
+    because = "because " + ", ".join(cause["because"])
+    return f"{because}; not listed: {', '.join(kept_off)}" if kept_off else because
+
+
+def _members(members: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in members.items() if value is not True)
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+
+
+def as_json(cards: Sequence[Card]) -> str:
+    """Cards as the wire has them."""
+    return orjson.dumps(dump_response(cards), option=orjson.OPT_INDENT_2).decode()
+
+
+def print_cards(console: Console, cards: Sequence[Card]) -> None:
+    """The cards as a client might show them."""
+    if not cards:
+        console.print("No cards: evaluated, nothing to say.")
+    for card in cards:
+        body = Group(
+            Text(card.summary, style="bold"),
+            Text(f"Source: {card.source.label}", style="italic"),
+            Markdown(card.detail),
+        )
+        style = _COLOURS[card.indicator]
+        console.print(Panel(body, title=card.indicator, title_align="left", border_style=style))
+
+
+def coverage(service: Service) -> Table:
+    """Rules by examples: how many examples expect each result that a rule can have."""
+    results = (*LEVELS, "none", "unknown")
+    table = Table("rule", "title", *results, title=f"{service.id}: examples by expected result")
+    for rule in service.rules:
+        expected = Counter(example.expect for example in rule.examples)
+        possible = _possible(rule, service)
+        cells = [_cell(rule, result, expected[result], possible) for result in results]
+        table.add_row(rule.id, rule.governance.title, *cells)
+    return table
+
+
+def _cell(rule: Rule, result: str, count: int, possible: frozenset[str]) -> str:
+    """The number of examples; a dash where the rule can never have this result."""
+    if result in LEVELS and result not in rule.levels:
+        return "–"
+    if result not in LEVELS and result not in possible:
+        return "–"
+    return str(count) if count else "[red]0[/]"
+
+
+def _possible(rule: Rule, service: Service) -> frozenset[str]:
+    """Whether a rule can be unknown (when nothing is known) and can fail to apply."""
+    told = {
+        name: None
+        for name, definition in service.facts.items()
+        if not isinstance(definition, ExpressionDefinition | GroupDefinition | ListDefinition)
+    }
+    nothing_known = ExampleFacts(service.facts, told)
+    always = any(condition.text == "true" for condition in rule.levels.values())
+    found = {rule_result(judge(rule, nothing_known))} & {"unknown"}
+    return frozenset(found if always else found | {"none"})

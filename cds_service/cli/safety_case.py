@@ -1,0 +1,120 @@
+"""The hazard log held against rules and tests, and the safety case as a page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from marshmallow import fields, validate
+from marshmallow.validate import OneOf
+
+from cds_service.knowledge.content.service import Service
+from cds_service.knowledge.loading.library import Problems
+from cds_service.knowledge.loading.service_files import StrictSchema, texts
+
+_SEVERITY = ("minor", "significant", "considerable", "major", "catastrophic")
+_LIKELIHOOD = ("very low", "low", "medium", "high", "very high")
+
+
+class HazardSchema(StrictSchema):
+    """hazards.yaml holds a list of these."""
+
+    id = fields.String(required=True)
+    title = fields.String(required=True)
+    effect = fields.String(required=True)
+    severity = fields.String(required=True, validate=OneOf(_SEVERITY))
+    likelihood = fields.String(required=True, validate=OneOf(_LIKELIHOOD))
+    mitigations = texts(required=True, validate=validate.Length(min=1))
+    rules = texts(required=True, validate=validate.Length(min=1))
+    tests = texts(required=True, validate=validate.Length(min=1))
+    residual = fields.String(required=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Hazard:
+    """What could harm a patient, what holds it, and what is left."""
+
+    id: str
+    title: str
+    effect: str
+    severity: str
+    likelihood: str
+    mitigations: tuple[str, ...]
+    rules: tuple[str, ...]
+    tests: tuple[str, ...]
+    residual: str
+
+
+def load_hazards(path: Path, service: Service, problems: Problems) -> tuple[Hazard, ...]:
+    """The hazards of a checkout; a rule or a test that is not there is a problem."""
+    entries = problems.read(path)
+    schema, rules = HazardSchema(), {rule.id for rule in service.rules}
+    hazards = []
+    for entry in entries if isinstance(entries, list) else ():
+        loaded = problems.load(schema, path, entry, str(entry.get("id", "?")))
+        if loaded is None:
+            continue
+        hazard = Hazard(**{key: _frozen(value) for key, value in loaded.items()})
+        hazards.append(hazard)
+        for rule in hazard.rules:
+            if rule not in rules:
+                problems.add(path, hazard.id, f"there is no rule {rule}")
+        for test in hazard.tests:
+            if not (path.parent.parent.parent / test).is_file():
+                problems.add(path, hazard.id, f"there is no test {test}")
+    return tuple(hazards)
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def write_safety_case(service: Service, hazards: Sequence[Hazard], questions: str) -> str:
+    """The page: hazards, what holds them, open questions; honest that nobody has signed."""
+    return "\n".join([*_opening(service), *_table(hazards), *_details(service, hazards), questions])
+
+
+def _opening(service: Service) -> Iterable[str]:
+    signed = [item for item in service.governed.values() if item.status == "active"]
+    yield "# Safety case"
+    yield ""
+    yield "Written by `cds-service safety-case` from `hazards.yaml` and `cards/`; do not edit it."
+    yield ""
+    yield (
+        f"Knowledge {service.version}: {len(service.governed)} governed items, "
+        f"{len(signed)} signed by a clinician. **Nobody has signed this safety case.** "
+        "Severity and likelihood are the authors' first estimates. It must not be used in care "
+        "before a named clinician and a clinical safety officer have signed each rule and "
+        "accepted each residual risk."
+    )
+    yield ""
+
+
+def _table(hazards: Sequence[Hazard]) -> Iterable[str]:
+    yield "| id | hazard | severity | likelihood | rules | tests |"
+    yield "|---|---|---|---|---|---|"
+    for each in hazards:
+        yield (
+            f"| {each.id} | {each.title} | {each.severity} | {each.likelihood} | "
+            f"{len(each.rules)} | {len(each.tests)} |"
+        )
+    yield ""
+
+
+def _details(service: Service, hazards: Sequence[Hazard]) -> Iterable[str]:
+    titles = {rule.id: rule.governance.title for rule in service.rules}
+    for each in hazards:
+        yield f"## {each.id} {each.title}"
+        yield ""
+        yield f"**Effect:** {each.effect}"
+        yield ""
+        yield from (f"- {mitigation}" for mitigation in each.mitigations)
+        yield ""
+        yield "**Rules:** " + "; ".join(f"{rule} {titles[rule]}" for rule in each.rules)
+        yield ""
+        yield "**Tests:** " + ", ".join(f"`{test}`" for test in each.tests)
+        yield ""
+        yield f"**Residual risk:** {each.residual}"
+        yield ""

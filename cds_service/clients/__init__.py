@@ -1,0 +1,1 @@
+"""Which CDS Client calls, and how often it may."""

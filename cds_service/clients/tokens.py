@@ -1,0 +1,185 @@
+"""CDS Hooks "Trusting CDS Clients": who is calling, by the JWT that the CDS Client has signed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any
+from urllib.parse import urlsplit
+
+import jwt
+import structlog
+
+from cds_service.clients.keys import KEY_OF_ALGORITHM, KeySet, key_set
+from cds_service.clients.used_tokens import UsedTokens
+from cds_service.errors import NotAuthenticated, SettingsError
+from cds_service.setting_values import Issuer
+from cds_service.settings import Settings
+
+LEEWAY = timedelta(seconds=60)  # between two clocks
+# Its private key can be read by anybody, so that its tokens prove nothing.
+SANDBOX_HOST = "sandbox.cds-hooks.org"
+_LONGEST_TOKEN = 8192
+_LONGEST_TEXT = 512
+_CLAIMS = ("exp", "nbf", "iat", "aud", "iss", "sub", "jti")
+_BEARER = re.compile(r"bearer +([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)", re.IGNORECASE)
+_PORTS = {"http": 80, "https": 443}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST_SECOND = 7_258_118_400  # of the year 2199: far from where a sum would overflow
+
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A CDS Client that has proved who it is."""
+
+    issuer: str
+
+
+class Clients:
+    """The CDS Clients that may call; each by its issuer, with its own keys and no others."""
+
+    def __init__(
+        self, keys: Mapping[str, KeySet], used_tokens: UsedTokens, longest_life: timedelta
+    ) -> None:
+        self._keys = keys
+        self._used_tokens = used_tokens
+        self._longest_life = longest_life
+
+    def identify(self, authorization: str | None, url: str, now: datetime) -> Client:
+        """Who sent the Authorization header of a call to `url`.
+
+        Raises NotAuthenticated, whose reason is for the log alone; Unavailable when it cannot be
+        told whether the token was used before.
+        """
+        token = _token(authorization)
+        header, claims = _unverified(token)
+        issuer = claims.get("iss")
+        keys = self._keys.get(issuer) if isinstance(issuer, str) else None
+        if keys is None:
+            raise NotAuthenticated("its issuer is not in CDS_ISSUERS")
+        _check_claims(claims, url, now, self._longest_life)
+        _verify(token, header, keys, now)
+        until = _time(claims, "exp") + LEEWAY
+        if not self._used_tokens.first_use(_digest(str(issuer), claims["jti"]), until, now):
+            raise NotAuthenticated("its jti was used before")
+        return Client(str(issuer))
+
+    def have_keys(self, now: datetime) -> bool:
+        """Whether tokens of every client could be checked now."""
+        return all(keys.is_ready(now) for keys in self._keys.values())
+
+
+def clients_of(settings: Settings, used_tokens: UsedTokens) -> Clients:
+    """The clients in the settings. SettingsError if they cannot be told apart from anybody."""
+    if any(map(_is_sandbox, settings.issuers)):
+        if not settings.development:
+            raise SettingsError(
+                f"CDS_ISSUERS: anybody can sign as {SANDBOX_HOST}, whose private key is public;"
+                " it is accepted with CDS_DEVELOPMENT=true only"
+            )
+        _log.warning("tokens of the public sandbox are accepted, which anybody can sign")
+    # Whoever calls chooses the Host header, so it is believed on a machine for trying alone.
+    if not (settings.public_url or settings.development):
+        raise SettingsError(
+            "CDS_PUBLIC_URL: needed with CDS_ISSUERS, since tokens are made out to this address"
+        )
+    keys = {issuer.name: key_set(issuer.keys) for issuer in settings.issuers}
+    return Clients(keys, used_tokens, timedelta(seconds=settings.token_seconds))
+
+
+def _is_sandbox(issuer: Issuer) -> bool:
+    return any(SANDBOX_HOST in each.lower() for each in (issuer.name, issuer.keys))
+
+
+def _token(authorization: str | None) -> str:
+    if not authorization:
+        raise NotAuthenticated("there is no Authorization header")
+    match = _BEARER.fullmatch(authorization.strip())
+    if match is None or len(authorization) > _LONGEST_TOKEN:
+        raise NotAuthenticated("the Authorization header holds no signed JWT")
+    return match[1]
+
+
+def _unverified(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the token says of itself: enough to find the key, and not yet to be believed."""
+    try:
+        decoded = jwt.decode_complete(token, options={"verify_signature": False})
+    except (jwt.PyJWTError, ValueError, RecursionError):
+        raise NotAuthenticated("it cannot be read") from None
+    return decoded["header"], decoded["payload"]
+
+
+def _verify(token: str, header: Mapping[str, Any], keys: KeySet, now: datetime) -> None:
+    algorithm, kid = header.get("alg"), header.get("kid")
+    if not isinstance(algorithm, str) or algorithm not in KEY_OF_ALGORITHM:
+        raise NotAuthenticated("its algorithm is not accepted")
+    if str(header.get("typ")).upper() != "JWT":
+        raise NotAuthenticated("its typ is not JWT")
+    if "crit" in header:
+        raise NotAuthenticated("it has critical header parameters")
+    # The token never chooses where its key is from; beside a file, what it says is not read.
+    if "://" in keys.source and header.get("jku", keys.source) != keys.source:
+        raise NotAuthenticated("its jku is not the address in CDS_ISSUERS")
+    key = keys.key(kid, algorithm, now) if isinstance(kid, str) else None
+    if key is None:
+        raise NotAuthenticated("its kid names no key of the issuer that fits the algorithm")
+    # Claims are checked by our clock, not by the library's.
+    # (The ignored type: the library's own options are a TypedDict, which cannot be put together.)
+    unchecked = {f"verify_{name}": False for name in _CLAIMS}
+    try:
+        jwt.decode(token, key, algorithms=[algorithm], options=unchecked)  # type: ignore[arg-type]
+    except (jwt.PyJWTError, ValueError):
+        raise NotAuthenticated("its signature is wrong") from None
+
+
+def _check_claims(
+    claims: Mapping[str, Any], url: str, now: datetime, longest_life: timedelta
+) -> None:
+    audience = claims.get("aud")
+    audiences = audience if isinstance(audience, list) else [audience]
+    wanted = _as_compared(url)
+    named = [_as_compared(each) for each in audiences if isinstance(each, str)]
+    if wanted is None or wanted not in named:
+        raise NotAuthenticated("its aud is not the address that was called")
+    expires, issued = _time(claims, "exp"), _time(claims, "iat")
+    if now >= expires + LEEWAY:
+        raise NotAuthenticated("it has expired")
+    # A token that was not issued yet, by more than two clocks can differ, was made up.
+    if now < issued - LEEWAY or ("nbf" in claims and now < _time(claims, "nbf") - LEEWAY):
+        raise NotAuthenticated("it is from the future")
+    if not timedelta(0) < expires - issued <= longest_life:
+        raise NotAuthenticated("it lives too long")
+    jti = claims.get("jti")
+    if not isinstance(jti, str) or not 0 < len(jti) <= _LONGEST_TEXT:
+        raise NotAuthenticated("it has no jti")
+
+
+def _time(claims: Mapping[str, Any], name: str) -> datetime:
+    """RFC 7519, NumericDate."""
+    seconds = claims.get(name)
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        raise NotAuthenticated(f"its {name} is no time")
+    if not 0 <= seconds <= _LAST_SECOND:  # NaN is not, either
+        raise NotAuthenticated(f"its {name} is no time")
+    return _EPOCH + timedelta(seconds=seconds)
+
+
+def _as_compared(url: str) -> tuple[str, str, int | None, str, str] | None:
+    """An address without the differences that make none: case of the host, port, slashes."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or _PORTS.get(parts.scheme)
+    except ValueError:
+        return None
+    path = re.sub("/{2,}", "/", parts.path).rstrip("/")
+    return parts.scheme, (parts.hostname or ""), port, path, parts.query
+
+
+def _digest(issuer: str, jti: str) -> str:
+    return sha256(f"{len(issuer)}:{issuer}{jti}".encode("utf-8", "surrogatepass")).hexdigest()

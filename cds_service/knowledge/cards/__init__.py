@@ -1,0 +1,1 @@
+"""Outcomes said in words."""

@@ -1,0 +1,210 @@
+"""The detail of the information card: what comes first, causes with support, what is withheld."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from cds_service.knowledge.content.artifacts import DrugClass
+from cds_service.knowledge.content.service import Service
+from cds_service.knowledge.content.words import Voice
+from cds_service.knowledge.outcomes.evaluation import (
+    ALL_DRUGS,
+    ALL_MEASURES,
+    Because,
+    CauseOutcome,
+    Evaluation,
+)
+
+
+def render_differential(
+    service: Service, evaluation: Evaluation, voice: Voice
+) -> tuple[str, list[str]]:
+    """The detail as Markdown in D's layout, and the ids of the rules and causes it rests on."""
+    return _Differential(service, evaluation, voice).render()
+
+
+class _Differential:
+    def __init__(self, service: Service, evaluation: Evaluation, voice: Voice) -> None:
+        self._service = service
+        self._evaluation = evaluation
+        self._voice = voice
+        self._rules: list[str] = []
+        self._told: set[str] = set()  # items: measures, classes, drugs
+        self._said: set[str] = set()  # lines of rules
+        self._kept_back: list[str] = []
+
+    def render(self) -> tuple[str, list[str]]:
+        blocks = [self._voice.say("layout", "opening")]
+        for section in self._service.sections:
+            blocks.extend(self._block(section, self._lines_of(section)))
+        shown = self._evaluation.causes[: self._service.most_causes]
+        causes = [line for outcome in shown for line in self._cause(outcome)]
+        others = self._evaluation.causes[self._service.most_causes :]
+        if others:
+            titles = self._voice.join("list-separator", map(self._title, others))
+            causes.append(f"- {self._voice.say('layout', 'less-support')} {titles}")
+        blocks.extend(self._block("causes", causes))
+        blocks.extend(self._block("not-listed", [*self._not_listed(), *self._kept_back]))
+        return "\n\n".join(blocks), self._rules
+
+    def _block(self, part: str, lines: Sequence[str]) -> Iterable[str]:
+        if lines:
+            yield f"**{self._voice.say('layout', part)}**"
+            yield "\n".join(lines)
+
+    def _lines_of(self, section: str) -> list[str]:
+        """A bullet for each rule that applies and has a line here, unless a card says it."""
+        lines = []
+        for outcome in self._evaluation.applied:
+            rule = outcome.rule
+            if rule.section != section:
+                continue
+            if rule.slot is not None and outcome.level != "info":
+                continue
+            if any(item in self._shown_items() for item in rule.beside):
+                continue
+            if rule.section_when and not rule.section_when.evaluate(self._evaluation.facts):
+                continue
+            self._rules.append(rule.id)
+            lines.append(f"- {self._voice.about(outcome.facts).say(rule.id, 'info')}")
+        return lines
+
+    def _shown_items(self) -> set[str]:
+        shown = self._evaluation.causes[: self._service.most_causes]
+        return {outcome.cause.id for outcome in shown}
+
+    def _title(self, outcome: CauseOutcome) -> str:
+        cause = outcome.cause
+        listed = {each.cause.id for each in self._evaluation.causes}
+        as_pattern = cause.pattern_of in listed
+        return self._voice.say(cause.id, "pattern" if as_pattern else "title")
+
+    def _cause(self, outcome: CauseOutcome) -> Iterable[str]:
+        cause, voice = outcome.cause, self._voice
+        self._rules.append(cause.id)
+        said = (voice.say(cause.id, f"because {part}") for part in outcome.because)
+        because = voice.join("separator", said) + voice.plain("layout", "full-stop")
+        yield f"- **{self._title(outcome)}** – {because}"
+        yield f"  - {voice.say(cause.id, 'mechanism')}"
+        for note in cause.notes:
+            if note.when.evaluate(self._evaluation.facts):
+                yield f"  - {voice.say(cause.id, f'note {note.because}')}"
+        yield from self._beside(cause.id)
+        measures = list(self._measures(cause.measures))
+        if measures:
+            yield f"  - {voice.say('layout', 'measures')}"
+            yield from measures
+        classes = [line for id_ in cause.classes for line in self._class(outcome, id_)]
+        if classes:
+            yield f"  - {voice.say('layout', 'classes')}"
+            yield from classes
+
+    def _beside(self, item: str, indent: str = "  ") -> Iterable[str]:
+        """The lines of rules that stand beside an item; what was said is only pointed at."""
+        for line in self._lines_beside(item):
+            if line not in self._said:
+                self._said.add(line)
+                yield f"{indent}- {line}"
+            elif line.startswith("**"):
+                yield f"{indent}- {line.partition('** ')[0]}** ↑"
+
+    def _lines_beside(self, item: str) -> Iterable[str]:
+        for rule_id in self._service.beside.get(item, ()):
+            outcome = self._evaluation.outcomes[rule_id]
+            if outcome.level is not None:
+                self._rules.append(rule_id)
+                part = item if self._voice.has(rule_id, item) else "info"
+                yield self._voice.about(outcome.facts).say(rule_id, part)
+
+    def _measures(self, measures: Sequence[str]) -> Iterable[str]:
+        for measure in measures:
+            if self._service.measures[measure].advised_against:
+                continue
+            if self._is_kept_back(measure, ALL_MEASURES):
+                continue
+            if measure in self._told:
+                yield f"    - {self._voice.say(measure, 'title')} ↑"
+                continue
+            self._told.add(measure)
+            text = self._voice.say(measure, "text")
+            yield f"    - {self._label(measure)} {text}"
+            yield from self._beside(measure, "      ")
+
+    def _class(self, outcome: CauseOutcome, class_id: str) -> Iterable[str]:
+        drug_class = self._service.classes[class_id]
+        first = self._evaluation.causes[0].cause.id
+        if drug_class.only_first_cause not in (None, first):
+            self._keep_back(class_id, [self._voice.say(class_id, "not-first")])
+            return
+        drugs = [drug for drug in drug_class.drugs if not self._why(class_id, drug)]
+        drugs.sort(key=self._evaluation.demoted.__contains__)
+        if not drugs:
+            self._keep_back_class(drug_class)
+            return
+        for drug in drug_class.drugs:
+            reasons = self._why(class_id, drug)
+            if reasons:
+                self._keep_back(drug, self._say_all(reasons))
+        if class_id in self._told:
+            yield f"    - {self._voice.say(class_id, 'title')} ↑"
+            return
+        self._told.add(class_id)
+        context = self._context(class_id, outcome.cause.id)
+        yield f"    - **{self._voice.say(class_id, 'title')}**{context}"
+        yield from self._beside(class_id, "      ")
+        for drug in drugs:
+            yield f"      - {self._drug(drug)}"
+
+    def _context(self, class_id: str, cause_id: str) -> str:
+        part = f"for {cause_id}"
+        return f" – {self._voice.say(class_id, part)}" if self._voice.has(class_id, part) else ""
+
+    def _drug(self, drug: str) -> str:
+        """A named drug with the fixed lines about it; never a dose, never an order."""
+        lines = " ".join(self._lines_beside(drug))
+        title = self._voice.say(drug, "title")
+        return f"{title}{self._voice.mark('colon')}{lines}" if lines else title
+
+    def _why(self, class_id: str, drug: str) -> tuple[Because, ...]:
+        return self._evaluation.why_withheld(ALL_DRUGS, class_id, drug)
+
+    def _is_kept_back(self, item: str, everything: str) -> bool:
+        reasons = self._evaluation.why_withheld(everything, item)
+        if reasons:
+            self._keep_back(item, self._say_all(reasons))
+        return bool(reasons)
+
+    def _keep_back_class(self, drug_class: DrugClass) -> None:
+        """Every drug of the class is withheld: the class once, with all the reasons."""
+        id_ = drug_class.governance.id
+        reasons = self._evaluation.why_withheld(ALL_DRUGS, id_, *drug_class.drugs)
+        self._keep_back(id_, self._say_all(reasons))
+
+    def _say_all(self, reasons: Sequence[Because]) -> list[str]:
+        self._rules.extend(reason.rule for reason in reasons)
+        said = (self._voice.say(reason.rule, reason.part) for reason in reasons)
+        return list(dict.fromkeys(said))
+
+    def _keep_back(self, item: str, reasons: Sequence[str]) -> None:
+        if item in self._told:
+            return
+        self._told.add(item)
+        self._kept_back.append(f"- {self._label(item)} {self._voice.join('separator', reasons)}")
+
+    def _label(self, id_: str) -> str:
+        """A title in bold, with the language's colon."""
+        return f"**{self._voice.say(id_, 'title')}{self._voice.plain('layout', 'colon')}**"
+
+    def _not_listed(self) -> Iterable[str]:
+        """Causes with enough points that a requirement or an exclusion keeps off the list."""
+        for outcome in self._evaluation.not_listed:
+            id_ = outcome.cause.id
+            if "withheld" in outcome.excluded:
+                reasons = self._say_all(self._evaluation.why_withheld(id_, "causes"))
+            else:
+                reasons = []
+            for part in (*outcome.excluded, *outcome.unmet):
+                if part != "withheld":
+                    reasons.append(self._voice.say(id_, f"not {part}"))
+            self._rules.append(id_)
+            yield f"- {self._label(id_)} {self._voice.join('separator', dict.fromkeys(reasons))}"

@@ -1,0 +1,201 @@
+"""Outcomes and words to cards: merged by slot, ordered, at most as many as the service allows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from uuid import uuid5
+
+from cds_service.knowledge.call import Call, Card, Source
+from cds_service.knowledge.cards.differential import render_differential
+from cds_service.knowledge.cards.suggestions import NAMESPACE, offered_suggestions
+from cds_service.knowledge.content.service import LEVELS, Service, Slot
+from cds_service.knowledge.content.words import LONGEST_SUMMARY, Voice, utf16_length
+from cds_service.knowledge.outcomes.evaluation import Evaluation, GateState, RuleOutcome
+
+DIFFERENTIAL = "differential"
+
+
+def render(service: Service, evaluation: Evaluation, call: Call) -> tuple[Card, ...]:
+    """The cards of one call in the order of C.3; none when the gate is closed."""
+    if evaluation.gate is GateState.CLOSED:
+        return ()
+    voice = Voice(service.words[call.language], evaluation.facts)
+    drafts = list(_drafts(service, evaluation, voice))
+    order = [slot.id for slot in service.slots]
+    drafts.sort(key=lambda each: (LEVELS.index(each.indicator), order.index(each.slot.id)))
+    kept = drafts[: service.most_cards]
+    return tuple(each.card(service, evaluation, voice, call) for each in kept)
+
+
+def render_unavailable(service: Service, evaluation: Evaluation, call: Call) -> Card:
+    """The card that says that the data without which nothing can be checked did not come."""
+    voice = Voice(service.words[call.language], evaluation.facts)
+    text = voice.text("unavailable", "warning")
+    slot = next(slot for slot in service.slots if slot.id == DIFFERENTIAL)
+    draft = _Draft(
+        slot, "warning", voice.fill(text.summary, plain=True), voice.fill(text.detail), ()
+    )
+    return draft.card(service, evaluation, voice, call)
+
+
+class _Draft:
+    """A card before it has an identity."""
+
+    def __init__(
+        self, slot: Slot, indicator: str, summary: str, detail: str, rules: Sequence[str]
+    ) -> None:
+        self.slot = slot
+        self.indicator = indicator
+        self._summary = summary
+        self._detail = detail
+        self._rules = tuple(dict.fromkeys(rules))
+        self._silenced: list[str] = []
+
+    def card(self, service: Service, evaluation: Evaluation, voice: Voice, call: Call) -> Card:
+        """The card. Its uuid is the same when the same call is repeated, and never otherwise."""
+        offers = self.indicator != "critical" and evaluation.gate is GateState.OPEN
+        identity = f"{call.hook_instance} {call.patient_id} {self.slot.id} {' '.join(self._rules)}"
+        detail = f"{self._detail}\n\n{_footer(service, voice, self._rules)}"
+        return Card(
+            uuid=str(uuid5(NAMESPACE, identity)),
+            summary=_checked(self._summary),
+            indicator=self.indicator,
+            detail=detail,
+            source=_source(service, self._rules),
+            override_reasons=tuple(
+                reason
+                for reason in service.override_reasons.get(
+                    (call.language, self.slot.id, self.indicator), ()
+                )
+                if self._offers(reason.code)
+            ),
+            suggestions=tuple(
+                offered_suggestions(service, self.slot.id, evaluation.facts, voice, call)
+                if offers
+                else ()
+            ),
+            rules=self._rules,
+            slot=self.slot.id,
+            silenced=tuple(self._silenced),
+        )
+
+    def silence(self, other: _Draft) -> None:
+        """Keep the other away; what it rests on counts as evidence of this one."""
+        self._silenced.extend(other._rules)
+
+    def _offers(self, code: str) -> bool:
+        """Whether an override reason goes with the rules of this card."""
+        only = self.slot.only_with.get(code)
+        return only is None or not set(only).isdisjoint(self._rules)
+
+
+def _drafts(service: Service, evaluation: Evaluation, voice: Voice) -> Iterable[_Draft]:
+    slots = {slot.id: slot for slot in service.slots}
+    if evaluation.gate is GateState.UNCHECKED:
+        yield _unchecked(slots[DIFFERENTIAL], voice)
+        return
+    silenced: dict[str, str] = {}
+    critical: list[_Draft] = []
+    for slot in service.slots:
+        if evaluation.only_slots is not None and slot.id not in evaluation.only_slots:
+            continue
+        if slot.id in evaluation.critical_slots:
+            silenced |= slot.silences
+        for draft in _of_slot(service, evaluation, voice, slot):
+            if not _is_silenced(draft, silenced):
+                yield draft
+            elif draft.indicator != "info":
+                for each in critical:
+                    each.silence(draft)
+            if draft.indicator == "critical":
+                silenced |= slot.silences
+                critical.append(draft)
+
+
+def _of_slot(
+    service: Service, evaluation: Evaluation, voice: Voice, slot: Slot
+) -> Iterable[_Draft]:
+    if slot.id != DIFFERENTIAL:
+        for outcomes in _groups(slot, evaluation):
+            yield _merged(service, outcomes, slot, evaluation, voice)
+    elif evaluation.symptom:
+        yield _differential(service, evaluation, voice, slot)
+
+
+def _is_silenced(draft: _Draft, silenced: Mapping[str, str]) -> bool:
+    level = silenced.get(draft.slot.id)
+    return level is not None and LEVELS.index(draft.indicator) >= LEVELS.index(level)
+
+
+def _groups(slot: Slot, evaluation: Evaluation) -> list[list[RuleOutcome]]:
+    """The outcomes of a slot, worst first, in one card, or two when two must be kept apart."""
+    outcomes = [
+        outcome
+        for outcome in evaluation.applied
+        if outcome.rule.slot == slot.id and outcome.level in ("critical", "warning")
+    ]
+    outcomes.sort(key=lambda outcome: LEVELS.index(str(outcome.level)))
+    if not outcomes:
+        return []
+    apart = [outcome for outcome in outcomes if outcome.level == slot.keep_apart]
+    return [outcomes[:1], outcomes[1:]] if len(apart) > 1 else [outcomes]
+
+
+def _merged(
+    service: Service, outcomes: list[RuleOutcome], slot: Slot, evaluation: Evaluation, voice: Voice
+) -> _Draft:
+    first = outcomes[0]
+    text = voice.text(first.rule.id, str(first.level))
+    own = voice.about(first.facts)
+    paragraphs = [own.fill(text.detail)]
+    for outcome in outcomes[1:]:
+        other = voice.text(outcome.rule.id, str(outcome.level))
+        about = voice.about(outcome.facts)
+        paragraphs.append(f"**{about.fill(other.summary)}**")
+        paragraphs.append(about.fill(other.detail))
+    beside = [
+        evaluation.outcomes[rule_id]
+        for rule_id in service.beside.get(slot.id, ())
+        if evaluation.outcomes[rule_id].level
+    ]
+    paragraphs.extend(voice.about(each.facts).say(each.rule.id, "info") for each in beside)
+    return _Draft(
+        slot,
+        str(first.level),
+        own.fill(text.summary, plain=True),
+        "\n\n".join(paragraph for paragraph in paragraphs if paragraph),
+        [outcome.rule.id for outcome in (*outcomes, *beside)],
+    )
+
+
+def _differential(service: Service, evaluation: Evaluation, voice: Voice, slot: Slot) -> _Draft:
+    detail, rules = render_differential(service, evaluation, voice)
+    listed = evaluation.causes
+    first = listed[0].cause.id if listed else "no-cause"
+    return _Draft(slot, "info", voice.fill(voice.text(first, "summary"), plain=True), detail, rules)
+
+
+def _unchecked(slot: Slot, voice: Voice) -> _Draft:
+    text = voice.text("unchecked", "info")
+    return _Draft(slot, "info", voice.fill(text.summary, plain=True), voice.fill(text.detail), ())
+
+
+def _footer(service: Service, voice: Voice, rules: Sequence[str]) -> str:
+    footer = voice.say("layout", "footer")
+    return f"{footer} {service.version}" + (f" · {' '.join(rules)}" if rules else "")
+
+
+def _source(service: Service, rules: Sequence[str]) -> Source:
+    """What the card's first rule rests on: its first source with an address, else its first."""
+    governed = service.governed
+    for rule in rules:
+        sources = [service.sources[key] for key in governed[rule].sources]
+        return next((source for source in sources if source.url), sources[0])
+    return Source(service.title)
+
+
+def _checked(summary: str) -> str:
+    """The summary, which the loader has measured with the longest values that may be put in."""
+    if utf16_length(summary) > LONGEST_SUMMARY:
+        raise AssertionError("a summary passed the loader and is too long after all")
+    return summary

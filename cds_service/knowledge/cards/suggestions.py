@@ -1,0 +1,60 @@
+"""Suggestions: proposals of tests and referrals that a clinician may take; never a medicine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+from cds_service.knowledge.call import Action, Call, Resource, Suggestion
+from cds_service.knowledge.content.artifacts import ProposedRequest, SuggestionRule
+from cds_service.knowledge.content.service import Service
+from cds_service.knowledge.content.words import Voice
+
+# Cards and suggestions take their uuids from this name space and from what identifies them.
+NAMESPACE = uuid5(NAMESPACE_URL, "urn:cds-service:cards")
+
+
+def offered_suggestions(
+    service: Service, slot_id: str, facts: Mapping[str, Any], voice: Voice, call: Call
+) -> Iterable[Suggestion]:
+    """The suggestions for the card of a slot, each with at least one request to propose."""
+    for rule in service.suggestions:
+        if rule.slot != slot_id or rule.when.evaluate(facts) is not True:
+            continue
+        requests = [each for each in rule.requests if each.when.evaluate(facts) is True]
+        if requests:
+            yield _suggestion(rule, requests, voice, call)
+
+
+def _suggestion(
+    rule: SuggestionRule, requests: list[ProposedRequest], voice: Voice, call: Call
+) -> Suggestion:
+    id_ = rule.governance.id
+    actions = []
+    for request in requests:
+        said = voice.say(id_, f"request {request.id}")
+        actions.append(Action("create", said, service_request(request, said, call)))
+    identity = f"{call.hook_instance} {call.patient_id} {id_}"
+    return Suggestion(str(uuid5(NAMESPACE, identity)), voice.say(id_, "label"), tuple(actions))
+
+
+def service_request(request: ProposedRequest, said: str, call: Call) -> Resource:
+    """A FHIR R4 ServiceRequest that only proposes: draft, for this patient, in this encounter."""
+    code: Resource = {"text": said}
+    if request.coding is not None:
+        coding = request.coding
+        code = {
+            "coding": [{"system": coding.system, "code": coding.code, "display": coding.display}],
+            **code,
+        }
+    resource: Resource = {
+        "resourceType": "ServiceRequest",
+        "status": "draft",
+        "intent": "proposal",
+        "code": code,
+        "subject": {"reference": f"Patient/{call.patient_id}"},
+    }
+    if call.encounter_id:
+        resource["encounter"] = {"reference": f"Encounter/{call.encounter_id}"}
+    return resource

@@ -1,0 +1,1 @@
+"""What cards/ says, as frozen values."""

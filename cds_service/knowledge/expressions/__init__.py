@@ -1,0 +1,1 @@
+"""Conditions over facts, in FHIRPath with three values."""

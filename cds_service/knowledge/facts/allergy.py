@@ -1,0 +1,83 @@
+"""What the record says of an allergy or intolerance: FHIR AllergyIntolerance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from cds_service.knowledge.call import Resource
+from cds_service.knowledge.facts.condition import code_of, name_of
+from cds_service.knowledge.record.record import Key, PatientRecord, Statement, with_past
+
+_OVER = frozenset({"inactive", "resolved"})
+_NEVER_WAS = frozenset({"refuted", "entered-in-error"})
+
+
+@dataclass(frozen=True, slots=True)
+class AllergyDefinition:
+    """A fact of kind `allergy` in facts.yaml; `severe` names reactions that count as severe."""
+
+    value_sets: tuple[str, ...]
+    severe: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AllergyFact:
+    """Members that expressions and words may use; None means that the record does not say."""
+
+    present: bool | None
+    severe: bool | None = None
+    names: tuple[str, ...] = ()
+    resources: tuple[Resource, ...] = ()
+
+    @property
+    def value(self) -> bool | None:
+        """What the bare name of the fact means."""
+        return self.present
+
+
+def read_allergy(definition: AllergyDefinition, record: PatientRecord) -> AllergyFact:
+    """The fact that a definition gives on a record."""
+    valid = [
+        statement
+        for statement in record.statements("AllergyIntolerance", _value_sets(definition))
+        if code_of(statement.resource.get("verificationStatus")) not in _NEVER_WAS
+        and code_of(statement.resource.get("clinicalStatus")) not in _OVER
+    ]
+    if not valid:
+        absent = False if record.is_complete("allergies") else None
+        return AllergyFact(absent, absent)
+    return AllergyFact(
+        present=True,
+        severe=any(_is_severe(each, definition, record) for each in valid),
+        names=tuple(dict.fromkeys(name_of(each.concept) for each in valid)),
+        resources=tuple(each.resource for each in valid),
+    )
+
+
+def keys_of_allergy(definition: AllergyDefinition) -> Iterable[Key]:
+    """Where in the record's index such a fact looks."""
+    yield from (("AllergyIntolerance", value_set) for value_set in _value_sets(definition))
+
+
+def _value_sets(definition: AllergyDefinition) -> tuple[str, ...]:
+    return with_past(definition.value_sets)  # "history of a reaction to …" is an allergy still
+
+
+def _is_severe(statement: Statement, definition: AllergyDefinition, record: PatientRecord) -> bool:
+    resource = statement.resource
+    if resource.get("criticality") == "high":
+        return True
+    if definition.severe in record.words(resource.get("code")):
+        return True
+    reactions = resource.get("reaction")
+    for reaction in reactions if isinstance(reactions, list) else ():
+        if not isinstance(reaction, dict):
+            continue
+        manifestations = reaction.get("manifestation")
+        if reaction.get("severity") == "severe" or any(
+            definition.severe in record.words(each)
+            for each in (manifestations if isinstance(manifestations, list) else ())
+        ):
+            return True
+    return False

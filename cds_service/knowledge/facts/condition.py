@@ -1,0 +1,218 @@
+"""What the record says of a problem: FHIR Condition, and the reasons of recent visits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from cds_service.knowledge.call import Resource
+from cds_service.knowledge.record import dates
+from cds_service.knowledge.record.quantities import Interval, Number
+from cds_service.knowledge.record.record import Key, PatientRecord, Statement, with_past
+
+_NO_LONGER = frozenset({"inactive", "remission", "resolved"})
+_NEVER_WAS = frozenset({"refuted", "entered-in-error"})
+_NOT_YET_SURE = frozenset({"unconfirmed", "provisional", "differential"})
+_NO_VISIT = frozenset({"planned", "cancelled", "entered-in-error"})
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionDefinition:
+    """A fact of kind `condition` in facts.yaml.
+
+    `within`: recorded no longer ago than this; `any_status`: past problems count as well;
+    `visit_reason`: the reason of a visit in this window counts too.
+    """
+
+    value_sets: tuple[str, ...]
+    within: timedelta | None = None
+    any_status: bool = False
+    visit_reason: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionFact:
+    """Members that expressions and words may use; None means that the record does not say.
+
+    `certain` leaves out what only words tell and what the record disputes; `onset_days` is since
+    the earliest onset, `latest_days` since the latest; `new` is an onset of at most 30 days ago.
+    """
+
+    present: bool | None
+    certain: bool | None = None
+    confirmed: bool | None = None
+    disputed: bool = False
+    onset_days: Number | None = None
+    latest_days: Number | None = None
+    onset_date: str | None = None
+    names: tuple[str, ...] = ()
+    resources: tuple[Resource, ...] = ()
+
+    @property
+    def value(self) -> bool | None:
+        """What the bare name of the fact means."""
+        return self.present
+
+    @property
+    def new(self) -> bool | None:
+        """Whether the latest onset is at most 30 days ago."""
+        if not self.present:
+            return self.present
+        match self.latest_days:
+            case None:
+                return None
+            case Interval(low, high):
+                return True if high <= 30 else (False if low > 30 else None)
+            case days:
+                return days <= 30
+
+
+@dataclass(frozen=True, slots=True)
+class _Problem:
+    statement: Statement
+    name: str
+    onset: dates.Span | None
+    is_sure: bool
+
+
+def read_condition(definition: ConditionDefinition, record: PatientRecord) -> ConditionFact:
+    """The fact that a definition gives on a record."""
+    current: list[_Problem] = []
+    refuted: list[Statement] = []
+    for statement in record.statements("Condition", _value_sets(definition)):
+        resource = statement.resource
+        verification = code_of(resource.get("verificationStatus"))
+        if verification in _NEVER_WAS:
+            refuted.extend([statement] if verification == "refuted" else [])
+        elif (definition.any_status or _is_current(resource)) and _is_recent(
+            resource, definition, record
+        ):
+            onset = _onset(resource, record)
+            sure = verification not in _NOT_YET_SURE
+            current.append(_Problem(statement, name_of(statement.concept), onset, sure))
+    current.extend(_visit_reasons(definition, record))
+    if not current:
+        absent = False if record.is_complete("conditions") else None
+        return ConditionFact(absent, absent, absent)
+    return _summarise(current, refuted, record)
+
+
+def keys_of_condition(definition: ConditionDefinition) -> Iterable[Key]:
+    """Where in the record's index such a fact looks."""
+    yield from (("Condition", value_set) for value_set in _value_sets(definition))
+    if definition.visit_reason is not None:
+        yield from (("Encounter", value_set) for value_set in definition.value_sets)
+
+
+def _value_sets(definition: ConditionDefinition) -> tuple[str, ...]:
+    return with_past(definition.value_sets) if definition.any_status else definition.value_sets
+
+
+def _summarise(
+    current: list[_Problem], refuted: list[Statement], record: PatientRecord
+) -> ConditionFact:
+    disputed = any(_same_concept(each.statement, other) for each in current for other in refuted)
+    certain = not disputed and any(not each.statement.is_weak for each in current)
+    onsets = [each.onset for each in current if each.onset]
+    first = min(onsets, key=lambda onset: onset.earliest, default=None)
+    last = max(onsets, key=lambda onset: onset.latest, default=None)
+    return ConditionFact(
+        present=True,
+        certain=certain,
+        confirmed=certain and any(each.is_sure and not each.statement.is_weak for each in current),
+        disputed=disputed,
+        onset_days=first.days_before(record.now) if first else None,
+        latest_days=last.days_before(record.now) if last else None,
+        onset_date=written(first),
+        names=tuple(dict.fromkeys(each.name for each in current if each.name)),
+        resources=tuple(each.statement.resource for each in current),
+    )
+
+
+def _visit_reasons(definition: ConditionDefinition, record: PatientRecord) -> Iterable[_Problem]:
+    if definition.visit_reason is None:
+        return
+    for statement in record.statements("Encounter", definition.value_sets):
+        period = statement.resource.get("period")
+        start = dates.read(period.get("start")) if isinstance(period, dict) else None
+        if start is None or text_of(statement.resource.get("status")) in _NO_VISIT:
+            continue
+        if start.is_within(definition.visit_reason, record.now) and not start.is_future(record.now):
+            yield _Problem(statement, name_of(statement.concept), start, True)
+
+
+def _is_current(resource: Resource) -> bool:
+    if code_of(resource.get("clinicalStatus")) in _NO_LONGER:
+        return False
+    # A missing status means "unknown", not "no"; any abatement means "over".
+    return not any(member.startswith("abatement") for member in resource)
+
+
+def _is_recent(resource: Resource, definition: ConditionDefinition, record: PatientRecord) -> bool:
+    if definition.within is None:
+        return True
+    recorded = dates.read(resource.get("recordedDate")) or _onset(resource, record)
+    return recorded is None or recorded.is_within(definition.within, record.now)
+
+
+def _onset(resource: Resource, record: PatientRecord) -> dates.Span | None:
+    period = resource.get("onsetPeriod")
+    start = period.get("start") if isinstance(period, dict) else None
+    for written_date in (resource.get("onsetDateTime"), start, resource.get("recordedDate")):
+        span = dates.read(written_date)
+        if span and not span.is_future(record.now):
+            return span
+    return None
+
+
+def _same_concept(one: Statement, other: Statement) -> bool:
+    return bool(_identities(one.concept) & _identities(other.concept))
+
+
+def _identities(concept: Resource) -> set[tuple[Any, Any]]:
+    codings = concept.get("coding")
+    found: set[tuple[Any, Any]] = set()
+    for coding in codings if isinstance(codings, list) else ():
+        if isinstance(coding, dict):
+            found.add((str(coding.get("system")), str(coding.get("code"))))
+    return found or {("text", name_of(concept).lower())}
+
+
+def text_of(value: object) -> str | None:
+    """A text, or None for what is none: records hold lists and objects where a code belongs."""
+    return value if isinstance(value, str) else None
+
+
+def code_of(concept: object) -> str | None:
+    """The first code of a CodeableConcept, stripped; None when it has none."""
+    codings = concept.get("coding") if isinstance(concept, dict) else None
+    for coding in codings if isinstance(codings, list) else ():
+        if isinstance(coding, dict) and isinstance(coding.get("code"), str):
+            return str(coding["code"]).strip()
+    return None
+
+
+def name_of(concept: object) -> str:
+    """What the record calls a concept: its text, else a display, else a code; "" if nothing."""
+    if not isinstance(concept, dict):
+        return ""
+    codings = concept.get("coding")
+    candidates = [concept.get("text")]
+    for member in ("display", "code"):
+        for coding in codings if isinstance(codings, list) else ():
+            if isinstance(coding, dict):
+                candidates.append(coding.get(member))
+    return next((each.strip() for each in candidates if isinstance(each, str) and each.strip()), "")
+
+
+def written(span: dates.Span | None) -> str | None:
+    """A date as a clinician reads it, no more precise than the record: 2024, 2024-03-01."""
+    if span is None:
+        return None
+    if span.earliest.date() == span.latest.date() or span.has_time:
+        return span.latest.date().isoformat()
+    if (span.earliest.year, span.earliest.month) == (span.latest.year, span.latest.month):
+        return f"{span.earliest:%Y-%m}"
+    return f"{span.earliest:%Y}"

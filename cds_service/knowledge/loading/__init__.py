@@ -1,0 +1,1 @@
+"""cards/ read, checked and built."""

@@ -1,0 +1,178 @@
+"""Whether the parts of a service fit together: names, words, governance, examples."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import date
+from functools import partial
+from pathlib import Path
+
+from cds_service.knowledge.answering import expressions_of
+from cds_service.knowledge.content.artifacts import SuggestionRule
+from cds_service.knowledge.content.service import Rule, Service
+from cds_service.knowledge.facts.facts import made_of
+from cds_service.knowledge.loading import examples, word_checks
+from cds_service.knowledge.loading.library import Library, Problems
+from cds_service.knowledge.loading.suppression_rows import check_suppression
+from cds_service.knowledge.outcomes.evaluation import ALL_CAUSES, ALL_DRUGS, ALL_MEASURES
+
+_TOKEN = re.compile(r"\{\{(.*?)\}\}")
+# The fields of patient-view that may stand in a template (CDS Hooks, "Prefetch tokens").
+_TOKENS = {"patient-view": {"context.patientId", "context.userId", "context.encounterId"}}
+
+
+def check_service(
+    service: Service, folder: Path, library: Library, problems: Problems, today: date | None
+) -> None:
+    """Note everything that does not fit."""
+    checker = _Checker(service, folder, library, problems)
+    checker.check_templates()
+    checker.check_names()
+    checker.check_governance(today)
+    if today is not None:
+        checker.check_use()
+    word_checks.check_words(service, folder / "words", problems)
+    for id_, name, wrong in examples.failures(service):
+        problems.add(folder, f"{id_}, example `{name}`", wrong)
+
+
+class _Checker:
+    def __init__(
+        self, service: Service, folder: Path, library: Library, problems: Problems
+    ) -> None:
+        self._service = service
+        self._folder = folder
+        self._library = library
+        self._problems = problems
+
+    def _add(self, name: str, key: str, message: str) -> None:
+        self._problems.add(self._folder / name, key, message)
+
+    def _want(self, name: str, key: str, named: Iterable[str], known: Iterable[str]) -> None:
+        known = set(known)
+        for each in named:
+            if each not in known:
+                allowed = ", ".join(sorted(known))
+                self._add(name, key, f"there is no {each}; there are {allowed}")
+
+    def check_templates(self) -> None:
+        """The 2.0 subset: known tokens, no parameter twice, only what R4 has."""
+        prefetch = self._service.prefetch
+        self._want("service.yaml", "required", self._service.required_keys, prefetch)
+        allowed = _TOKENS.get(self._service.hook, set())
+        for key, template in prefetch.items():
+            self._want("service.yaml", f"prefetch.{key}", _TOKEN.findall(template), allowed)
+            parameters = [each.partition("=")[0] for each in template.partition("?")[2].split("&")]
+            twice = [name for name, times in Counter(parameters).items() if times > 1]
+            if twice:
+                self._add("service.yaml", f"prefetch.{key}", f"has {', '.join(twice)} twice")
+
+    def check_names(self) -> None:
+        """Every id that is named stands somewhere, and none stands twice."""
+        service = self._service
+        drugs, measures, classes = service.drugs, service.measures, service.classes
+        causes = {cause.id for cause in service.causes}
+        slots = {slot.id for slot in service.slots}
+        self._want("service.yaml", "ties", causes ^ set(service.ties), causes & set(service.ties))
+        rule_ids = {rule.id for rule in service.rules}
+        for slot in service.slots:
+            self._want("service.yaml", f"slots.{slot.id}.silences", slot.silences, slots)
+        check_suppression(service, partial(self._add, "service.yaml"))
+        self._want("service.yaml", "gate.silence", service.gate.silence, rule_ids)
+        ids = [rule.id for rule in service.rules] + [cause.id for cause in service.causes]
+        for id_, times in Counter(ids).items():
+            if times > 1:
+                self._add("rules", id_, "stands twice")
+        for cause in service.causes:
+            self._want("causes.yaml", cause.id, cause.measures, measures)
+            self._want("causes.yaml", cause.id, cause.classes, classes)
+            self._want("causes.yaml", cause.id, filter(None, [cause.pattern_of]), causes)
+        for class_id, drug_class in classes.items():
+            self._want("drugs.yaml", class_id, drug_class.drugs, drugs)
+        for suggestion in service.suggestions:
+            self._want("suggestions.yaml", suggestion.governance.id, [suggestion.slot], slots)
+            self._check_codes(suggestion)
+        for rule in service.rules:
+            items = {*drugs, *classes, *measures, *causes}
+            self._check_rule(rule, items, slots)
+
+    def _check_codes(self, suggestion: SuggestionRule) -> None:
+        """Only codes that stand in a value set, and so were verified, are proposed."""
+        known = {
+            (system, code)
+            for systems in self._library.codes.values()
+            for system, codes in systems.items()
+            for code in codes
+        }
+        for request in suggestion.requests:
+            coding = request.coding
+            if coding is not None and (coding.system, coding.code) not in known:
+                key = f"{suggestion.governance.id}.{request.id}"
+                self._add("suggestions.yaml", key, f"no value set holds {coding.code}")
+
+    def _check_rule(self, rule: Rule, items: set[str], slots: set[str]) -> None:
+        path = f"rules/{rule.topic}.yaml"
+        every = items | {ALL_DRUGS, ALL_MEASURES, ALL_CAUSES}
+        for withhold in rule.withhold:
+            self._want(path, f"{rule.id}.withhold", withhold.items, every)
+        self._want(path, f"{rule.id}.demote", rule.demote, self._service.drugs)
+        self._want(path, f"{rule.id}.beside", rule.beside, items | slots)
+        self._want(path, f"{rule.id}.slot", filter(None, [rule.slot]), slots)
+        self._want(path, f"{rule.id}.only_slots", rule.only_slots or (), slots)
+        sections = self._service.sections
+        self._want(path, f"{rule.id}.section", filter(None, [rule.section]), sections)
+        if rule.slot is None and {"critical", "warning"} & set(rule.levels):
+            self._add(path, rule.id, "a critical or warning level wants a slot")
+
+    def check_governance(self, today: date | None) -> None:
+        """Sources are there; what is active has a reviewer; reviews are not overdue."""
+        for id_, item in self._service.governed.items():
+            self._want("", f"{id_}.sources", item.sources, self._library.references)
+            if item.status == "active" and not item.reviewer:
+                self._add("", id_, "is active without a reviewer")
+            due = date.fromisoformat(item.last_review_date) + self._service.review_after
+            if today is not None and due < today:
+                self._add("", id_, f"was due for review on {due}")
+        for id_, rows in self._service.examples.items():
+            if not rows:
+                self._add("", id_, "has no example")
+
+    def check_use(self) -> None:
+        """No fact, value set or words of records that nothing uses."""
+        service = self._service
+        used = {name for each in expressions_of(service) for name in each.facts}
+        for words in service.words.values():
+            for text in words.texts.values():
+                used.update(placeholder.fact for placeholder in text.placeholders)
+        for name in list(used):
+            used.update(_below(name, service))
+        for name in service.facts:
+            if name not in used:
+                self._add("facts", name, "no condition and no text uses this fact")
+
+
+def _below(name: str, service: Service) -> Iterable[str]:
+    """The facts that a group or an expression fact is made of, all the way down."""
+    definition = service.facts.get(name)
+    for each in made_of(definition) if definition else ():
+        yield each
+        yield from _below(each, service)
+
+
+def check_value_sets(services: Mapping[str, Service], library: Library, problems: Problems) -> None:
+    """Note value sets that no fact of any service reads."""
+    for set_id in sorted(set(library.codes) - _used_value_sets(services)):
+        path = problems.folder / "value-sets" / f"{set_id}.json"
+        problems.add(path, "", "no fact reads this value set")
+
+
+def _used_value_sets(services: Mapping[str, Service]) -> set[str]:
+    used: set[str] = set()
+    for service in services.values():
+        for definition in service.facts.values():
+            used.update(getattr(definition, "value_sets", ()))
+            used.update(getattr(definition, "each", ()))
+            used.update(filter(None, [getattr(definition, "severe", None)]))
+    return used

@@ -1,0 +1,201 @@
+"""The examples beside rules and causes: decision tables that run as tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, replace
+from typing import Any
+
+from cds_service.knowledge.content.service import Cause, Example, Rule, Service
+from cds_service.knowledge.facts.allergy import AllergyDefinition, AllergyFact
+from cds_service.knowledge.facts.condition import ConditionDefinition, ConditionFact
+from cds_service.knowledge.facts.facts import (
+    Definition,
+    ExpressionDefinition,
+    GroupDefinition,
+    ListDefinition,
+    ListFact,
+    PatientDefinition,
+    ValueFact,
+    read_group,
+)
+from cds_service.knowledge.facts.medication import MedicationDefinition, MedicationFact
+from cds_service.knowledge.facts.observation import ObservationDefinition, ObservationFact
+from cds_service.knowledge.facts.order import OrderDefinition, OrderFact
+from cds_service.knowledge.outcomes.evaluation import (
+    CauseOutcome,
+    RuleOutcome,
+    judge,
+    weigh,
+    withholds,
+)
+
+_NAMES = ("as recorded",)
+# An example's patient is an adult whose lists came whole and hold nothing, and whose tests were
+# never done; its facts say what is different. `null` is what the record does not tell.
+_ADULT = {"age": 40.0, "sex": None, "deceased": False, "user": "Practitioner"}
+
+
+class ExampleFacts(Mapping[str, Any]):
+    """The facts of an example, by name."""
+
+    def __init__(self, definitions: Mapping[str, Definition], told: Mapping[str, Any]) -> None:
+        self._definitions = definitions
+        self._told: dict[str, dict[str, Any]] = {}
+        for path, value in told.items():
+            name, _, member = path.partition(".")
+            if name not in definitions:
+                raise ValueError(f"no fact named {name}")
+            self._told.setdefault(name, {})[member or "value"] = _plain(value)
+        self._known: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._known:
+            self._known[name] = self._make(self._definitions[name], self._told.get(name, {}))
+        return self._known[name]
+
+    def __iter__(self) -> Any:
+        return iter(self._definitions)
+
+    def __len__(self) -> int:
+        return len(self._definitions)
+
+    def _make(self, definition: Definition, told: dict[str, Any]) -> Any:
+        if isinstance(definition, ExpressionDefinition) and not told:
+            return ValueFact(definition.expression.evaluate(self))
+        if isinstance(definition, GroupDefinition) and not told:
+            return read_group(definition, self)
+        return make_fact(definition, told)
+
+
+def make_fact(definition: Definition, told: Mapping[str, Any]) -> Any:
+    """A fact with the members that are told; the others follow from `value` where they can."""
+    told = dict(told)
+    match definition:
+        case ConditionDefinition():
+            fact: Any = _condition(_taken(told, "present"))
+        case ObservationDefinition():
+            fact = _observation(_taken(told))
+        case MedicationDefinition():
+            fact = _medication(_taken(told, "active"))
+        case AllergyDefinition():
+            present = _taken(told, "present")
+            fact = AllergyFact(present, False if present else present, _NAMES if present else ())
+        case OrderDefinition():
+            fact = OrderFact(_taken(told, "present"))
+        case ListDefinition():
+            fact = ListFact(complete=_taken(told, "complete", otherwise=True))
+        case PatientDefinition():
+            return ValueFact(_taken(told, otherwise=_ADULT[definition.member]))
+        case _:
+            return ValueFact(_taken(told))
+    unknown = sorted(set(told) - {each.name for each in fields(fact)})
+    if unknown:
+        raise ValueError(f"there is no member {', '.join(unknown)}")
+    return replace(fact, **told)
+
+
+def _taken(told: dict[str, Any], alias: str = "value", otherwise: Any = ...) -> Any:
+    """The fact's main value: told as `fact`, as `fact.value` or by its own name."""
+    for key in ("value", alias):
+        if key in told:
+            return told.pop(key)
+    return (False if alias in ("present", "active") else ...) if otherwise is ... else otherwise
+
+
+def _condition(present: bool | None) -> ConditionFact:
+    if not present:
+        return ConditionFact(present, present, present)
+    return ConditionFact(True, True, True, onset_days=10.0, latest_days=10.0, names=_NAMES)
+
+
+def _observation(value: Any) -> ObservationFact:
+    if value is ...:
+        return ObservationFact("missing")
+    if value is None:
+        return ObservationFact("not-retrieved")
+    return ObservationFact(
+        "ok", value, date="2026-11-20", age_days=2.0, last_value=value, count=1, span_days=0.0
+    )
+
+
+def _medication(active: bool | None) -> MedicationFact:
+    if not active:
+        return MedicationFact(active, active)
+    return MedicationFact(True, True, count=1, duration_days=10.0, names=_NAMES)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    return tuple(value) if isinstance(value, list) else value
+
+
+def failures(service: Service) -> Iterable[tuple[str, str, str]]:
+    """What does not come out as an example says: (id, example, what came instead)."""
+    for rule in service.rules:
+        for example in rule.examples:
+            yield from _failures(service, rule, example)
+    for cause in service.causes:
+        for example in cause.examples:
+            yield from _failures(service, cause, example)
+
+
+def _failures(
+    service: Service, item: Rule | Cause, example: Example
+) -> Iterable[tuple[str, str, str]]:
+    try:
+        facts = ExampleFacts(service.facts, example.facts)
+        if isinstance(item, Rule):
+            wrong = _wrong_rule(item, example, facts)
+        else:
+            wrong = _wrong_cause(service, item, example, facts)
+    except (ValueError, TypeError) as error:
+        wrong = str(error)
+    if wrong:
+        yield item.id, example.name, wrong
+
+
+def _wrong_rule(rule: Rule, example: Example, facts: Mapping[str, Any]) -> str | None:
+    came = rule_result(judge(rule, facts))
+    if came != example.expect:
+        return f"{example.expect} is expected, {came} came"
+    if example.withholds is None:
+        return None
+    held = tuple(sorted(set(withheld_items(rule, facts))))
+    expected = tuple(sorted(example.withholds))
+    return None if held == expected else f"withholds {expected} is expected, {held} came"
+
+
+def _wrong_cause(
+    service: Service, cause: Cause, example: Example, facts: Mapping[str, Any]
+) -> str | None:
+    outcome = weigh(cause, [facts], {})
+    came = cause_result(outcome, service.least_points)
+    if came != example.expect:
+        return f"{example.expect} is expected, {came} came with {outcome.points} points"
+    if example.points is not None and example.points != outcome.points:
+        return f"{example.points} points are expected, {outcome.points} came"
+    return None
+
+
+def rule_result(outcome: RuleOutcome) -> str:
+    """critical, warning, info, unknown or none."""
+    return outcome.level or ("unknown" if outcome.unknown else "none")
+
+
+def cause_result(outcome: CauseOutcome, least_points: int) -> str:
+    """listed, excluded, unmet or weak."""
+    if outcome.excluded:
+        return "excluded"
+    if outcome.unmet:
+        return "unmet"
+    return "listed" if outcome.points >= least_points else "weak"
+
+
+def withheld_items(rule: Rule, facts: Mapping[str, Any]) -> Iterable[str]:
+    """What a rule withholds on these facts."""
+    outcome = judge(rule, facts)
+    for withhold in rule.withhold:
+        if withholds(withhold, outcome, [facts]):
+            yield from withhold.items

@@ -1,0 +1,224 @@
+"""What all services share in cards/: value sets, quantities, references, the words of records."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+from marshmallow import Schema, ValidationError
+
+from cds_service.knowledge.call import Source
+from cds_service.knowledge.loading.check_digits import is_check_digit_right
+from cds_service.knowledge.loading.library_files import (
+    QuantitiesSchema,
+    RecordTextSchema,
+    ReferenceSchema,
+    ValueSetSchema,
+)
+from cds_service.knowledge.loading.strict_yaml import ContentError, read_yaml
+from cds_service.knowledge.record.quantities import Conversion, Quantity
+from cds_service.knowledge.record.terminology import (
+    HIERARCHICAL,
+    Negation,
+    Phrases,
+    Terminology,
+    canonical,
+)
+
+
+@dataclass
+class Problems:
+    """Every mistake found in cards/, each with its file and key."""
+
+    folder: Path
+    found: list[str] = field(default_factory=list)
+
+    def add(self, path: Path, key: str, message: str) -> None:
+        """Note one mistake."""
+        where = path.relative_to(self.folder.parent) if path.is_absolute() else path
+        self.found.append(f"{where}: {key}: {message}" if key else f"{where}: {message}")
+
+    def add_all(self, path: Path, prefix: str, error: ValidationError) -> None:
+        """Note every mistake that a schema found."""
+        for key, message in _flatten(error.messages):
+            self.add(path, ".".join(part for part in (prefix, key) if part), message)
+
+    def read(self, path: Path) -> Any:
+        """The content of a YAML file, or None with the mistake noted."""
+        if not path.is_file():
+            self.add(path, "", "the file is missing")
+            return None
+        try:
+            content = read_yaml(path)
+            if content is None:
+                self.add(path, "", "is empty")
+            return content
+        except ContentError as error:
+            self.add(path, "", str(error))
+        except UnicodeDecodeError:
+            self.add(path, "", "is not UTF-8")
+        return None
+
+    def load(self, schema: Schema, path: Path, data: Any, prefix: str = "") -> Any:
+        """Data as its schema has it, or None with every mistake noted."""
+        if data is None:
+            return None  # what could not be read is noted already
+        try:
+            return schema.load(data)
+        except ValidationError as error:
+            self.add_all(path, prefix, error)
+            return None
+
+
+def _flatten(messages: Any, prefix: str = "") -> Iterable[tuple[str, str]]:
+    if isinstance(messages, dict):
+        for key, below in messages.items():
+            name = "" if key == "_schema" else str(key)
+            yield from _flatten(below, ".".join(part for part in (prefix, name) if part))
+    else:
+        for message in messages if isinstance(messages, list) else [messages]:
+            yield prefix, str(message)
+
+
+@dataclass(frozen=True)
+class Library:
+    """What every service may refer to."""
+
+    value_sets: Mapping[str, str]  # id to title
+    terminology: Terminology
+    quantities: Mapping[str, Quantity]
+    references: Mapping[str, Source]
+    codes: Mapping[str, Mapping[str, tuple[str, ...]]]  # value set, system: codes as written
+
+
+def load_library(folder: Path, problems: Problems, *, thorough: bool = False) -> Library:
+    """The shared content of cards/; mistakes are noted, not raised."""
+    titles, codes = _load_value_sets(folder / "value-sets", problems)
+    if thorough:
+        _check_digits(folder / "value-sets", codes, problems)
+    phrases, negation = _load_record_text(folder / "record-text.yaml", titles, problems)
+    for set_id in phrases:
+        titles.setdefault(set_id, set_id)
+    return Library(
+        value_sets=titles,
+        terminology=Terminology(_by_system(codes), phrases, negation),
+        quantities=_load_quantities(folder / "quantities.yaml", problems),
+        references=_load_references(folder / "references.yaml", problems),
+        codes=codes,
+    )
+
+
+def _load_value_sets(
+    folder: Path, problems: Problems
+) -> tuple[dict[str, str], dict[str, dict[str, tuple[str, ...]]]]:
+    titles: dict[str, str] = {}
+    codes: dict[str, dict[str, tuple[str, ...]]] = {}
+    schema = ValueSetSchema()
+    for path in sorted(folder.glob("*.json")):
+        try:
+            data = orjson.loads(path.read_bytes())
+        except orjson.JSONDecodeError as error:
+            problems.add(path, "", f"is not JSON: {error}")
+            continue
+        value_set = problems.load(schema, path, data)
+        if value_set is None:
+            continue
+        if value_set["id"] != path.stem:
+            problems.add(path, "id", f"{value_set['id']} is not the name of the file")
+        titles[path.stem] = value_set["title"]
+        codes[path.stem] = dict(_codes_of(value_set["compose"], path, problems))
+    return titles, codes
+
+
+def _codes_of(
+    compose: Mapping[str, Any], path: Path, problems: Problems
+) -> Iterable[tuple[str, tuple[str, ...]]]:
+    for include in compose.get("include", []):
+        system = include.get("system", "")
+        listed = tuple(concept["code"] for concept in include.get("concept", []))
+        if not listed:
+            problems.add(path, "compose.include", f"{system} lists no codes")
+        yield system, listed
+
+
+def _check_digits(
+    folder: Path, codes: Mapping[str, Mapping[str, tuple[str, ...]]], problems: Problems
+) -> None:
+    for set_id, systems in codes.items():
+        for system, listed in systems.items():
+            for code in listed:
+                if not is_check_digit_right(system, code):
+                    message = f"{system}|{code} has a wrong check digit"
+                    problems.add(folder / f"{set_id}.json", "compose.include", message)
+
+
+def _by_system(
+    codes: Mapping[str, Mapping[str, tuple[str, ...]]],
+) -> dict[str, dict[str, frozenset[str]]]:
+    found: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for set_id, systems in codes.items():
+        for system, listed in systems.items():
+            for code in listed:
+                key = code.replace(".", "").upper() if system in HIERARCHICAL else code
+                found[canonical(system)][key].add(set_id)
+    # Many codes belong to the same few sets: share the frozen sets.
+    shared: dict[frozenset[str], frozenset[str]] = {}
+    return {
+        system: {
+            code: shared.setdefault(frozenset(sets), frozenset(sets))
+            for code, sets in listed.items()
+        }
+        for system, listed in found.items()
+    }
+
+
+def _load_record_text(
+    path: Path, titles: Mapping[str, str], problems: Problems
+) -> tuple[dict[str, Phrases], Negation]:
+    data = problems.load(RecordTextSchema(), path, problems.read(path))
+    if data is None:
+        return {}, Negation((), 0)
+    phrases = {}
+    for set_id, words in data["value_sets"].items():
+        if set_id not in titles and not set_id.startswith("text-"):
+            problems.add(path, f"value_sets.{set_id}", "there is no value set of this name")
+        phrases[set_id] = Phrases(tuple(words["match"]), tuple(words["unless"]))
+    negation = data["negation"]
+    before = (*negation["before"], *data["other_person"], *data["not_yet"])
+    return phrases, Negation(tuple(before), negation["window"], tuple(data["past"]))
+
+
+def _load_references(path: Path, problems: Problems) -> dict[str, Source]:
+    entries = problems.read(path)
+    references = {}
+    for key, entry in entries.items() if isinstance(entries, dict) else ():
+        reference = problems.load(ReferenceSchema(), path, entry, key)
+        if reference is not None:
+            label = reference["title"]
+            if "year" in reference and str(reference["year"]) not in label:
+                label = f"{label} ({reference['year']})"
+            references[key] = Source(label, reference.get("url"))
+    return references
+
+
+def _load_quantities(path: Path, problems: Problems) -> dict[str, Quantity]:
+    data = problems.load(QuantitiesSchema(), path, problems.read(path))
+    if data is None:
+        return {}
+    return {
+        name: Quantity(
+            unit=entry["unit"],
+            plausible=(entry["plausible"][0], entry["plausible"][1]),
+            conversions={
+                unit: Conversion(each["factor"], each["offset"])
+                for unit, each in entry["convert"].items()
+            },
+            spellings=data["spellings"],
+            unitless=entry["unitless"],
+        )
+        for name, entry in data["quantities"].items()
+    }

@@ -1,0 +1,40 @@
+"""cards/ to Knowledge: every mistake is found, with file and key, before anything is served."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+from cds_service.errors import KnowledgeError
+from cds_service.knowledge.content.service import Knowledge
+from cds_service.knowledge.loading import checks
+from cds_service.knowledge.loading.library import Problems, load_library
+from cds_service.knowledge.loading.service_folder import ServiceFolder
+from cds_service.knowledge.record.validation import load_models
+
+
+def load(folder: Path, *, thorough_on: date | None = None) -> Knowledge:
+    """The knowledge in a cards/ folder.
+
+    Raises KnowledgeError with every problem that was found. With a day to be thorough on, check
+    digits, unused value sets and overdue reviews are looked at too.
+    """
+    problems = Problems(folder)
+    library = load_library(folder, problems, thorough=thorough_on is not None)
+    services = {}
+    for path in sorted(folder.glob("*/service.yaml")):
+        service = ServiceFolder(path.parent, library, problems).load()
+        if service is not None:
+            checks.check_service(service, path.parent, library, problems, thorough_on)
+            services[service.id] = service
+    if thorough_on is not None:
+        checks.check_value_sets(services, library, problems)
+    if not services and not problems.found:
+        problems.add(folder, "", "holds no service (a folder with service.yaml)")
+    if problems.found:
+        raise KnowledgeError(problems.found)
+    load_models()
+    for service in services.values():
+        service.prepare()
+    version = "+".join(service.version for service in services.values())
+    return Knowledge(version=version, services=services)

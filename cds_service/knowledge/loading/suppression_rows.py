@@ -1,0 +1,70 @@
+"""`suppression` of service.yaml as frozen rows, each checked against the slots and rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from cds_service.knowledge.content.service import Service, Slot
+from cds_service.knowledge.content.suppression import Suppression
+from cds_service.knowledge.expressions.expressions import Expression
+
+Compile = Callable[[str, str], Expression | None]  # key and text
+
+
+def suppression_rows(
+    entries: Iterable[Mapping[str, Any]], condition: Compile
+) -> tuple[Suppression, ...]:
+    """The policy, row by row, the first that fits counts."""
+    return tuple(_row(entry, condition) for entry in entries)
+
+
+def _row(entry: Mapping[str, Any], condition: Compile) -> Suppression:
+    amount, unit = (entry["within"] or "0 days").split()
+    return Suppression(
+        id=entry["id"],
+        slots=tuple(entry["slots"]),
+        indicators=tuple(entry["indicators"]),
+        outcomes=tuple(entry["outcomes"]),
+        within=timedelta(**{unit: int(amount)}),
+        reasons=_optional(entry["reasons"]),
+        needs_reason=entry["needs_reason"],
+        rules=_optional(entry["rules"]),
+        same=tuple(entry["same"]),
+        when=condition(f"suppression.{entry['id']}.when", entry["when"]) if entry["when"] else None,
+    )
+
+
+def _optional(values: Sequence[str] | None) -> tuple[str, ...] | None:
+    return None if values is None else tuple(values)
+
+
+def check_suppression(service: Service, add: Callable[[str, str], None]) -> None:
+    """Note rows that name what there is not, or that a clinician could never bring about."""
+    slots = {slot.id: slot for slot in service.slots}
+    rules = {rule.id for rule in service.rules}
+    for row in service.suppression:
+        key = f"suppression.{row.id}"
+        for name in (*sorted({*row.slots} - slots.keys()), *sorted({*(row.rules or ())} - rules)):
+            add(key, f"there is no {name}")
+        offered = {
+            code
+            for slot in map(slots.get, row.slots)
+            if slot is not None
+            for code in _offered(slot, row.indicators)
+        }
+        for code in row.reasons or ():
+            if code not in offered:
+                add(key, f"no such card offers the override reason {code}")
+    for slot in service.slots:
+        for code, only in slot.only_with.items():
+            if not {*only} <= rules:
+                add(
+                    f"slots.{slot.id}.only_with.{code}", f"there is no {sorted({*only} - rules)[0]}"
+                )
+
+
+def _offered(slot: Slot, indicators: Iterable[str]) -> Iterable[str]:
+    for indicator in indicators:
+        yield from (reason.code for reason in slot.override_reasons.get(indicator, ()))

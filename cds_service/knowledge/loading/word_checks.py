@@ -1,0 +1,188 @@
+"""Whether every language says everything: texts there, placeholders known, summaries short."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Mapping
+from pathlib import Path
+
+from cds_service.knowledge.cards.rendering import DIFFERENTIAL
+from cds_service.knowledge.content.service import LEVELS, Service
+from cds_service.knowledge.content.words import (
+    LONGEST_SUMMARY,
+    LONGEST_TEXT,
+    Text,
+    Words,
+    utf16_length,
+)
+from cds_service.knowledge.expressions.expressions import BOOLEAN, NUMBER, TEXT, TEXTS
+from cds_service.knowledge.facts.facts import GroupDefinition, made_of
+from cds_service.knowledge.facts.members import members_of
+from cds_service.knowledge.loading.library import Problems
+
+# The longest that a placeholder of each type may become in a summary.
+_LONGEST = {NUMBER: 12, TEXT: LONGEST_TEXT, TEXTS: LONGEST_TEXT + 3}
+_LAYOUT = (
+    "causes",
+    "classes",
+    "colon",
+    "footer",
+    "full-stop",
+    "less-support",
+    "list-separator",
+    "measures",
+    "not-listed",
+    "opening",
+    "separator",
+    "unknown",
+)
+Key = tuple[str, str]
+
+
+def check_words(service: Service, folder: Path, problems: Problems) -> None:
+    """Note every text that is missing, unused, too long, or names what is no fact."""
+    needed = dict(_needed(service))
+    types = members_of(service.facts)
+    optional = frozenset(_optional(service))
+    for language, words in service.words.items():
+        path = folder / language
+        for (id_, part), is_summary in needed.items():
+            if not words.has(id_, part):
+                problems.add(path, f"{id_} {part}", "the text is missing")
+            elif is_summary:
+                _check_summary(types, words, id_, part, path, problems)
+        for (id_, part), text in words.texts.items():
+            if (id_, part) not in needed and (id_, part) not in optional:
+                problems.add(path, f"{id_} {part}", "nothing says this text")
+            for wrong in _unknown_placeholders(types, text):
+                problems.add(path, f"{id_} {part}", wrong)
+    _compare_languages(service, folder, problems, needed)
+
+
+def _needed(service: Service) -> Iterable[tuple[Key, bool]]:
+    """Every (id, part) that a card may say, and whether it begins with a summary."""
+    for part in ("title", "description", "usageRequirements"):
+        yield ("service", part), False
+    for part in (*_LAYOUT, *service.sections):
+        yield ("layout", part), False
+    yield ("unchecked", "info"), True
+    yield ("unavailable", "warning"), True
+    yield ("no-cause", "summary"), True
+    for slot in service.slots:
+        for reasons in slot.override_reasons.values():
+            for reason in reasons:
+                yield ("override-reasons", reason.code), False
+    for definition in service.facts.values():
+        if isinstance(definition, GroupDefinition):
+            for name in made_of(definition):
+                yield (name, "label"), False
+    yield from _needed_by_rules(service)
+    yield from _needed_by_causes(service)
+    for id_, measure in service.measures.items():
+        yield (id_, "title"), False
+        if not measure.advised_against:
+            yield (id_, "text"), False
+    for id_, drug_class in service.classes.items():
+        yield (id_, "title"), False
+        if drug_class.only_first_cause:
+            yield (id_, "not-first"), False
+    for drug in service.drugs:
+        yield (drug, "title"), False
+    for suggestion in service.suggestions:
+        yield (suggestion.governance.id, "label"), False
+        for request in suggestion.requests:
+            yield (suggestion.governance.id, f"request {request.id}"), False
+
+
+def _needed_by_rules(service: Service) -> Iterable[tuple[Key, bool]]:
+    for rule in service.rules:
+        for level in LEVELS:
+            if level not in rule.levels:
+                continue
+            if level != "info" and rule.slot not in (None, DIFFERENTIAL):
+                yield (rule.id, level), True
+        beside = [item for item in rule.beside]
+        own = any(
+            (rule.id, item) in words.texts for words in service.words.values() for item in beside
+        )
+        if rule.section or (beside and not own):
+            yield (rule.id, "info"), False
+        for item in beside if own else ():
+            yield (rule.id, item), False
+        for withhold in rule.withhold:
+            yield (rule.id, withhold.because), False
+
+
+def _needed_by_causes(service: Service) -> Iterable[tuple[Key, bool]]:
+    for cause in service.causes:
+        yield (cause.id, "title"), False
+        yield (cause.id, "mechanism"), False
+        yield (cause.id, "summary"), True
+        if cause.pattern_of:
+            yield (cause.id, "pattern"), False
+        for group in cause.points:
+            for reason in group.reasons:
+                yield (cause.id, f"because {reason.because}"), False
+        for reason in (*cause.requires, *cause.excludes):
+            yield (cause.id, f"not {reason.because}"), False
+        for note in cause.notes:
+            yield (cause.id, f"note {note.because}"), False
+
+
+def _optional(service: Service) -> Iterable[Key]:
+    for cause in service.causes:
+        for class_id in service.classes:
+            yield class_id, f"for {cause.id}"
+    for name in service.facts:
+        yield name, "label"
+        yield name, "reading"
+        yield name, "unreadable"
+
+
+def _check_summary(
+    types: Mapping[str, str], words: Words, id_: str, part: str, path: Path, problems: Problems
+) -> None:
+    summary = words.texts[id_, part].summary
+    longest = sum(
+        utf16_length(piece)
+        if isinstance(piece, str)
+        else _LONGEST.get(types.get(f"{piece.fact}.{piece.member}", TEXT), LONGEST_TEXT)
+        for piece in summary.pieces
+    )
+    if longest > LONGEST_SUMMARY:
+        message = f"the summary may grow to {longest} characters; {LONGEST_SUMMARY} are allowed"
+        problems.add(path, f"{id_} {part}", message)
+    if any(isinstance(piece, str) and "\n" in piece for piece in summary.pieces):
+        problems.add(path, f"{id_} {part}", "the summary is more than one line")
+
+
+def _unknown_placeholders(types: Mapping[str, str], text: Text) -> Iterable[str]:
+    for placeholder in text.placeholders:
+        name = f"{placeholder.fact}.{placeholder.member}"
+        if name not in types:
+            yield f"{{{{ {name} }}}} is no member of a fact"
+        elif types[name] == BOOLEAN:
+            yield f"{{{{ {name} }}}} is true or false and has no words"
+    for piece in text.pieces:
+        if isinstance(piece, str) and ("{{" in piece or "}}" in piece):
+            yield "holds braces that are no {{ fact.member }}"
+
+
+def _compare_languages(
+    service: Service, folder: Path, problems: Problems, needed: Container[Key]
+) -> None:
+    """Every language has the same texts with the same placeholders as the default one."""
+    default = service.words.get(service.default_language)
+    if default is None:
+        problems.add(folder, "", f"the default language {service.default_language} is missing")
+        return
+    for language, words in service.words.items():
+        for key, text in default.texts.items():
+            if key not in words.texts:
+                if key not in needed:  # what is needed was noted already
+                    problems.add(folder / language, " ".join(key), "the text is missing")
+            elif _members(words.texts[key]) != _members(text):
+                problems.add(folder / language, " ".join(key), "has other placeholders")
+
+
+def _members(text: Text) -> Mapping[str, None]:
+    return dict.fromkeys(sorted({f"{each.fact}.{each.member}" for each in text.placeholders}))

@@ -1,0 +1,1 @@
+"""Rules and causes decided for one record."""

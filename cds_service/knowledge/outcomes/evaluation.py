@@ -1,0 +1,256 @@
+"""What the knowledge says of one patient: outcomes of rules and causes, and what is withheld."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from typing import Any
+
+from cds_service.knowledge.content.service import LEVELS, Cause, Reason, Rule, Service, Withhold
+from cds_service.knowledge.facts.facts import Facts
+from cds_service.knowledge.record.record import PatientRecord
+
+# Withheld under these names: every drug, every measure, every cause.
+ALL_DRUGS, ALL_MEASURES, ALL_CAUSES = "drugs", "measures", "causes"
+
+
+class GateState(StrEnum):
+    """Whether cards are possible (C.1); UNCHECKED is when the record did not come whole."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    UNCHECKED = "unchecked"
+
+
+@dataclass(frozen=True, slots=True)
+class RuleOutcome:
+    """The level at which a rule applies, or None; `unknown` when the record does not say.
+
+    `facts` is the reading of the record that led to it, for the words; None is the first one.
+    """
+
+    rule: Rule
+    facts: Mapping[str, Any] | None = field(repr=False)
+    level: str | None
+    unknown: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CauseOutcome:
+    """How far the record supports a cause. `unmet` are requirements, `excluded` exclusions."""
+
+    cause: Cause
+    points: int
+    because: tuple[str, ...]
+    unmet: tuple[str, ...]
+    excluded: tuple[str, ...]
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether nothing but its points decides."""
+        return not self.unmet and not self.excluded
+
+
+@dataclass(frozen=True, slots=True)
+class Because:
+    """The rule that took something away, and the part of its words that says why."""
+
+    rule: str
+    part: str
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """All outcomes for one patient. `withheld` maps an item to the reasons."""
+
+    facts: Mapping[str, Any]
+    gate: GateState
+    symptom: bool | None = None
+    outcomes: Mapping[str, RuleOutcome] = field(default_factory=dict)
+    causes: Sequence[CauseOutcome] = ()
+    not_listed: Sequence[CauseOutcome] = ()
+    withheld: Mapping[str, tuple[Because, ...]] = field(default_factory=dict)
+    only_slots: frozenset[str] | None = None
+    demoted: frozenset[str] = frozenset()  # drugs that stand behind the others of their class
+    critical_slots: frozenset[str] = frozenset()  # where a muted rule would be critical
+
+    @cached_property
+    def applied(self) -> tuple[RuleOutcome, ...]:
+        """The outcomes of the rules that apply, in the order of the rules."""
+        return _applied(self.outcomes)
+
+    def why_withheld(self, *items: str) -> tuple[Because, ...]:
+        """The reasons against any of the items, each once."""
+        reasons = (reason for item in items for reason in self.withheld.get(item, ()))
+        return tuple(dict.fromkeys(reasons))
+
+
+def evaluate(service: Service, record: PatientRecord) -> Evaluation:
+    """The outcomes for a record; rules are looked at only once the gate may open."""
+    absent = service.relevance.absent_facts(service, record)
+    facts = Facts(service.facts, record, absent=absent)
+    if is_silenced(service, facts):
+        return Evaluation(facts, GateState.CLOSED)
+
+    def both_readings() -> list[Facts]:
+        """With two different values at one time, the safer outcome of both counts (R09)."""
+        return [facts, Facts(service.facts, record, absent=absent, highest=True)]
+
+    anxiety = service.gate.anxiety.evaluate(facts)
+    if facts.conflicts and anxiety is not True:
+        anxiety = service.gate.anxiety.evaluate(both_readings()[1])
+    if anxiety is not True:
+        unchecked = service.gate.unchecked.evaluate(facts) is True and anxiety is None
+        return Evaluation(facts, GateState.UNCHECKED if unchecked else GateState.CLOSED)
+    rules = service.relevance.rules_to_judge(service, record)
+    if not facts.conflicts:
+        evaluation = assess(service, [facts], rules)
+        # Judging may be the first to ask for a value that has a rival.
+        if not facts.conflicts:
+            return evaluation
+    return assess(service, both_readings(), rules)
+
+
+def is_silenced(service: Service, facts: Mapping[str, Any]) -> bool:
+    """Whether no card is to come at all, whatever else the record says."""
+    return any(judge(rule, facts).level for rule in service.silencing_rules)
+
+
+def assess(
+    service: Service, readings: Sequence[Mapping[str, Any]], rules: Sequence[Rule] | None = None
+) -> Evaluation:
+    """The outcomes for facts; of several readings of one record the worst outcome counts.
+
+    With `rules` only these are judged, the others come out as for an empty record.
+    """
+    facts = readings[0]
+    judged = service.rules if rules is None else rules
+    outcomes = dict(service.relevance.baseline)
+    for rule in judged:
+        outcomes[rule.id] = judge(rule, facts)
+        for reading in readings[1:]:
+            outcomes[rule.id] = _worse(outcomes[rule.id], judge(rule, reading))
+    symptom = service.gate.symptom.evaluate(facts)
+    applied = _applied(outcomes)
+    if symptom is not True and not any(map(opens, applied)):
+        unchecked = service.gate.unchecked.evaluate(facts) is True
+        return Evaluation(facts, GateState.UNCHECKED if unchecked else GateState.CLOSED)
+    withheld = _withheld([outcomes[rule.id] for rule in judged], readings)
+    causes = [weigh(cause, readings, withheld) for cause in service.causes]
+    listed, not_listed = _rank(service, causes)
+    return Evaluation(
+        facts=facts,
+        gate=GateState.OPEN,
+        symptom=symptom,
+        outcomes=outcomes,
+        causes=listed,
+        not_listed=not_listed,
+        withheld=withheld,
+        only_slots=_only_slots(applied),
+        demoted=frozenset(drug for outcome in applied for drug in outcome.rule.demote),
+    )
+
+
+def judge(rule: Rule, facts: Mapping[str, Any], *, for_baseline: bool = False) -> RuleOutcome:
+    """The worst level whose condition holds; unknown when none holds and one cannot be told.
+
+    A baseline outcome is shared by all calls and keeps no facts.
+    """
+    read = None if for_baseline else facts
+    unknown = False
+    for level, condition in rule.levels.items():
+        holds = condition.evaluate(facts)
+        if holds:
+            return RuleOutcome(rule, read, level, unknown)
+        unknown = unknown or holds is None
+    return RuleOutcome(rule, read, None, unknown)
+
+
+def _worse(one: RuleOutcome, other: RuleOutcome) -> RuleOutcome:
+    if one.level is None:
+        return other if other.level else one
+    if other.level is None:
+        return one
+    return min(one, other, key=lambda outcome: LEVELS.index(str(outcome.level)))
+
+
+def _applied(outcomes: Mapping[str, RuleOutcome]) -> tuple[RuleOutcome, ...]:
+    return tuple(outcome for outcome in outcomes.values() if outcome.level)
+
+
+def opens(outcome: RuleOutcome) -> bool:
+    """Whether a rule makes cards possible without the symptom of the gate (C.1)."""
+    level, least = outcome.level, outcome.rule.opens
+    return bool(level and least) and LEVELS.index(str(level)) <= LEVELS.index(str(least))
+
+
+def _withheld(
+    outcomes: Iterable[RuleOutcome], readings: Sequence[Mapping[str, Any]]
+) -> dict[str, tuple[Because, ...]]:
+    found: dict[str, list[Because]] = {}
+    for outcome in outcomes:
+        for withhold in outcome.rule.withhold:
+            for item in withhold.items if withholds(withhold, outcome, readings) else ():
+                found.setdefault(item, []).append(Because(outcome.rule.id, withhold.because))
+    return {item: tuple(reasons) for item, reasons in found.items()}
+
+
+def withholds(
+    withhold: Withhold, outcome: RuleOutcome, readings: Sequence[Mapping[str, Any]]
+) -> bool:
+    """Whether a rule takes its items away: in any reading, or whenever it applies."""
+    if withhold.when is None:
+        return outcome.level is not None
+    return any(withhold.when.evaluate(facts) is True for facts in readings)
+
+
+def _only_slots(applied: Iterable[RuleOutcome]) -> frozenset[str] | None:
+    limits = [
+        frozenset(outcome.rule.only_slots)
+        for outcome in applied
+        if outcome.rule.only_slots is not None
+    ]
+    return frozenset.intersection(*limits) if limits else None
+
+
+def weigh(
+    cause: Cause, readings: Sequence[Mapping[str, Any]], withheld: Mapping[str, tuple[Because, ...]]
+) -> CauseOutcome:
+    """Points count what holds in every reading; requirements must hold, exclusions must not."""
+    points = 0
+    because: list[str] = []
+    for group in cause.points:
+        held = [reason.because for reason in group.reasons if _holds(reason, readings)]
+        points += min(len(held) * group.each, group.at_most)
+        because.extend(held)
+    unmet = tuple(reason.because for reason in cause.requires if not _holds(reason, readings))
+    excluded = tuple(
+        dict.fromkeys(
+            reason.because
+            for reason in cause.excludes
+            for facts in readings
+            if reason.when.evaluate(facts) is True
+        )
+    )
+    if cause.id in withheld or ALL_CAUSES in withheld:
+        excluded = (*excluded, "withheld")
+    return CauseOutcome(cause, points, tuple(because), unmet, excluded)
+
+
+def _holds(reason: Reason, readings: Sequence[Mapping[str, Any]]) -> bool:
+    for facts in readings:
+        if reason.when.evaluate(facts) is not True:
+            return False
+    return True
+
+
+def _rank(
+    service: Service, causes: Sequence[CauseOutcome]
+) -> tuple[list[CauseOutcome], list[CauseOutcome]]:
+    """Causes by support, ties in the order that the service names; then those kept off the list."""
+    supported = [outcome for outcome in causes if outcome.points >= service.least_points]
+    listed = [outcome for outcome in supported if outcome.is_possible]
+    listed.sort(key=lambda outcome: (-outcome.points, service.ties.index(outcome.cause.id)))
+    return listed, [outcome for outcome in supported if not outcome.is_possible]

@@ -1,0 +1,133 @@
+"""Why a card is there, told by names: its rules, the facts behind them, and what nearly applied.
+
+The fingerprint tells whether a card rests on the same evidence as another one did (C.2).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import orjson
+
+from cds_service.knowledge.call import Card, Resource, Trace, TracedRule
+from cds_service.knowledge.content.service import Service
+from cds_service.knowledge.content.words import number_text
+from cds_service.knowledge.facts.facts import ListFact
+from cds_service.knowledge.facts.observation import ObservationFact
+from cds_service.knowledge.outcomes.evaluation import Evaluation
+
+PRESENT, ABSENT = "present", "absent"
+# In these states a fact leaves a condition open.
+LACKING = frozenset({"missing", "stale", "unreadable", "not-retrieved", "unknown"})
+# What a server or a program writes into a resource without changing what it says.
+_SAYS_NOTHING = ("meta", "text")
+
+
+def trace(card: Card, service: Service, evaluation: Evaluation) -> Card:
+    """The card with its trace and its fingerprint."""
+    rules, facts = _behind(card.rules, service, evaluation)
+    silenced_rules, silenced_facts = _behind(card.silenced, service, evaluation)
+    by_state: dict[str, list[str]] = {}
+    for name, fact in facts.items():
+        by_state.setdefault(state_of(fact), []).append(name)
+    by_state.pop(ABSENT, None)
+    return replace(
+        card,
+        # What it silences is among it: a danger that comes up later brings the card back.
+        fingerprint=_fingerprint(rules + silenced_rules, facts | silenced_facts) if rules else "",
+        trace=Trace(
+            rules=rules,
+            facts={state: tuple(names) for state, names in by_state.items()},
+            values={name: _value(fact) for name, fact in facts.items() if _has_value(fact)},
+        ),
+    )
+
+
+def near_misses(service: Service, evaluation: Evaluation) -> Mapping[str, tuple[str, ...]]:
+    """The rules that came out unknown, each with the facts that lacked."""
+    facts, evidence = evaluation.facts, service.relevance.evidence
+    open_ = [id_ for id_, each in evaluation.outcomes.items() if each.unknown and not each.level]
+    # What nobody has read left nothing open.
+    named = {name for id_ in open_ for name in evidence[id_] if name in facts}
+    lacking = {name for name in named if state_of(facts[name]) in LACKING}
+    return {id_: tuple(name for name in evidence[id_] if name in lacking) for id_ in open_}
+
+
+def state_of(fact: Any) -> str:
+    """What the record says of a fact: present, absent, or in which way it does not say."""
+    if isinstance(fact, ObservationFact):
+        return PRESENT if fact.state == "ok" else fact.state
+    if fact.value is None:
+        return "unknown"
+    if isinstance(fact, ListFact):
+        return ABSENT if fact.complete else "not-retrieved"
+    # A medicine that was stopped is not in force, and is on record all the same.
+    return PRESENT if fact.value is not False or fact.resources else ABSENT
+
+
+def _behind(
+    ids: Iterable[str], service: Service, evaluation: Evaluation
+) -> tuple[tuple[TracedRule, ...], dict[str, Any]]:
+    """Rules and causes as they came out, and the facts behind them by name."""
+    evidence = service.relevance.evidence
+    rules = tuple(_rule(id_, service, evaluation) for id_ in ids)
+    names = (name for rule in rules for name in evidence.get(rule.id, ()))
+    return rules, {name: evaluation.facts[name] for name in names}
+
+
+def _rule(id_: str, service: Service, evaluation: Evaluation) -> TracedRule:
+    """A rule at its level; one that only takes something away, and a cause, have none."""
+    outcome = evaluation.outcomes.get(id_)
+    if outcome is not None:
+        level = outcome.level or "withholds"
+    else:
+        level = (
+            "listed" if any(each.cause.id == id_ for each in evaluation.causes) else "not-listed"
+        )
+    return TracedRule(id_, service.governed[id_].version, level)
+
+
+def _fingerprint(rules: Iterable[TracedRule], facts: Mapping[str, Any]) -> str:
+    """A hash over the rules with their levels, and over all that was read for them.
+
+    The day, the order of the resources and the call itself are not in it.
+    """
+    resources = {_digest(each) for fact in facts.values() for each in fact.resources}
+    told = [
+        sorted((rule.id, rule.level) for rule in rules),
+        sorted([name, *stated] for name, fact in facts.items() if (stated := _stated(fact))),
+        sorted(resources),
+    ]
+    return hashlib.sha256(orjson.dumps(told)).hexdigest()
+
+
+def _digest(resource: Resource) -> str:
+    content = {key: value for key, value in resource.items() if key not in _SAYS_NOTHING}
+    return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def _stated(fact: Any) -> list[str]:
+    """What a card may state of a fact and no resource behind it shows."""
+    match fact:
+        case ObservationFact():
+            state = [] if fact.state == "ok" else [fact.state]
+            others = (fact.previous, fact.other_value)
+            return [*state, *(number_text(each) for each in others if each is not None)]
+        case ListFact():
+            aside = (fact.unreadable, fact.other_version, fact.other_patient, fact.future)
+            return (
+                [] if fact.complete and not any(aside) else [str(fact.complete), *map(str, aside)]
+            )
+    return []
+
+
+def _has_value(fact: Any) -> bool:
+    return not isinstance(fact, ListFact) and not isinstance(fact.value, bool | None)
+
+
+def _value(fact: Any) -> str:
+    value = fact.value
+    return value if isinstance(value, str) else number_text(value)

@@ -1,0 +1,63 @@
+"""Rules that do not speak: they make no card and no line, and what they withhold stays withheld."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from dataclasses import replace
+
+from cds_service.knowledge.call import Card
+from cds_service.knowledge.content.service import Rule, Service
+from cds_service.knowledge.outcomes.evaluation import Evaluation, GateState, RuleOutcome, opens
+
+# In this section a card says what is not known. To be silent about it is never an option.
+_NOT_KNOWN = "missing"
+
+
+def can_be_muted(service: Service, rule: Rule) -> bool:
+    """Whether a rule says something that may be left out: a card, or a line of its own.
+
+    Not the rules of the gate, those that narrow the cards, those that only tell what is not known,
+    and those that only add a caution to what others say.
+    """
+    guards = rule.id in service.gate.silence or rule.only_slots is not None
+    speaks = rule.slot is not None or rule.section not in (None, _NOT_KNOWN)
+    return speaks and not guards
+
+
+def mute(service: Service, evaluation: Evaluation, rules: Set[str]) -> Evaluation:
+    """The outcomes as if the rules did not apply, with all that is withheld because of them.
+
+    That something is not known is said all the same. A critical card that is not made silences
+    other slots as if it were there. A patient for whom nothing but muted rules opened the gate is
+    outside of it.
+    """
+    if not rules or evaluation.gate is not GateState.OPEN:
+        return evaluation
+    outcomes = dict(evaluation.outcomes)
+    critical = set(evaluation.critical_slots)
+    for rule_id in rules & outcomes.keys():
+        outcome = outcomes[rule_id]
+        if outcome.level == "info" and outcome.rule.section == _NOT_KNOWN:
+            continue
+        if outcome.level == "critical" and outcome.rule.slot:
+            critical.add(outcome.rule.slot)
+        outcomes[rule_id] = RuleOutcome(outcome.rule, outcome.facts, None)
+    return replace(
+        evaluation,
+        outcomes=outcomes,
+        gate=_gate(service, replace(evaluation, outcomes=outcomes)),
+        critical_slots=frozenset(critical),
+    )
+
+
+def _gate(service: Service, evaluation: Evaluation) -> GateState:
+    if evaluation.symptom is True or any(map(opens, evaluation.outcomes.values())):
+        return GateState.OPEN
+    unchecked = service.gate.unchecked.evaluate(evaluation.facts) is True
+    return GateState.UNCHECKED if unchecked else GateState.CLOSED
+
+
+def only_of(cards: tuple[Card, ...], rules: Set[str]) -> tuple[Card, ...]:
+    """The cards that rest on any of the rules, as resting on those alone."""
+    resting = (replace(card, rules=tuple(r for r in card.rules if r in rules)) for card in cards)
+    return tuple(card for card in resting if card.rules)

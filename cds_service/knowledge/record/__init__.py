@@ -1,0 +1,1 @@
+"""FHIR resources of any shape, read once and indexed."""

@@ -1,0 +1,90 @@
+"""FHIR dates of any precision, as the span of time in which they may lie."""
+
+from __future__ import annotations
+
+import re
+from calendar import monthrange
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+
+from cds_service.knowledge.record.quantities import Interval
+
+_PARTIAL = re.compile(r"(\d{4})(?:-(\d{2}))?(?:-(\d{2}))?\Z", re.ASCII)
+_DAY = timedelta(days=1)
+# The widest distance between two clocks on one day: a time without a zone may lie this far off.
+_ANY_ZONE = timedelta(hours=14)
+# A clock at the laboratory may run ahead of ours by this much before a result counts as future.
+_CLOCK_SKEW = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The earliest and latest instant in UTC that a FHIR date, dateTime or instant may mean."""
+
+    earliest: datetime
+    latest: datetime
+    has_time: bool
+
+    def is_future(self, now: datetime) -> bool:
+        """Whether even the earliest reading lies after `now`; a bare date may be a day ahead."""
+        return self.earliest > now + (_CLOCK_SKEW if self.has_time else _DAY)
+
+    def days_before(self, now: datetime) -> float | Interval:
+        """Calendar days from here to `now`, never below 0; an Interval when the date is partial."""
+        oldest = max((now.date() - self.earliest.date()).days, 0)
+        if self.earliest is self.latest:
+            return float(oldest)
+        newest = max((now.date() - self.latest.date()).days, 0)
+        return float(oldest) if newest == oldest else Interval(newest, oldest)
+
+    def is_within(self, window: timedelta, now: datetime) -> bool:
+        """Whether even the earliest reading lies inside the window; whole days by calendar."""
+        if window >= _DAY * 2:
+            return now.date() - self.earliest.date() <= window
+        return now - self.earliest <= window
+
+
+def read(value: object) -> Span | None:
+    """The span of a FHIR date, dateTime or instant (FHIR R4, 2.24.0.1); None when it is none."""
+    return _read(value) if isinstance(value, str) else None
+
+
+@lru_cache(maxsize=4096)  # several facts ask for the same few dates
+def _read(value: str) -> Span | None:
+    partial = _PARTIAL.match(value)
+    try:
+        if partial:
+            return _of_date(*partial.groups())
+        moment = datetime.fromisoformat(value)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+            return Span(moment - _ANY_ZONE, moment + _ANY_ZONE, True)
+        moment = moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    return Span(moment, moment, True)
+
+
+def _of_date(year: str, month: str | None, day: str | None) -> Span:
+    first = date(int(year), int(month or 1), int(day or 1))
+    if day:
+        last = first
+    elif month:
+        last = first.replace(day=monthrange(first.year, first.month)[1])
+    else:
+        last = first.replace(month=12, day=31)
+    start = datetime(first.year, first.month, first.day, tzinfo=UTC)
+    end = datetime(last.year, last.month, last.day, 23, 59, 59, tzinfo=UTC)
+    return Span(start, end, False)
+
+
+def years_between(birth: Span, now: datetime) -> float | Interval:
+    """Whole years of age at `now`; an Interval when the date of birth is partial."""
+    youngest = _years(birth.latest.date(), now.date())
+    oldest = _years(birth.earliest.date(), now.date())
+    return float(oldest) if youngest == oldest else Interval(youngest, oldest)
+
+
+def _years(birth: date, today: date) -> int:
+    return today.year - birth.year - ((today.month, today.day) < (birth.month, birth.day))

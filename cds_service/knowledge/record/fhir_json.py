@@ -1,0 +1,99 @@
+"""CodeableConcepts as records write them: whether they say something, and of which medicine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cds_service.knowledge.call import Resource
+from cds_service.knowledge.record.terminology import ATC, RXNORM, Match, canonical
+
+# The code that data-absent-reason gives a resource that was taken back (seen at one vendor).
+_DATA_ABSENT = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
+_OVER = ("entered-in-error", "cancelled", "not-taken", "stopped", "completed")
+
+
+def is_understood(concept: object, match: Match) -> bool:
+    """Whether a concept outside our value sets may be called something else.
+
+    Only a code in RxNorm or ATC tells that a medicine is none of ours: those sets are complete.
+    A SNOMED CT, national or local code, or mere text, might still hide one.
+    """
+    if not match.recognised or not isinstance(concept, dict):
+        return False
+    codings = concept.get("coding")
+    return isinstance(codings, list) and any(
+        isinstance(coding, dict) and canonical(coding.get("system")) in (RXNORM, ATC)
+        for coding in codings
+    )
+
+
+def says_nothing(concept: Resource) -> bool:
+    """Whether a CodeableConcept has neither a code nor words, or only says that data is absent."""
+    if isinstance(concept.get("text"), str) and concept["text"].strip():
+        return False
+    codings = concept.get("coding")
+    if not isinstance(codings, list):
+        return True
+    return not any(
+        isinstance(coding, dict)
+        and (coding.get("code") or coding.get("display"))
+        and coding.get("system") != _DATA_ABSENT
+        for coding in codings
+    )
+
+
+def concerns_no_medicine(resource: Resource) -> bool:
+    """Whether an allergy is to food or surroundings only, or says that there is none."""
+    categories = resource.get("category")
+    if isinstance(categories, list) and categories:
+        return not any(category in ("medication", "biologic") for category in categories)
+    return False
+
+
+def may_be_in_force(order: Resource) -> bool:
+    """Whether an order that cannot be read may hide a medicine that is taken."""
+    return order.get("status") not in _OVER and order.get("doNotPerform") is not True
+
+
+def medication_concepts(order: Resource, medications: dict[str, Resource]) -> list[Any]:
+    """What an order is for: its own concept, or the Medication it refers to and its ingredients."""
+    concept = order.get("medicationCodeableConcept")
+    if isinstance(concept, dict):
+        return [] if says_nothing(concept) else [concept]
+    reference = order.get("medicationReference")
+    if not isinstance(reference, dict):
+        return []
+    medication = _resolve(reference.get("reference"), order, medications)
+    if medication is None:
+        display = reference.get("display")
+        return [{"text": display}] if isinstance(display, str) and display.strip() else []
+    concepts = [medication.get("code")]
+    ingredients = medication.get("ingredient")
+    for ingredient in ingredients if isinstance(ingredients, list) else ():
+        if isinstance(ingredient, dict):
+            concepts.append(ingredient.get("itemCodeableConcept"))
+    return [each for each in concepts if isinstance(each, dict) and not says_nothing(each)]
+
+
+def _resolve(
+    reference: object, order: Resource, medications: dict[str, Resource]
+) -> Resource | None:
+    if not isinstance(reference, str):
+        return None
+    if reference.startswith("#"):
+        contained = order.get("contained")
+        for resource in contained if isinstance(contained, list) else ():
+            if isinstance(resource, dict) and resource.get("id") == reference[1:]:
+                return resource
+        return None
+    return medications.get(id_of(reference))
+
+
+def id_of(reference: str) -> str:
+    """The id in a relative, absolute, versioned or urn:uuid reference (FHIR R4, 2.3.0.1)."""
+    return reference.partition("/_history/")[0].rpartition("/")[2].rpartition(":")[2]
+
+
+def reference_of(resource: Resource) -> str:
+    """Where a resource stands, as a relative FHIR reference."""
+    return f"{resource.get('resourceType')}/{resource.get('id', '?')}"

@@ -1,0 +1,284 @@
+"""One patient's record: read once, indexed by value set, nothing copied."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import cast
+
+from cds_service.knowledge.call import Call, Resource, Retrieval
+from cds_service.knowledge.record import dates
+from cds_service.knowledge.record.fhir_json import (
+    concerns_no_medicine,
+    id_of,
+    is_understood,
+    may_be_in_force,
+    medication_concepts,
+    says_nothing,
+)
+from cds_service.knowledge.record.terminology import Terminology
+
+Key = tuple[str, str]  # a kind and a value set, as the record is indexed
+
+# The kinds whose absence each prefetch key speaks of.
+_KINDS = {
+    "conditions": ("Condition",),
+    "allergies": ("AllergyIntolerance",),
+    "medicationRequests": ("MedicationRequest",),
+    "medicationStatements": ("MedicationStatement",),
+}
+# FHIR DSTU2 and STU3 names of resources that we read.
+_FORMER_TYPES = frozenset({"MedicationOrder", "DiagnosticOrder", "MedicationPrescription"})
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One coded statement of the record.
+
+    `element` is the resource, or the component of an Observation that was coded; `is_weak` is
+    whether only its words placed it in the value set, or a code that has other meanings too.
+    """
+
+    resource: Resource
+    element: Resource
+    concept: Resource
+    is_weak: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """How many resources of a kind were not read, by the reason why."""
+
+    unreadable: int = 0
+    other_version: int = 0
+    other_patient: int = 0
+
+
+class PatientRecord:
+    """The resources of one call: an index from (kind, value set) to statements.
+
+    Kinds are the FHIR resource types. Statements about another patient, taken back as entered in
+    error, or shaped for another FHIR version are set aside and counted, never read.
+    """
+
+    def __init__(self, call: Call, terminology: Terminology) -> None:
+        self.now: datetime = call.now
+        self.patient_id = call.patient_id
+        self.user_type = call.user_id.partition("/")[0]
+        self.states = call.retrieved.states
+        self.patient: Resource | None = None
+        self._terminology = terminology
+        self._index: dict[Key, list[Statement]] = {}
+        self._present: dict[str, set[str]] = {}
+        self._set_aside: Counter[tuple[str, str]] = Counter()
+        self._read(call.retrieved.resources)
+
+    @property
+    def keys(self) -> Iterable[Key]:
+        """The kinds and value sets of which the record holds something."""
+        return self._index.keys()
+
+    def statements(self, kind: str, value_sets: Iterable[str]) -> list[Statement]:
+        """The statements of a kind in any of the value sets, each resource part once."""
+        present = self._present.get(kind)
+        if present is None or present.isdisjoint(value_sets):
+            return []
+        found: dict[int, Statement] = {}
+        for value_set in value_sets:
+            for statement in self._index.get((kind, value_set), ()):
+                known = found.get(id(statement.element))
+                if known is None or (known.is_weak and not statement.is_weak):
+                    found[id(statement.element)] = statement
+        return list(found.values())
+
+    def is_complete(self, prefetch_key: str) -> bool:
+        """Whether what is absent from this prefetch key may be called absent from the record."""
+        for kind in _KINDS.get(prefetch_key, ()):
+            if self._set_aside.get((kind, "other_version")):
+                return False  # a list in another version of FHIR is a list that we could not read
+        return self.states.get(prefetch_key) is Retrieval.COMPLETE
+
+    def set_aside(self, kind: str) -> SetAside:
+        """How many resources of a kind could not be used."""
+        count = self._set_aside.get
+        return SetAside(
+            unreadable=count((kind, "unreadable"), 0),
+            other_version=count((kind, "other_version"), 0),
+            other_patient=count((kind, "other_patient"), 0),
+        )
+
+    def count_future(self, kinds: Iterable[str]) -> int:
+        """How many matched resources of these kinds are dated after now, and so are ignored."""
+        return sum(self._future[kind] for kind in kinds) if self._future else 0
+
+    @cached_property
+    def _future(self) -> Counter[str]:
+        kinds = (each["resourceType"] for each in self.used_resources() if self._is_future(each))
+        return Counter(kinds)
+
+    def _is_future(self, resource: Resource) -> bool:
+        written = resource.get("effectiveDateTime", resource.get("authoredOn"))
+        span = dates.read(written) if written else None
+        return span is not None and span.is_future(self.now)
+
+    def words(self, concept: object) -> frozenset[str]:
+        """The value sets that the words of a concept name, whatever its codes say."""
+        match = self._terminology.match(concept)
+        return match.words | match.codes
+
+    def discard(self, resources: Iterable[Resource]) -> None:
+        """Set resources aside as unreadable after all; every index forgets them."""
+        gone = {id(resource) for resource in resources}
+        for resource in list(self.used_resources()):
+            if id(resource) in gone:
+                self._set_aside[resource["resourceType"], "unreadable"] += 1
+        for key, statements in self._index.items():
+            self._index[key] = [each for each in statements if id(each.resource) not in gone]
+        if id(self.patient) in gone:
+            self.patient = None
+        self.__dict__.pop("_future", None)
+
+    def used_resources(self) -> Iterable[Resource]:
+        """The patient, and every resource that some value set matched, once."""
+        found = {
+            id(statement.resource): statement.resource
+            for statements in self._index.values()
+            for statement in statements
+        }
+        if self.patient is not None:
+            found[id(self.patient)] = self.patient
+        return found.values()
+
+    # -- reading ---------------------------------------------------------------------------------
+
+    def _read(self, resources: Sequence[Resource]) -> None:
+        medications: dict[str, Resource] = {}
+        orders: list[Resource] = []
+        seen: set[tuple[str, str]] = set()
+        for resource in resources:
+            kind = resource.get("resourceType")
+            identity = (kind, resource.get("id"))
+            if isinstance(kind, str) and isinstance(identity[1], str):
+                # The same resource under two prefetch keys is one resource.
+                if identity in seen:
+                    continue
+                seen.add((kind, identity[1]))
+            match kind:
+                case "Observation":
+                    self._read_observation(resource)
+                case "Condition" | "AllergyIntolerance":
+                    self._read_coded(kind, resource, resource.get("code"))
+                case "MedicationRequest" | "MedicationStatement":
+                    orders.append(resource)
+                case "Medication":
+                    medications[str(resource.get("id"))] = resource
+                case "ServiceRequest":
+                    self._add(kind, resource, resource, resource.get("code"), with_words=False)
+                case "Encounter":
+                    self._read_encounter(resource)
+                case "Patient":
+                    self._read_patient(resource)
+                case str() if kind in _FORMER_TYPES:
+                    self._set_aside["MedicationRequest", "other_version"] += 1
+        for order in orders:
+            self._read_order(order, medications)
+
+    def _read_patient(self, resource: Resource) -> None:
+        if self.patient is None and resource.get("id") in (self.patient_id, None):
+            self.patient = resource
+
+    def _read_observation(self, resource: Resource) -> None:
+        self._add("Observation", resource, resource, resource.get("code"), with_words=False)
+        components = resource.get("component")
+        for component in components if isinstance(components, list) else ():
+            if isinstance(component, dict):
+                code = component.get("code")
+                self._add("Observation", resource, component, code, with_words=False)
+
+    def _read_coded(self, kind: str, resource: Resource, concept: object) -> None:
+        # DSTU2 and STU3 wrote these statuses as plain strings, DSTU2 the subject as `patient`.
+        if isinstance(resource.get("clinicalStatus"), str) or "dateRecorded" in resource:
+            self._set_aside[kind, "other_version"] += 1
+            return
+        if not isinstance(concept, dict) or says_nothing(concept):
+            self._set_aside[kind, "unreadable"] += 1
+            return
+        match = self._add(kind, resource, resource, concept)
+        if kind == "AllergyIntolerance":
+            self._read_reactions(resource)
+            if match is _UNKNOWN and not concerns_no_medicine(resource):
+                self._set_aside[kind, "unreadable"] += 1
+
+    def _read_reactions(self, resource: Resource) -> None:
+        reactions = resource.get("reaction")
+        for reaction in reactions if isinstance(reactions, list) else ():
+            if isinstance(reaction, dict) and "substance" in reaction:
+                self._add("AllergyIntolerance", resource, resource, reaction["substance"])
+
+    def _read_order(self, order: Resource, medications: dict[str, Resource]) -> None:
+        kind = order["resourceType"]
+        if "medication" in order:  # FHIR R5's CodeableReference
+            self._set_aside[kind, "other_version"] += 1
+            return
+        concepts = medication_concepts(order, medications)
+        matches = [self._add(kind, order, order, concept) for concept in concepts]
+        if not matches or all(match is _UNKNOWN for match in matches):
+            self._set_aside[kind, "unreadable"] += may_be_in_force(order)
+
+    def _read_encounter(self, resource: Resource) -> None:
+        reasons = resource.get("reasonCode")
+        for reason in reasons if isinstance(reasons, list) else ():
+            self._add("Encounter", resource, resource, reason)
+
+    def _add(
+        self,
+        kind: str,
+        resource: Resource,
+        element: Resource,
+        concept: object,
+        *,
+        with_words: bool = True,
+    ) -> object:
+        """Index one concept. Gives _KNOWN, _UNKNOWN or _OTHER (not this patient's)."""
+        match = self._terminology.match(concept, with_words=with_words)
+        if not match.codes and not match.words:
+            return _KNOWN if is_understood(concept, match) else _UNKNOWN
+        if not self._is_about_patient(resource):
+            self._set_aside[kind, "other_patient"] += 1
+            return _OTHER
+        if "modifierExtension" in resource or "modifierExtension" in element:
+            # FHIR R4, 2.4.2: a modifier that is not understood forbids to use the resource.
+            self._set_aside[kind, "unreadable"] += 1
+            return _OTHER
+        for value_sets, by_words in ((match.codes, False), (match.words, True)):
+            for value_set in value_sets:
+                is_weak = by_words or value_set.endswith("-nonspecific")
+                statement = Statement(resource, element, cast(Resource, concept), is_weak)
+                self._index.setdefault((kind, value_set), []).append(statement)
+                self._present.setdefault(kind, set()).add(value_set)
+        return _KNOWN
+
+    def _is_about_patient(self, resource: Resource) -> bool:
+        subject = resource.get("subject", resource.get("patient"))
+        if not isinstance(subject, dict):
+            return True  # the resource's own validation says whether a subject may be missing
+        reference = subject.get("reference")
+        if not isinstance(reference, str):
+            return True
+        return id_of(reference) == self.patient_id
+
+    @property
+    def birth(self) -> dates.Span | None:
+        """The date of birth, or None when it is missing or no date."""
+        return dates.read(self.patient.get("birthDate")) if self.patient else None
+
+
+def with_past(value_sets: tuple[str, ...]) -> tuple[str, ...]:
+    """The value sets, and what the words call past of them: "history of falls"."""
+    return (*value_sets, *(f"past:{each}" for each in value_sets))
+
+
+_KNOWN, _UNKNOWN, _OTHER = "known", "unknown", "other"

@@ -1,0 +1,1 @@
+"""What the store remembers, as figures that a person reads."""

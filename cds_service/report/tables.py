@@ -1,0 +1,176 @@
+"""The report as tables: the same rows on the page, in the terminal, in CSV and in JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from cds_service.report.figures import DayFigures, Rate, Report, RuleFigures
+from cds_service.store.figures import Complaint
+
+Cell = str | int | float | None
+_BECAME = ("accepted", "overridden", "ignored", "waiting", "suppressed", "shadow")
+# A spreadsheet takes what begins so for a formula (OWASP, "CSV Injection").
+_FORMULA = re.compile(r"[=+\-@\t\r\n]")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of plain values. `columns` maps the name of each in JSON and CSV to what people read;
+    the first one says what the row is about."""
+
+    name: str
+    caption: str
+    columns: dict[str, str]
+    rows: Sequence[Sequence[Cell]]
+
+    def records(self) -> list[dict[str, Cell]]:
+        """The rows as JSON objects."""
+        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+
+
+def tables(report: Report) -> dict[str, Table]:
+    """Every table of a report by name: rules, reasons, days, ruleWrong, dataWrong."""
+    made = (
+        _rules(report),
+        _reasons(report),
+        _days(report),
+        _complaints("ruleWrong", "Cards said to rest on a wrong rule", report.rule_wrong),
+        _complaints("dataWrong", "Cards said to rest on wrong data", report.data_wrong),
+    )
+    return {table.name: table for table in made}
+
+
+TABLES = ("rules", "reasons", "days", "ruleWrong", "dataWrong")
+
+
+def to_csv(table: Table) -> str:
+    """A table as CSV (RFC 4180) that no spreadsheet reads as anything but values."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(table.columns)
+    writer.writerows([_harmless(cell) for cell in row] for row in table.rows)
+    return out.getvalue()
+
+
+def to_json(report: Report) -> bytes:
+    """The whole report as JSON; times in ISO 8601, rates from 0 to 100."""
+    body: dict[str, Any] = {
+        "since": report.since,
+        "until": report.until,
+        "knowledgeVersion": report.knowledge_version,
+        "mode": report.mode,
+        "overrideThreshold": report.threshold,
+        "calls": report.calls,
+        "cardsShown": report.shown,
+        "cardsPerCall": None if report.cards_per_call is None else round(report.cards_per_call, 3),
+        "silenceRate": _rate(report.silence_rate),
+        "overrideRate": _rate(report.override_rate),
+    }
+    body |= {name: table.records() for name, table in tables(report).items()}
+    return orjson.dumps(body, option=orjson.OPT_INDENT_2)
+
+
+def _harmless(cell: Cell) -> Cell:
+    return f"'{cell}" if isinstance(cell, str) and _FORMULA.match(cell) else cell
+
+
+def _percent(share: float) -> float:
+    return round(share * 100, 1)
+
+
+def _rate(rate: Rate | None) -> dict[str, float] | None:
+    if rate is None:
+        return None
+    return {
+        "percent": _percent(rate.share),
+        "low": _percent(rate.low),
+        "high": _percent(rate.high),
+    }
+
+
+def _rules(report: Report) -> Table:
+    columns = {
+        "rule": "Rule",
+        "title": "Title",
+        "version": "Version",
+        "flag": "Review",
+        "shown": "Shown",
+        "accepted": "Accepted",
+        "overridden": "Overridden",
+        "overrideRate": "Overrides, %",
+        "overrideRateLow": "95 % from",
+        "overrideRateHigh": "to",
+        "ignored": "Ignored",
+        "waiting": "Waiting",
+        "suppressed": "Suppressed",
+        "shadow": "Shadow",
+        "switch": "Switch",
+    }
+    return Table("rules", "Every rule and version", columns, [_rule(each) for each in report.rules])
+
+
+def _rule(rule: RuleFigures) -> Sequence[Cell]:
+    rate = rule.override_rate
+    rates = (rate.share, rate.low, rate.high) if rate else ()
+    return (
+        rule.rule,
+        rule.title,
+        rule.version,
+        rule.flag,
+        rule.shown,
+        rule.accepted,
+        rule.overridden,
+        *(map(_percent, rates) if rates else (None, None, None)),
+        rule.ignored,
+        rule.waiting,
+        rule.suppressed,
+        rule.shadow,
+        rule.switch,
+    )
+
+
+def _reasons(report: Report) -> Table:
+    columns = {"rule": "Rule", "version": "Version", "reason": "Reason", "cards": "Cards"}
+    rows = [
+        (rule.rule, rule.version, reason, cards)
+        for rule in report.rules
+        for reason, cards in rule.reasons.items()
+    ]
+    return Table("reasons", "Why cards were overridden", columns, rows)
+
+
+def _days(report: Report) -> Table:
+    columns = {
+        "day": "Day (UTC)",
+        "calls": "Calls",
+        "silent": "Calls without a card",
+        "shown": "Cards shown",
+        "accepted": "Accepted",
+        "overridden": "Overridden",
+        "ignored": "Ignored",
+        "waiting": "Waiting",
+        "suppressed": "Suppressed",
+        "shadow": "Shadow",
+    }
+    return Table("days", "Day by day", columns, [_day(each) for each in report.days])
+
+
+def _day(day: DayFigures) -> Sequence[Cell]:
+    became = (day.became.get(each, 0) for each in _BECAME)
+    return (day.day, day.calls, day.silent, day.shown, *became)
+
+
+def _complaints(name: str, caption: str, complaints: Sequence[Complaint]) -> Table:
+    columns = {"card": "Card", "at": "Time (UTC)", "rules": "Rules"}
+    rows = [
+        (each.card, f"{each.at:%Y-%m-%d %H:%M}", " ".join(each.rules) or "not a card of this store")
+        for each in complaints
+    ]
+    return Table(name, caption, columns, rows)

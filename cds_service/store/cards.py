@@ -1,0 +1,103 @@
+"""Why a card was there: the row that is kept of it, and what is told of that row afterwards."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from cds_service.knowledge.call import Answer, Call, Card, Trace
+from cds_service.store import CardRow, RuleRow, Store, trace_of
+from cds_service.store.pseudonyms import People
+from cds_service.wire.requests import Service
+
+_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
+
+SHOWN, SUPPRESSED, SHADOW = "shown", "suppressed", "shadow"
+
+
+def card_rows(
+    service: Service,
+    knowledge_version: str,
+    call: Call,
+    answer: Answer,
+    people: People,
+    *,
+    suppressed: Mapping[str, str],
+    state: str = SHOWN,
+    with_values: bool,
+) -> Iterable[CardRow]:
+    """One row for each card of an answer; `suppressed` names those that stayed away, and why.
+
+    `state` is that of the other cards, and shadow that of cards which are only watched.
+    """
+    states = {card.uuid: SHADOW for card in answer.shadow}
+    states |= {card.uuid: SUPPRESSED if card.uuid in suppressed else state for card in answer.cards}
+    for card in (*answer.cards, *answer.shadow):
+        row = suppressed.get(card.uuid)
+        yield CardRow(
+            uuid=card.uuid,
+            at=call.now,
+            service=service.id,
+            knowledge_version=knowledge_version,
+            patient_hash=people.patient,
+            user_hash=people.user,
+            encounter_hash=people.encounter,
+            slot=card.slot,
+            indicator=card.indicator,
+            fingerprint=card.fingerprint,
+            state=states[card.uuid],
+            rules=[RuleRow(rule.id, rule.version, rule.level) for rule in _trace(card).rules],
+            trace=_told(_trace(card), answer, with_values=with_values)
+            | ({"suppressedBy": row} if row else {}),
+        )
+
+
+def _trace(card: Card) -> Trace:
+    return card.trace or Trace((), {})
+
+
+def _told(trace: Trace, answer: Answer, *, with_values: bool) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "facts": {state: list(names) for state, names in trace.facts.items()},
+        "nearMisses": {rule: list(names) for rule, names in answer.near_misses.items()},
+    }
+    return told | ({"values": dict(trace.values)} if with_values else {})
+
+
+def why(store: Store, uuid: str) -> dict[str, Any] | None:
+    """Everything that is kept of a card, as JSON has it; None for a card that is not known.
+
+    Neither comments nor hashes are in it. Raises StoreUnavailable.
+    """
+    found = trace_of(store, uuid.lower())
+    if found is None:
+        return None
+    card, feedback = found
+    return {
+        "card": card["uuid"],
+        "at": card["at"].isoformat(),
+        "service": card["service"],
+        "knowledge": card["knowledge_version"],
+        "slot": card["slot"],
+        "indicator": card["indicator"],
+        "state": card["state"],
+        "rules": card["rules"],
+        **card["trace"],
+        "feedback": [_answer(each) for each in feedback],
+    }
+
+
+def _answer(row: Mapping[str, Any]) -> dict[str, Any]:
+    told = {
+        "outcome": row["outcome"],
+        "outcomeTimestamp": row["outcome_timestamp"].isoformat(),
+        "reason": _reason(row["reason_code"]),
+        "acceptedSuggestions": len(row["accepted"] or ()),
+    }
+    return {name: value for name, value in told.items() if value}
+
+
+def _reason(code: str | None) -> str | None:
+    """A reason that does not look like a code is "other": it may be a sentence about a patient."""
+    return code if code is None or _CODE.fullmatch(code) else "other"

@@ -1,0 +1,60 @@
+"""CDS Hooks "Feedback", from the wire to rows: cut to what is worth keeping, told apart."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+import orjson
+
+from cds_service.store import FeedbackRow
+from cds_service.wire.requests import Feedback, OverrideReason, Reason
+
+LONGEST_COMMENT = 1000
+LONGEST_NAME = 255  # of a code, a system, a display, an id
+MOST_ACCEPTED = 50
+
+
+def rows_of(
+    entries: Iterable[Feedback], *, received_at: datetime, client: str | None = None
+) -> Sequence[FeedbackRow]:
+    """One row for each entry, in their order."""
+    return [_row(entry, received_at, client) for entry in entries]
+
+
+def _row(entry: Feedback, received_at: datetime, client: str | None) -> FeedbackRow:
+    override = entry.override_reason or OverrideReason()
+    reason = override.reason or Reason(code="")
+    accepted = [_cut(each) for each in entry.accepted_suggestions[:MOST_ACCEPTED]]
+    return FeedbackRow(
+        digest=_digest(entry, reason),
+        card_uuid=_cut(entry.card).lower(),
+        outcome=entry.outcome,
+        outcome_timestamp=entry.outcome_timestamp,
+        received_at=received_at,
+        reason_code=_cut(reason.code) or None,
+        reason_system=_cut(reason.system or "") or None,
+        reason_display=_cut(reason.display or "") or None,
+        comment=_cut(override.user_comment or "", LONGEST_COMMENT) or None,
+        accepted=accepted,
+        client=client,
+    )
+
+
+def _digest(entry: Feedback, reason: Reason) -> str:
+    """The same for the same deed: display and comment may be written in another way next time."""
+    deed = [
+        entry.card.lower(),
+        entry.outcome,
+        entry.outcome_timestamp.astimezone(UTC).isoformat(),
+        reason.code,
+        reason.system,
+        list(entry.accepted_suggestions),
+    ]
+    return hashlib.sha256(orjson.dumps(deed)).hexdigest()
+
+
+def _cut(text: str, longest: int = LONGEST_NAME) -> str:
+    # PostgreSQL keeps every character but this one.
+    return text.replace("\0", "")[:longest]

@@ -1,0 +1,123 @@
+"""What may be told of one call: ids, rules by outcome, names of facts, numbers; never a value."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from time import perf_counter
+from typing import Any
+from uuid import uuid4
+
+from cds_service.errors import CDSError, NotAuthenticated
+from cds_service.knowledge.call import Answer
+from cds_service.telemetry.spans import Span, no_span
+
+# A request id or a hookInstance that looks otherwise may be anything, also somebody's name.
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9a-fA-F]{32}")
+
+
+@dataclass(slots=True)
+class CallNotes:
+    """Taken down while a call is answered; log, metrics and audit are written from it alone."""
+
+    is_call: bool  # of CDS Hooks, rather than of health, metrics or nothing
+    endpoint: str
+    request_id: str
+    at: datetime
+    knowledge: str
+    span: Span = field(default=no_span, repr=False)
+    client: str | None = None
+    service: str | None = None
+    hook: str | None = None
+    hook_instance: str | None = field(default=None, repr=False)
+    language: str | None = None
+    cards: int = 0
+    shadow: int = 0  # cards that are watched and not sent
+    applied: Sequence[str] = ()
+    unknown: Sequence[str] = ()
+    suppressed: Sequence[str] = ()
+    suppressed_by: Sequence[str] = ()
+    missing: Sequence[str] = ()
+    fetches: Mapping[str, str] = field(default_factory=dict)  # outcome by prefetch key
+    accepted: int | None = None
+    overridden: int | None = None
+    status: int = 0
+    refused: CDSError | None = None
+    failed: BaseException | None = field(default=None, repr=False)
+    seconds: dict[str, float] = field(default_factory=dict)
+    began: float = field(default_factory=perf_counter)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Measure one stage of the call; it becomes a span where traces are sent."""
+        began = perf_counter()
+        try:
+            with self.span(name):
+                yield
+        finally:
+            self.seconds[name] = perf_counter() - began
+
+    def note_answer(self, answer: Answer, away: Mapping[str, str], *, sent: int) -> None:
+        """Rules and facts by their names; `away` are the cards that stay away, each with why."""
+        self.cards = sent
+        self.shadow = len(answer.cards) + len(answer.shadow) - sent - len(away)
+        self.suppressed = sorted(
+            {rule for card in answer.cards if card.uuid in away for rule in card.rules}
+        )
+        self.suppressed_by = sorted(set(away.values()))
+        self.applied, self.unknown, self.missing = answer.applied, answer.unknown, answer.missing
+
+    def close(self, status: int) -> None:
+        """The call is over; `status` went out."""
+        self.status = status
+        self.seconds["total"] = perf_counter() - self.began
+
+    @property
+    def milliseconds(self) -> float:
+        return round(self.seconds.get("total", 0.0) * 1000, 1)
+
+    def line(self) -> dict[str, Any]:
+        """The log line, without members that say nothing."""
+        members = {
+            "endpoint": self.endpoint,
+            "client": self.client,
+            "service": self.service,
+            "hook_instance": safe_id(self.hook_instance),
+            "knowledge": self.knowledge if self.service else None,
+            "language": self.language,
+            "status": self.status,
+            "cards": self.cards if self.language else None,
+            "shadow": self.shadow or None,
+            "applied": list(self.applied),
+            "unknown": list(self.unknown),
+            "suppressed": list(self.suppressed),
+            "suppressed_by": list(self.suppressed_by),
+            "missing": list(self.missing),
+            "fetches": dict(self.fetches),
+            "accepted": self.accepted,
+            "overridden": self.overridden,
+            **_why(self.refused),
+            "milliseconds": self.milliseconds,
+        }
+        return {name: value for name, value in members.items() if value not in (None, [], {})}
+
+
+def _why(refused: CDSError | None) -> dict[str, Any]:
+    if refused is None:
+        return {}
+    reason = refused.reason if isinstance(refused, NotAuthenticated) else None
+    places = [fault.expression for fault in refused.faults if fault.expression]
+    return {"code": refused.code, "reason": reason, "places": places}
+
+
+def safe_id(text: str | None) -> str | None:
+    """The id if it is a UUID, or as long as one without dashes, otherwise None."""
+    return text if text and _UUID.fullmatch(text) else None
+
+
+def request_id(wanted: str | None) -> str:
+    """The id that the caller gave to its request, where that is safe to log; else a new one."""
+    return safe_id(wanted) or str(uuid4())

@@ -1,0 +1,254 @@
+"""The HTTP of CDS Hooks: who calls, discovery, the call of a service, feedback."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, Response, g, request
+from structlog.contextvars import bind_contextvars, clear_contextvars
+from werkzeug.exceptions import HTTPException
+
+from cds_service.errors import (
+    CDSError,
+    InvalidRequest,
+    PreconditionFailed,
+    UnknownCard,
+    UnknownService,
+    UnsupportedMediaType,
+    error_of_status,
+    operation_outcome,
+)
+from cds_service.fhir.prefetch import complete
+from cds_service.knowledge.call import Call, Card, Retrieved
+from cds_service.settings import Settings
+from cds_service.store import keep_feedback
+from cds_service.store.cards import why
+from cds_service.store.feedback import rows_of
+from cds_service.telemetry.call_notes import CallNotes, request_id
+from cds_service.web.collaborators import current_knowledge, here, json_response, notes
+from cds_service.wire.hooks import HookContext, load_context
+from cds_service.wire.json_text import read_json
+from cds_service.wire.requests import CDSRequest, Service, load_feedback, load_request
+from cds_service.wire.responses import dump_discovery, dump_response
+
+# Where a tag says the country or nothing, words are named by their script.
+_SCRIPTS = {
+    **dict.fromkeys(("zh", "zh-cn", "zh-sg", "zh-my"), "zh-hans"),
+    **dict.fromkeys(("zh-tw", "zh-hk", "zh-mo"), "zh-hant"),
+}
+
+cds_hooks = Blueprint("cds_hooks", __name__)
+
+
+@cds_hooks.before_app_request
+def begin() -> None:
+    """Take notes of this call, under the id that it came with or a new one."""
+    g.notes = CallNotes(
+        is_call=request.blueprint == cds_hooks.name,
+        endpoint=(request.endpoint or "").rpartition(".")[2],
+        request_id=request_id(request.headers.get("X-Request-Id")),
+        at=here().clock(),
+        knowledge=current_knowledge().version,
+        span=here().span,
+    )
+    clear_contextvars()
+    bind_contextvars(request_id=g.notes.request_id)
+
+
+@cds_hooks.before_request
+def ask_who_calls() -> None:
+    """CDS Hooks "Trusting CDS Clients"; a preflight carries no token. A refusal is a call too."""
+    if request.method == "OPTIONS":
+        return
+    with notes().stage("authenticate"):
+        try:
+            notes().client = _client()
+        finally:
+            here().limit()
+
+
+def _client() -> str | None:
+    clients = here().clients
+    if clients is None:
+        return None
+    base = here().settings.public_url or request.host_url.rstrip("/")
+    token = request.headers.get("Authorization")
+    return clients.identify(token, base + request.path, here().clock()).issuer
+
+
+@cds_hooks.get("/cds-services")
+def discover() -> Response:
+    """CDS Hooks "Discovery": every service of the knowledge."""
+    return json_response(dump_discovery(current_knowledge().services.values()))
+
+
+# A client that was given the discovery address with a final slash calls with two slashes.
+@cds_hooks.post("/cds-services/<service_id>")
+@cds_hooks.post("/cds-services//<service_id>")
+def call_service(service_id: str) -> Response:
+    """CDS Hooks "Calling a CDS Service": the main path, from a body to cards."""
+    cds_request = load_request(_body())
+    service = _service(service_id, hook=cds_request.hook)
+    notes().hook, notes().hook_instance = cds_request.hook, cds_request.hook_instance
+    context = load_context(cds_request.hook, cds_request.context)
+    with notes().stage("prefetch"):
+        retrieved = _retrieved(service, cds_request, context)
+    notes().language = language = _language(service, here().settings)
+    call = Call(
+        retrieved=retrieved or Retrieved((), {}),
+        patient_id=context.patient_id,
+        user_id=context.user_id,
+        hook_instance=cds_request.hook_instance,
+        now=here().clock(),
+        language=language,
+        encounter_id=context.encounter_id,
+    )
+    with notes().stage("evaluate"):
+        answer = service.answer(call) if retrieved else service.unavailable(call)
+    with notes().stage("suppress"):
+        version = current_knowledge().version
+        away = here().memory.suppress(service, version, call, answer) if retrieved else {}
+    kept = [card for card in answer.cards if card.uuid not in away]
+    sent = _permitted(kept, here().settings)
+    with notes().stage("dump"):
+        body = dump_response(sent)
+    notes().note_answer(answer, away, sent=len(sent))
+    return _in_language(json_response(body), language)
+
+
+@cds_hooks.post("/cds-services/<service_id>/feedback")
+@cds_hooks.post("/cds-services//<service_id>/feedback")
+def receive_feedback(service_id: str) -> Response:
+    """CDS Hooks "Feedback": what clinicians did with cards; 204 once it is kept.
+
+    Without a store nothing is kept, and 204 all the same.
+    """
+    entries = load_feedback(_body())
+    _service(service_id)
+    store = here().memory.store
+    if store is not None:
+        rows = rows_of(entries, received_at=here().clock(), client=notes().client)
+        keep_feedback(store, rows)
+    notes().accepted = sum(entry.outcome == "accepted" for entry in entries)
+    notes().overridden = sum(entry.outcome == "overridden" for entry in entries)
+    return Response(status=204)
+
+
+@cds_hooks.get("/trace/<uuid:uuid>")
+def trace(uuid: UUID) -> Response:
+    """Why a card was there, in names and versions; 404 for a card that is not known."""
+    store = here().memory.store
+    told = why(store, str(uuid)) if store is not None else None
+    if told is None:
+        raise UnknownCard("No such card is kept.")
+    return json_response(told)
+
+
+@cds_hooks.after_request
+def name_the_knowledge(response: Response) -> Response:
+    response.headers["Knowledge-Version"] = current_knowledge().version
+    return response
+
+
+@cds_hooks.after_app_request
+def finish(response: Response) -> Response:
+    """Log, count and keep what may be told of this call; health is looked at too often for it."""
+    notes().close(response.status_code)
+    response.headers["X-Request-Id"] = notes().request_id
+    is_preflight = request.method == "OPTIONS"
+    if notes().is_call and not is_preflight or response.status_code >= 400:
+        for observe in here().observers:
+            observe(notes())
+    return response
+
+
+@cds_hooks.app_errorhandler(CDSError)
+def refuse(error: CDSError) -> Response:
+    """Every error goes out as an OperationOutcome."""
+    notes().refused = error
+    response = json_response(operation_outcome(error), error.status)
+    response.headers.update(error.headers)
+    return response
+
+
+@cds_hooks.app_errorhandler(HTTPException)
+def refuse_as_http_says(error: HTTPException) -> Response:
+    """What the web framework refuses, in the same form; with Allow, where the method is wrong."""
+    response = refuse(error_of_status(error.code or 500))
+    response.status_code = error.code or 500
+    for name, value in error.get_headers():
+        response.headers.setdefault(name, value)
+    return response
+
+
+@cds_hooks.app_errorhandler(Exception)
+def fail(error: Exception) -> Response:
+    """A fault of ours: what it says stays inside, since that may be data."""
+    notes().failed = error
+    outcome = operation_outcome(CDSError("The service failed to answer; this is logged."))
+    return json_response(outcome, 500)
+
+
+def _service(service_id: str, *, hook: str | None = None) -> Service:
+    service = current_knowledge().services.get(service_id)
+    if service is None:
+        raise UnknownService("No CDS Service has this id; see GET /cds-services.")
+    notes().service = service.id
+    if hook not in (None, service.hook):
+        raise InvalidRequest(f"This CDS Service answers the hook {service.hook}.", "hook")
+    return service
+
+
+def _body() -> Any:
+    """The JSON of the request; UnsupportedMediaType or UnreadableBody if there is none."""
+    mimetype = request.mimetype
+    is_json = mimetype.startswith("application/") and mimetype.endswith(("/json", "+json"))
+    if mimetype and not is_json:
+        raise UnsupportedMediaType("Send JSON as application/json.")
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise UnsupportedMediaType("Send JSON without a Content-Encoding.")
+    return read_json(request.get_data(cache=False))
+
+
+def _retrieved(service: Service, cds_request: CDSRequest, context: HookContext) -> Retrieved | None:
+    """The data of the call. None where what is required lacks and the site wants a card for it."""
+    fetch = here().fhir_client.fetch_for(cds_request, context, started=notes().began)
+    try:
+        return complete(service, cds_request, fetch)
+    except PreconditionFailed:
+        if here().settings.unavailable == "card":
+            return None
+        raise
+    finally:
+        if fetch is not None:
+            notes().fetches = dict(fetch.fetched.outcomes)
+
+
+def _permitted(cards: Sequence[Card], settings: Settings) -> Sequence[Card]:
+    """What the operator lets out of the cards."""
+    if settings.mode == "shadow":
+        return ()
+    if settings.suggestions:
+        return cards
+    return [replace(card, suggestions=()) for card in cards]
+
+
+def _language(service: Service, settings: Settings) -> str:
+    """The language that the caller likes best among those of the service (RFC 4647, lookup)."""
+    languages = {language.lower(): language for language in service.languages}
+    for wanted, quality in request.accept_languages:
+        tag = _SCRIPTS.get(wanted.lower(), wanted.lower())
+        while quality > 0 and tag:
+            if tag in languages:
+                return languages[tag]
+            tag = tag.rpartition("-")[0]
+    return languages.get(settings.language.lower(), "en")
+
+
+def _in_language(response: Response, language: str) -> Response:
+    response.headers["Content-Language"] = language
+    response.vary.add("Accept-Language")
+    return response

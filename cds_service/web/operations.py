@@ -1,0 +1,74 @@
+"""What operators and their tools ask: health, metrics, and the OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Blueprint, Response, request
+
+from cds_service.current_knowledge import Reload
+from cds_service.errors import NotAllowed
+from cds_service.setting_values import is_loopback
+from cds_service.telemetry.metrics import CONTENT_TYPE
+from cds_service.web.cds_hooks import name_the_knowledge
+from cds_service.web.collaborators import current_knowledge, here, json_response
+from cds_service.wire.openapi import document
+
+_OF_PROXIES = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Via")
+
+operations = Blueprint("operations", __name__)
+operations.after_request(name_the_knowledge)
+
+
+@operations.get("/health/live")
+def live() -> Response:
+    """200 as long as the process answers at all."""
+    return json_response({"status": "live"})
+
+
+@operations.get("/health/ready")
+def ready() -> Response:
+    """200 when calls can be answered, otherwise 503; with each thing that was looked at."""
+    knowledge, checks = current_knowledge(), here().checks
+    well = {check.name: check.is_well() for check in checks}
+    is_ready = bool(knowledge.services) and all(well[each.name] for each in checks if each.needed)
+    well = {"knowledge": bool(knowledge.services)} | well
+    body: dict[str, Any] = {
+        "status": "ready" if is_ready else "not ready",
+        "knowledge": knowledge.version,
+        "checks": {name: "ok" if is_well else "failed" for name, is_well in well.items()},
+        "lostRows": here().memory.writer.lost,
+    }
+    if last_reload := here().knowledge.last_reload:
+        body["reload"] = _told(last_reload)
+    return json_response(body, 200 if is_ready else 503)
+
+
+@operations.get("/metrics")
+def metrics() -> Response:
+    """Prometheus' text format, for callers on this machine unless the operator opens it."""
+    if not here().settings.metrics_open and not _is_from_this_machine():
+        raise NotAllowed("Metrics are for callers on the same machine; see CDS_METRICS_OPEN.")
+    return Response(here().metrics.exposition(), content_type=CONTENT_TYPE)
+
+
+@operations.get("/openapi.json")
+def openapi() -> Response:
+    """The OpenAPI 3.1 document of the CDS Hooks part."""
+    return json_response(document(current_knowledge().version, here().settings.public_url))
+
+
+def _told(reload: Reload) -> dict[str, Any]:
+    """A reload for readiness; the old content serves on, so it says nothing of the status."""
+    told: dict[str, Any] = {"state": reload.state, "at": reload.at.isoformat()}
+    return told | ({"problems": reload.problems} if reload.problems else {})
+
+
+def _is_from_this_machine() -> bool:
+    # A proxy on this machine speaks for others.
+    if any(name in request.headers for name in _OF_PROXIES):
+        return False
+    # One that adds no header of its own keeps the name that was called, most often.
+    host = urlsplit(f"//{request.host}").hostname or ""
+    return is_loopback(host) and is_loopback(request.remote_addr or "")

@@ -1,0 +1,164 @@
+"""The hook library: what the context of each hook holds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from marshmallow import ValidationError, fields, post_load, validate
+
+from cds_service.errors import InvalidRequest
+from cds_service.knowledge.call import Resource
+from cds_service.wire.requests import ReceivedSchema, Text, load
+
+CLINICIANS = ("Practitioner", "PractitionerRole")
+ANYONE = (*CLINICIANS, "Patient", "RelatedPerson")
+
+# Wider than FHIR's id, which not every server keeps to, but never a path or a query.
+_ID = r"(?!\.+\Z)[A-Za-z0-9\-._~]{1,128}"
+
+
+@dataclass(frozen=True, slots=True)
+class HookContext:
+    """The context of one call. `others` holds what the hook has besides, by its member name.
+
+    `user_id` is "" for the hooks that may name no user.
+    """
+
+    patient_id: str
+    user_id: str = ""
+    encounter_id: str | None = None
+    others: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+class Id(fields.String):
+    """A bare id; real clients also send `Patient/id`, which gives the same."""
+
+    def __init__(self, resource_type: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.written = re.compile(rf"(?:{resource_type}/)?({_ID})")
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
+        match = self.written.fullmatch(super()._deserialize(value, *args, **kwargs) or "")
+        if not match:
+            raise ValidationError("Must be an id.")
+        return match[1]
+
+
+def _reference(*resource_types: str, required: bool = True) -> Text:
+    types = "|".join(resource_types) or "[A-Z][A-Za-z]+"
+    means = " or ".join(f"{each}/id" for each in resource_types) or "Type/id"
+    pattern = validate.Regexp(rf"(?:{types})/{_ID}\Z", error=f"Must be {means}.")
+    return Text(required=required, validate=pattern)
+
+
+def _references() -> fields.List[Any]:
+    return fields.List(_reference(), required=True, validate=validate.Length(min=1))
+
+
+def _resource(resource_type: str, *, required: bool = True) -> fields.Dict:
+    """A FHIR resource of one type, which may be a draft: no more than its type is looked at."""
+
+    def has_the_type(resource: Resource) -> None:
+        if resource.get("resourceType") != resource_type:
+            raise ValidationError(f"Must be a {resource_type}.")
+
+    return fields.Dict(required=required, validate=has_the_type)
+
+
+class ContextSchema(ReceivedSchema):
+    """What nearly every hook has; members that a hook does not know are ignored."""
+
+    built_as: ClassVar[type] = HookContext
+
+    user_id = _reference(*CLINICIANS)
+    patient_id = Id("Patient", required=True)
+    encounter_id = Id("Encounter")
+
+    @post_load
+    def build(self, data: dict[str, Any], **_: Any) -> HookContext:
+        common = {name: data.pop(name) for name in ContextSchema._declared_fields if name in data}
+        others = {self.fields[name].data_key or name: value for name, value in data.items()}
+        return HookContext(**common, others=others)
+
+
+class PatientView(ContextSchema):
+    user_id = _reference(*ANYONE)
+
+
+class OrderSign(ContextSchema):
+    draft_orders = _resource("Bundle")  # of any type: the sandbox sends none
+
+
+class OrderSelect(OrderSign):
+    selections = _references()
+
+
+class EncounterStartOrDischarge(ContextSchema):
+    encounter_id = Id("Encounter", required=True)
+
+
+class AppointmentBook(ContextSchema):
+    user_id = _reference(*ANYONE)
+    appointments = _resource("Bundle")
+
+
+class OrderDispatch(ContextSchema):
+    user_id = _reference(required=False)  # not in the library, so whoever is sent is taken
+    dispatched_orders = _references()
+    performer = _reference()
+    fulfillment_tasks = fields.List(_resource("Task", required=False))
+
+
+class MedicationRefill(ContextSchema):
+    user_id = _reference(*CLINICIANS, required=False)
+    medications = _resource("Bundle")
+
+
+class MedicationVerify(ContextSchema):
+    medication = _resource("MedicationRequest")
+
+
+class ProblemListItemCreate(ContextSchema):
+    conditions = _resource("Bundle")
+
+
+class AllergyIntoleranceCreate(ContextSchema):
+    user_id = _reference("Practitioner")
+    allergy_intolerance = _resource("AllergyIntolerance")
+
+
+class MedicationPrescribe(ContextSchema):
+    medications = _resource("Bundle")
+
+
+class OrderReview(ContextSchema):
+    orders = _resource("Bundle")
+
+
+# Every hook of the CDS Hooks library, the deprecated ones last.
+HOOKS: Mapping[str, ContextSchema] = {
+    "patient-view": PatientView(),
+    "order-sign": OrderSign(),
+    "order-select": OrderSelect(),
+    "encounter-start": EncounterStartOrDischarge(),
+    "encounter-discharge": EncounterStartOrDischarge(),
+    "appointment-book": AppointmentBook(),
+    "order-dispatch": OrderDispatch(),
+    "medication-refill": MedicationRefill(),
+    "medication-verify": MedicationVerify(),
+    "problem-list-item-create": ProblemListItemCreate(),
+    "allergyintolerance-create": AllergyIntoleranceCreate(),
+    "medication-prescribe": MedicationPrescribe(),
+    "order-review": OrderReview(),
+}
+
+
+def load_context(hook: str, context: Any) -> HookContext:
+    """The context of `hook`; InvalidRequest with a path to each fault, or for an unknown hook."""
+    if hook not in HOOKS:
+        raise InvalidRequest("This hook is not in the CDS Hooks library.", "hook")
+    loaded: HookContext = load(HOOKS[hook], context, path="context")
+    return loaded

@@ -1,0 +1,279 @@
+"""The CDS Hooks wire, inwards: what a request and feedback may say. Outwards is response.py."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any, ClassVar, Protocol
+from urllib.parse import urlsplit
+
+from marshmallow import (
+    EXCLUDE,
+    Schema,
+    ValidationError,
+    fields,
+    post_load,
+    pre_load,
+    validate,
+    validates_schema,
+)
+
+from cds_service.errors import InvalidRequest
+from cds_service.knowledge.call import Answer, Call, Resource
+from cds_service.knowledge.content.suppression import Suppression
+
+FAULTS_SHOWN = 20
+
+
+class Service(Protocol):
+    """What the wire asks of a CDS Service; the knowledge supplies it."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def hook(self) -> str: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def description(self) -> str: ...
+    @property
+    def usage_requirements(self) -> str: ...
+    @property
+    def prefetch(self) -> Mapping[str, str]: ...
+    @property
+    def required_keys(self) -> frozenset[str]: ...
+    @property
+    def languages(self) -> tuple[str, ...]: ...
+    @property
+    def suppression(self) -> Sequence[Suppression]: ...
+    def answer(self, call: Call, /) -> Answer: ...
+    def unavailable(self, call: Call, /) -> Answer: ...
+
+
+class Knowledge(Protocol):
+    """What the HTTP asks of the knowledge."""
+
+    @property
+    def version(self) -> str: ...
+    @property
+    def services(self) -> Mapping[str, Service]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class FHIRAuthorization:
+    """The bearer token for the caller's FHIR server; the token is never shown, kept or logged."""
+
+    access_token: str = field(repr=False)
+    token_type: str = "Bearer"  # noqa: S105 - the name of a scheme
+    expires_in: int | None = None
+    scope: str | None = None
+    subject: str | None = None
+    patient: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CDSRequest:
+    """CDS Hooks "HTTP Request"; `context` and `prefetch` are still as they came."""
+
+    hook: str
+    hook_instance: str
+    context: Resource = field(repr=False)
+    prefetch: Resource | None = field(default=None, repr=False)
+    fhir_server: str | None = None
+    fhir_authorization: FHIRAuthorization | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """The Coding of an override reason; the sandbox sends no display and sometimes no system."""
+
+    code: str
+    system: str | None = None
+    display: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OverrideReason:
+    """Why a clinician rejected a card."""
+
+    reason: Reason | None = None
+    user_comment: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """CDS Hooks "Feedback": what a clinician did with one card."""
+
+    card: str
+    outcome: str
+    outcome_timestamp: datetime
+    accepted_suggestions: Sequence[str] = ()
+    override_reason: OverrideReason | None = None
+
+
+class Text(fields.String):
+    """A string with something in it, sent as it is: what is no string is refused, not converted."""
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+        return value
+
+    def _validate(self, value: Any) -> None:
+        if not value.strip():
+            raise ValidationError("Must not be empty.")
+        super()._validate(value)
+
+
+def absolute_address(url: str) -> None:
+    """Raises ValidationError unless this is an http(s) address without credentials."""
+    try:
+        parts = urlsplit(url)
+        sound = parts.scheme in ("http", "https") and parts.hostname and "@" not in parts.netloc
+    except ValueError:
+        sound = False
+    if not sound or re.search(r"\s", url):
+        raise ValidationError("Must be an absolute http or https address.")
+
+
+def _within_the_calendar(moment: datetime) -> None:
+    try:
+        moment.astimezone(UTC)
+    except OverflowError:  # the first hours of the year 1 and the last of the year 9999
+        raise ValidationError("Must be a time that UTC has.") from None
+
+
+class CDSSchema(Schema):
+    """A JSON object of CDS Hooks: camelCase outside, whole words with underscores inside."""
+
+    class Meta:
+        unknown = EXCLUDE  # CDS Hooks, "Changes to a Hook" and "Extensions"
+
+    def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
+        first, *others = field_name.split("_")
+        field_obj.data_key = field_obj.data_key or first + "".join(map(str.capitalize, others))
+
+
+class ReceivedSchema(CDSSchema):
+    """What comes in; null and "" are barred by the standard, and read as not sent."""
+
+    built_as: ClassVar[type]
+
+    @pre_load
+    def read_nothing_as_absent(self, data: Any, **_: Any) -> Any:
+        if not isinstance(data, Mapping):
+            return data
+        return {name: value for name, value in data.items() if value is not None and value != ""}
+
+    @post_load
+    def build(self, data: dict[str, Any], **_: Any) -> Any:
+        return self.built_as(**data)
+
+
+class FHIRAuthorizationSchema(ReceivedSchema):
+    built_as = FHIRAuthorization
+    access_token = Text(required=True, data_key="access_token")
+    token_type = Text(
+        data_key="token_type", validate=validate.Regexp("(?i)bearer$", error="Must be Bearer.")
+    )
+    expires_in = fields.Integer(data_key="expires_in", strict=True)
+    scope = Text()
+    subject = Text()
+    patient = Text()
+
+
+class CDSRequestSchema(ReceivedSchema):
+    built_as = CDSRequest
+    hook = Text(required=True)
+    hook_instance = Text(required=True)
+    context = fields.Dict(required=True)
+    prefetch = fields.Dict()
+    fhir_server = Text(validate=absolute_address)
+    fhir_authorization = fields.Nested(FHIRAuthorizationSchema)
+
+    @validates_schema
+    def needs_a_server(self, data: dict[str, Any], **_: Any) -> None:
+        if "fhir_authorization" in data and "fhir_server" not in data:
+            raise ValidationError("Required with fhirAuthorization.", "fhirServer")
+
+
+class ReasonSchema(ReceivedSchema):
+    built_as = Reason
+    code = Text(required=True)
+    system = Text()
+    display = Text()
+
+
+class OverrideReasonSchema(ReceivedSchema):
+    built_as = OverrideReason
+    reason = fields.Nested(ReasonSchema)
+    user_comment = fields.String()
+
+
+class AcceptedSuggestionSchema(ReceivedSchema):
+    id = Text(required=True)
+
+    @post_load
+    def build(self, data: dict[str, Any], **_: Any) -> Any:
+        return data["id"]
+
+
+class FeedbackSchema(ReceivedSchema):
+    built_as = Feedback
+    card = Text(required=True)
+    outcome = Text(required=True, validate=validate.OneOf(["accepted", "overridden"]))
+    outcome_timestamp = fields.AwareDateTime(
+        required=True, format="iso", validate=_within_the_calendar
+    )
+    accepted_suggestions = fields.List(fields.Nested(AcceptedSuggestionSchema))
+    override_reason = fields.Nested(OverrideReasonSchema)
+
+    @validates_schema
+    def names_what_was_accepted(self, data: dict[str, Any], **_: Any) -> None:
+        if data["outcome"] == "accepted" and not data.get("accepted_suggestions"):
+            raise ValidationError("Required when accepted.", "acceptedSuggestions")
+
+
+class FeedbackRequestSchema(CDSSchema):
+    feedback = fields.List(fields.Nested(FeedbackSchema), required=True)
+
+
+_REQUEST = CDSRequestSchema()
+_FEEDBACK = FeedbackRequestSchema()
+
+
+def load_request(body: Any) -> CDSRequest:
+    """The request in `body`; raises InvalidRequest with a path to each fault."""
+    request: CDSRequest = load(_REQUEST, body)
+    return request
+
+
+def load_feedback(body: Any) -> Sequence[Feedback]:
+    """Every entry of a feedback call; raises InvalidRequest with a path to each fault."""
+    entries: Sequence[Feedback] = load(_FEEDBACK, body)["feedback"]
+    return entries
+
+
+def load(schema: Schema, value: Any, *, path: str = "") -> Any:
+    """What `schema` makes of `value`, which stands at `path`; InvalidRequest where it is wrong."""
+    try:
+        return schema.load(value)
+    except ValidationError as error:
+        raise InvalidRequest.at(
+            dict(islice(_faults(error.messages, path), FAULTS_SHOWN))
+        ) from error
+
+
+def _faults(messages: Any, path: str) -> Iterator[tuple[str, str]]:
+    """The path to each fault, written as in FHIRPath, with what is wrong there."""
+    if not isinstance(messages, dict):
+        yield path, " ".join(map(str, messages))
+        return
+    for name, inner in messages.items():
+        if name == "_schema":
+            yield from _faults(inner, path)
+        elif isinstance(name, int):
+            yield from _faults(inner, f"{path}[{name}]")
+        else:
+            yield from _faults(inner, f"{path}.{name}" if path else str(name))

@@ -1,0 +1,199 @@
+"""The CDS Hooks wire, outwards: discovery and cards, and nothing that the standard bars."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from marshmallow import ValidationError, fields, post_dump, validate, validates_schema
+
+from cds_service.knowledge.call import Card, Coding
+from cds_service.wire.requests import CDSSchema, Service, Text, absolute_address
+
+CDS_HOOKS_VERSION = "2.0.1"
+SUMMARY_UNITS = 139  # CDS Hooks, "Card Attributes": under 140 characters
+
+# An allow list, because a list of what is barred would always miss a way to order a medicine.
+PROPOSABLE = ("ServiceRequest", "Task")
+_NEVER_INSIDE = re.compile(
+    r"^resourceType$|^contained$|^systemActions$|^medication|dosage", re.IGNORECASE
+)
+_UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z"
+
+
+def _is_nothing(value: Any) -> bool:
+    return value is None or (isinstance(value, (str, Sequence, Mapping)) and not value)
+
+
+def _one_short_line(summary: str) -> None:
+    # Counted as JavaScript counts, since that is what clients cut by.
+    if len(summary.encode("utf-16-le", "surrogatepass")) // 2 > SUMMARY_UNITS:
+        raise ValidationError(f"Must be at most {SUMMARY_UNITS} characters long.")
+    if len(summary.splitlines()) != 1:
+        raise ValidationError("Must be one line.")
+
+
+def proposable(resource: Any) -> None:
+    """Raises ValidationError unless this is FHIR JSON that a card may propose.
+
+    Only a ServiceRequest or a Task, with no other resource, medication or dosage inside.
+    """
+    if not isinstance(resource, dict) or resource.get("resourceType") not in PROPOSABLE:
+        raise ValidationError("Only a ServiceRequest or a Task can be proposed.")
+    inside = {name: value for name, value in resource.items() if name != "resourceType"}
+    waiting: list[Any] = [inside] if inside else []
+    while waiting:
+        value = waiting.pop()
+        _refuse_what_is_no_fhir(value)
+        if isinstance(value, dict):
+            waiting.extend(value.values())
+            if any(map(_NEVER_INSIDE.search, value)):
+                raise ValidationError("No resource, medication or dosage may stand inside.")
+        elif isinstance(value, (list, tuple)):
+            waiting.extend(value)
+
+
+def _refuse_what_is_no_fhir(value: Any) -> None:
+    if _is_nothing(value) or (isinstance(value, float) and not math.isfinite(value)):
+        raise ValidationError("FHIR JSON has no empty members.")
+    if not isinstance(value, (str, int, float, list, tuple, dict)):
+        raise ValidationError("Not FHIR JSON.")
+    if isinstance(value, dict) and not all(isinstance(name, str) for name in value):
+        raise ValidationError("Not FHIR JSON.")
+
+
+class SentSchema(CDSSchema):
+    """An object that goes out, without empty members (CDS Hooks, "Use of JSON")."""
+
+    @post_dump
+    def leave_out_nothing(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        return {name: value for name, value in data.items() if not _is_nothing(value)}
+
+
+class BodySchema(CDSSchema):
+    """A whole body that goes out: it raises ValidationError rather than send what is not valid."""
+
+    @post_dump
+    def refuse_the_invalid(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        if faults := self.validate(data):
+            raise ValidationError(faults)
+        return data
+
+
+class CodingSchema(SentSchema):
+    system = Text(required=True)
+    code = Text(required=True)
+    display = Text(required=True)
+
+
+class Codings(fields.Field[Any]):
+    """Codings that many cards share: written and checked when they first go out."""
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+        return _written(tuple(value))
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        return value
+
+
+@lru_cache(maxsize=1024)
+def _written(codings: tuple[Coding, ...]) -> list[dict[str, Any]]:
+    schema = CodingSchema(many=True)
+    written: list[dict[str, Any]] = schema.dump(codings)
+    if faults := schema.validate(written):
+        raise ValidationError(faults)
+    return written
+
+
+class SourceSchema(SentSchema):
+    label = Text(required=True)
+    url = Text(validate=absolute_address)
+
+
+class LinkSchema(SentSchema):
+    label = Text(required=True)
+    url = Text(required=True, validate=absolute_address)
+    type = Text(required=True, validate=validate.OneOf(["absolute", "smart"]))
+
+
+class ActionSchema(SentSchema):
+    # Nothing is ever updated or deleted, so there is no resourceId.
+    type = Text(required=True, validate=validate.Equal("create"))
+    description = Text(required=True)
+    resource = fields.Raw(required=True, validate=proposable)
+
+
+class SuggestionSchema(SentSchema):
+    uuid = Text(required=True, validate=validate.Regexp(_UUID))
+    label = Text(required=True)
+    actions = fields.List(fields.Nested(ActionSchema), validate=validate.Length(min=1))
+
+
+class CardSchema(SentSchema):
+    uuid = Text(required=True, validate=validate.Regexp(_UUID))
+    summary = Text(required=True, validate=_one_short_line)
+    indicator = Text(required=True, validate=validate.OneOf(["info", "warning", "critical"]))
+    detail = Text()
+    source = fields.Nested(SourceSchema, required=True)
+    override_reasons = Codings(validate=validate.Length(min=1))
+    selection_behavior = Text(validate=validate.OneOf(["any", "at-most-one"]))
+    suggestions = fields.List(fields.Nested(SuggestionSchema), validate=validate.Length(min=1))
+    links = fields.List(fields.Nested(LinkSchema), validate=validate.Length(min=1))
+
+    @post_dump
+    def leave_out_nothing(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        card: dict[str, Any] = super().leave_out_nothing(data)
+        if "suggestions" in card:
+            card["selectionBehavior"] = "any"  # suggestions of one card do not exclude each other
+        return card
+
+    @validates_schema
+    def selects_exactly_when_it_suggests(self, data: dict[str, Any], **_: Any) -> None:
+        if ("suggestions" in data) != ("selection_behavior" in data):
+            raise ValidationError("Required exactly with suggestions.", "selectionBehavior")
+
+
+class CDSResponseSchema(BodySchema):
+    """CDS Hooks "CDS Service Response", of which systemActions is no part here."""
+
+    cards = fields.List(fields.Nested(CardSchema), required=True)
+
+    @validates_schema
+    def names_nothing_twice(self, data: dict[str, Any], **_: Any) -> None:
+        uuids = [card["uuid"] for card in data["cards"]]
+        uuids += [each["uuid"] for card in data["cards"] for each in card.get("suggestions", ())]
+        if len(set(uuids)) != len(uuids):
+            raise ValidationError("Each uuid must stand once.", "cards")
+
+
+class ServiceSchema(SentSchema):
+    hook = Text(required=True)
+    title = Text()
+    description = Text(required=True)
+    id = Text(required=True)
+    prefetch = fields.Dict(keys=Text(), values=Text(), validate=validate.Length(min=1))
+    usage_requirements = Text()
+    version = fields.Constant(CDS_HOOKS_VERSION)
+
+
+class DiscoverySchema(BodySchema):
+    services = fields.List(fields.Nested(ServiceSchema), required=True)
+
+
+_RESPONSE = CDSResponseSchema()
+_DISCOVERY = DiscoverySchema()
+
+
+def dump_response(cards: Sequence[Card]) -> dict[str, Any]:
+    """The body of an answer; ValidationError if CDS Hooks or our promises bar one of the cards."""
+    body: dict[str, Any] = _RESPONSE.dump({"cards": cards})
+    return body
+
+
+def dump_discovery(services: Iterable[Service]) -> dict[str, Any]:
+    """The body of discovery; ValidationError if CDS Hooks bars one of the entries."""
+    body: dict[str, Any] = _DISCOVERY.dump({"services": list(services)})
+    return body
