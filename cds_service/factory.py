@@ -30,7 +30,7 @@ from cds_service.telemetry.metrics import Metrics
 from cds_service.telemetry.spans import no_span, tracing_to
 from cds_service.web import web
 from cds_service.web.cds_hooks import cds_hooks
-from cds_service.web.collaborators import EXTENSION, Check, Collaborators, notes
+from cds_service.web.collaborators import EXTENSION, Check, Collaborators, call_notes
 from cds_service.web.operations import operations
 from cds_service.wire.requests import Knowledge
 
@@ -154,7 +154,7 @@ def _checks(
 
 def _caller() -> str:
     """Whom a limit holds for: the client that has proved who it is, or an address."""
-    return notes().client or request.remote_addr or ""
+    return call_notes().client or request.remote_addr or ""
 
 
 def _vary_by_origin(response: Response) -> Response:

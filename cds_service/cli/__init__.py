@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from typing import NoReturn
 
 import click
 
 from cds_service import __version__
+from cds_service.errors import StartError
+from cds_service.settings import Settings, from_environment
 
 # Where each command stands. It is imported when it is run: few need all that the service needs.
 _COMMANDS = {
@@ -41,3 +45,17 @@ class _Commands(click.Group):
 @click.version_option(__version__, prog_name="cds-service")
 def main() -> None:
     """A CDS Hooks service for anxiety with leg weakness or fatigue. It never prescribes."""
+
+
+def settings_or_stop() -> Settings:
+    """The settings of the environment; what is wrong with them ends the command."""
+    try:
+        return from_environment()
+    except StartError as error:
+        stop(str(error))
+
+
+def stop(message: str) -> NoReturn:
+    """End with status 1 and a sentence."""
+    click.echo(message, err=True)
+    sys.exit(1)

@@ -10,8 +10,7 @@ import click
 import orjson
 from rich.console import Console
 
-from cds_service.cli import explanation
-from cds_service.cli.ending import settings_or_stop, stop
+from cds_service.cli import explanation, settings_or_stop, stop
 from cds_service.cli.patient_files import as_retrieved, patient_id, read_resources
 from cds_service.cli.safety_case import Hazard, load_hazards, write_safety_case
 from cds_service.clock import now

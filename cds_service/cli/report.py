@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from cds_service.cli.ending import stop
+from cds_service.cli import stop
 from cds_service.clock import now
 from cds_service.errors import CDSError, StartError
 from cds_service.knowledge import load

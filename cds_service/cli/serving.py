@@ -8,7 +8,7 @@ import click
 from granian.constants import Interfaces
 from granian.server import Server
 
-from cds_service.cli.ending import settings_or_stop
+from cds_service.cli import settings_or_stop
 from cds_service.current_knowledge import Stamp, renew_on_hangup
 from cds_service.settings import share_metrics
 

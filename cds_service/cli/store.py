@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
-from cds_service.cli.ending import settings_or_stop, stop
+from cds_service.cli import settings_or_stop, stop
 from cds_service.clock import now
 from cds_service.errors import StartError, StoreUnavailable
 from cds_service.settings import Settings

@@ -1,9 +1,10 @@
 """What outlives a call: audit, cards shown, feedback. The only floor that knows a database."""
 
+from cds_service.store.cards import answers_of, trace_of
 from cds_service.store.database import Store, open_store
-from cds_service.store.maintenance import counts, keep_feedback, prune
-from cds_service.store.recalling import answers_of, trace_of
-from cds_service.store.rows import CallRow, CardRow, FeedbackRow, RuleRow
+from cds_service.store.feedback import keep_feedback
+from cds_service.store.maintenance import counts, prune
+from cds_service.store.tables import CallRow, CardRow, FeedbackRow, RuleRow
 from cds_service.store.writer import Writer
 
 __all__ = [

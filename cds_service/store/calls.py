@@ -9,8 +9,7 @@ from datetime import datetime
 from sqlalchemy import select
 
 from cds_service.store.database import Store
-from cds_service.store.rows import CallRow
-from cds_service.store.tables import call
+from cds_service.store.tables import CallRow, call
 
 _AT_ONCE = 1000
 

@@ -1,19 +1,46 @@
-"""Why a card was there: the row that is kept of it, and what is told of that row afterwards."""
+"""Cards in the store: the row that is kept of each, why it was there, what was done with it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
+from sqlalchemy import Row, bindparam, select
+
+from cds_service.errors import StoreUnavailable
 from cds_service.knowledge.call import Answer, Call, Card, Trace
-from cds_service.store import CardRow, RuleRow, Store, trace_of
+from cds_service.store import tables
+from cds_service.store.database import Store
 from cds_service.store.pseudonyms import People
+from cds_service.store.tables import CardRow, RuleRow
 from cds_service.wire.requests import Service
 
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
 
 SHOWN, SUPPRESSED, SHADOW = "shown", "suppressed", "shadow"
+
+_card, _feedback = tables.card.c, tables.feedback.c
+_HURRY = 0.25  # seconds that a hook call may wait
+_PATIENCE = 3.0  # seconds that somebody who asks for a trace may wait
+# Made once: to put a query together takes longer than to answer it.
+_ANSWERS = (
+    select(
+        _card.slot,
+        _card.fingerprint,
+        _card.user_hash,
+        _card.encounter_hash,
+        _feedback.outcome,
+        _feedback.reason_code,
+        _feedback.outcome_timestamp,
+        _feedback.received_at,
+    )
+    .join_from(tables.card, tables.feedback, _card.uuid == _feedback.card_uuid)
+    .where(_card.patient_hash == bindparam("patient_hash"))
+    .where(_card.service == bindparam("service"))
+    .where(_feedback.received_at >= bindparam("since"))
+)
 
 
 def card_rows(
@@ -63,6 +90,47 @@ def _told(trace: Trace, answer: Answer, *, with_values: bool) -> dict[str, Any]:
         "nearMisses": {rule: list(names) for rule, names in answer.near_misses.items()},
     }
     return told | ({"values": dict(trace.values)} if with_values else {})
+
+
+def answers_of(
+    store: Store, *, patient_hash: str, service: str, since: datetime
+) -> Sequence[Row[Any]]:
+    """Feedback since then on cards of one patient, with slot, fingerprint and who saw the card.
+
+    Raises StoreUnavailable, within a fraction of a second.
+    """
+    wanted = {"patient_hash": patient_hash, "service": service, "since": since}
+    if store.is_resting:
+        raise StoreUnavailable
+
+    def read() -> Sequence[Row[Any]]:
+        with store.reading() as connection:
+            return list(connection.execute(_ANSWERS, wanted))
+
+    return store.within(_HURRY, read)
+
+
+def trace_of(
+    store: Store, uuid: str
+) -> tuple[Mapping[str, Any], Sequence[Mapping[str, Any]]] | None:
+    """The row of a card and the feedback on it, oldest first; None for a card that is not known.
+
+    Raises StoreUnavailable.
+    """
+
+    def read() -> tuple[Mapping[str, Any], Sequence[Mapping[str, Any]]] | None:
+        with store.reading() as connection:
+            card = connection.execute(select(tables.card).where(_card.uuid == uuid)).one_or_none()
+            if card is None:
+                return None
+            feedback = connection.execute(
+                select(tables.feedback)
+                .where(_feedback.card_uuid == uuid)
+                .order_by(_feedback.outcome_timestamp)
+            )
+            return card._asdict(), [each._asdict() for each in feedback]
+
+    return store.within(_PATIENCE, read)
 
 
 def why(store: Store, uuid: str) -> dict[str, Any] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import orjson
 from platformdirs import user_data_path
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, Table, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import (
     ArgumentError,
@@ -265,3 +265,19 @@ def _postgresql(address: URL) -> Engine:
         raise SettingsError(
             "CDS_STORE_URL: PostgreSQL needs psycopg: install anxiety-cds-service[postgres]"
         ) from None
+
+
+def insert_new(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows; one whose primary key is there already is left as it was."""
+    if rows:
+        connection.execute(insert_if_new(connection, table), rows)
+
+
+def insert_if_new(connection: Connection, table: Table) -> Any:
+    """An INSERT that does nothing where the primary key is there already."""
+    # Late: either is large, and a service needs one of them.
+    if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects.postgresql import insert
+    else:
+        from sqlalchemy.dialects.sqlite import insert  # type: ignore[assignment]
+    return insert(table).on_conflict_do_nothing()

@@ -1,4 +1,4 @@
-"""CDS Hooks "Feedback", from the wire to rows: cut to what is worth keeping, told apart."""
+"""CDS Hooks "Feedback", from the wire to rows: cut to what is worth keeping, told apart, kept."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ from datetime import UTC, datetime
 
 import orjson
 
-from cds_service.store import FeedbackRow
+from cds_service.errors import StoreUnavailable
+from cds_service.store import tables
+from cds_service.store.database import Store, insert_new
+from cds_service.store.tables import FeedbackRow, members_of
 from cds_service.wire.requests import Feedback, OverrideReason, Reason
 
 LONGEST_COMMENT = 1000
 LONGEST_NAME = 255  # of a code, a system, a display, an id
 MOST_ACCEPTED = 50
+_PATIENCE = 3.0  # seconds that feedback may take
 
 
 def rows_of(
@@ -21,6 +25,21 @@ def rows_of(
 ) -> Sequence[FeedbackRow]:
     """One row for each entry, in their order."""
     return [_row(entry, received_at, client) for entry in entries]
+
+
+def keep_feedback(store: Store, rows: Sequence[FeedbackRow]) -> None:
+    """Store feedback; when this returns it is on disk. What was stored already stays as it was.
+
+    Raises StoreUnavailable, at once after a failure; then it may be stored all the same.
+    """
+    if store.has_just_failed:
+        raise StoreUnavailable
+
+    def write() -> None:
+        with store.writing() as connection:
+            insert_new(connection, tables.feedback, [members_of(row) for row in rows])
+
+    store.within(_PATIENCE, write)
 
 
 def _row(entry: Feedback, received_at: datetime, client: str | None) -> FeedbackRow:

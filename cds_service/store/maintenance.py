@@ -1,19 +1,15 @@
-"""How long the store keeps: feedback at once and for good, and everything for so many days."""
+"""How long the store keeps its rows, and how many there are."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Table, delete, func, select
 
-from cds_service.errors import StoreUnavailable
 from cds_service.store import tables
 from cds_service.store.database import Store
-from cds_service.store.inserting import insert_new
-from cds_service.store.rows import FeedbackRow, members_of
 
-_PATIENCE = 3.0  # seconds that feedback may take
 _PORTION = 1000  # rows deleted in one transaction
 # By the column that says how old a row is. The rules of a card go with it.
 _AGES = (
@@ -21,21 +17,6 @@ _AGES = (
     (tables.card, tables.card.c.at),
     (tables.feedback, tables.feedback.c.received_at),
 )
-
-
-def keep_feedback(store: Store, rows: Sequence[FeedbackRow]) -> None:
-    """Store feedback; when this returns it is on disk. What was stored already stays as it was.
-
-    Raises StoreUnavailable, at once after a failure; then it may be stored all the same.
-    """
-    if store.has_just_failed:
-        raise StoreUnavailable
-
-    def write() -> None:
-        with store.writing() as connection:
-            insert_new(connection, tables.feedback, [members_of(row) for row in rows])
-
-    store.within(_PATIENCE, write)
 
 
 def prune(store: Store, *, before: datetime, now: datetime) -> Mapping[str, int]:

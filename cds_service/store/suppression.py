@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from cds_service.errors import StoreUnavailable
 from cds_service.knowledge.call import Answer, Call
 from cds_service.knowledge.content.suppression import ENCOUNTER, USER, Answered, longest, suppressed
-from cds_service.store import Store, Writer, answers_of
-from cds_service.store.cards import SHADOW, SHOWN, card_rows
+from cds_service.store.cards import SHADOW, SHOWN, answers_of, card_rows
+from cds_service.store.database import Store
 from cds_service.store.pseudonyms import People, Pseudonyms
+from cds_service.store.writer import Writer
 from cds_service.wire.requests import Service
 
 

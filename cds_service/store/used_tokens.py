@@ -7,8 +7,7 @@ from datetime import datetime
 from sqlalchemy import delete
 
 from cds_service.errors import StoreUnavailable
-from cds_service.store.database import Store
-from cds_service.store.inserting import insert_if_new
+from cds_service.store.database import Store, insert_if_new
 from cds_service.store.tables import used_token
 
 _TIDY_EVERY = 100  # uses; expired rows are few, and do no harm

@@ -14,9 +14,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from cds_service.errors import StoreUnavailable
 from cds_service.store import tables
-from cds_service.store.database import Store
-from cds_service.store.inserting import insert_new
-from cds_service.store.rows import CallRow, CardRow, members_of
+from cds_service.store.database import Store, insert_new
+from cds_service.store.tables import CallRow, CardRow, members_of
 
 Row = CallRow | CardRow
 

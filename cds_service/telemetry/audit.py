@@ -7,7 +7,7 @@ from typing import Any
 
 from cds_service.store import Writer
 from cds_service.store.pseudonyms import Pseudonyms
-from cds_service.store.rows import CallRow
+from cds_service.store.tables import CallRow
 from cds_service.telemetry.call_notes import CallNotes
 
 _OF_OTHER_ENDPOINTS = {"discover": "discovery", "receive_feedback": "feedback", "trace": "trace"}

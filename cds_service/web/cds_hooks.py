@@ -24,21 +24,20 @@ from cds_service.errors import (
 from cds_service.fhir.prefetch import complete
 from cds_service.knowledge.call import Call, Card, Retrieved
 from cds_service.settings import Settings
-from cds_service.store import keep_feedback
 from cds_service.store.cards import why
-from cds_service.store.feedback import rows_of
+from cds_service.store.feedback import keep_feedback, rows_of
 from cds_service.telemetry.call_notes import CallNotes, request_id
-from cds_service.web.collaborators import current_knowledge, here, json_response, notes
+from cds_service.web.collaborators import (
+    call_notes,
+    collaborators,
+    current_knowledge,
+    json_response,
+)
+from cds_service.web.languages import in_language, preferred_language
 from cds_service.wire.hooks import HookContext, load_context
 from cds_service.wire.json_text import read_json
 from cds_service.wire.requests import CDSRequest, Service, load_feedback, load_request
 from cds_service.wire.responses import dump_discovery, dump_response
-
-# Where a tag says the country or nothing, words are named by their script.
-_SCRIPTS = {
-    **dict.fromkeys(("zh", "zh-cn", "zh-sg", "zh-my"), "zh-hans"),
-    **dict.fromkeys(("zh-tw", "zh-hk", "zh-mo"), "zh-hant"),
-}
 
 cds_hooks = Blueprint("cds_hooks", __name__)
 
@@ -50,9 +49,9 @@ def begin() -> None:
         is_call=request.blueprint == cds_hooks.name,
         endpoint=(request.endpoint or "").rpartition(".")[2],
         request_id=request_id(request.headers.get("X-Request-Id")),
-        at=here().clock(),
+        at=collaborators().clock(),
         knowledge=current_knowledge().version,
-        span=here().span,
+        span=collaborators().span,
     )
     clear_contextvars()
     bind_contextvars(request_id=g.notes.request_id)
@@ -63,20 +62,20 @@ def ask_who_calls() -> None:
     """CDS Hooks "Trusting CDS Clients"; a preflight carries no token. A refusal is a call too."""
     if request.method == "OPTIONS":
         return
-    with notes().stage("authenticate"):
+    with call_notes().stage("authenticate"):
         try:
-            notes().client = _client()
+            call_notes().client = _client()
         finally:
-            here().limit()
+            collaborators().limit()
 
 
 def _client() -> str | None:
-    clients = here().clients
+    clients = collaborators().clients
     if clients is None:
         return None
-    base = here().settings.public_url or request.host_url.rstrip("/")
+    base = collaborators().settings.public_url or request.host_url.rstrip("/")
     token = request.headers.get("Authorization")
-    return clients.identify(token, base + request.path, here().clock()).issuer
+    return clients.identify(token, base + request.path, collaborators().clock()).issuer
 
 
 @cds_hooks.get("/cds-services")
@@ -92,31 +91,31 @@ def call_service(service_id: str) -> Response:
     """CDS Hooks "Calling a CDS Service": the main path, from a body to cards."""
     cds_request = load_request(_body())
     service = _service(service_id, hook=cds_request.hook)
-    notes().hook, notes().hook_instance = cds_request.hook, cds_request.hook_instance
+    call_notes().hook, call_notes().hook_instance = cds_request.hook, cds_request.hook_instance
     context = load_context(cds_request.hook, cds_request.context)
-    with notes().stage("prefetch"):
+    with call_notes().stage("prefetch"):
         retrieved = _retrieved(service, cds_request, context)
-    notes().language = language = _language(service, here().settings)
+    call_notes().language = language = preferred_language(service, collaborators().settings)
     call = Call(
         retrieved=retrieved or Retrieved((), {}),
         patient_id=context.patient_id,
         user_id=context.user_id,
         hook_instance=cds_request.hook_instance,
-        now=here().clock(),
+        now=collaborators().clock(),
         language=language,
         encounter_id=context.encounter_id,
     )
-    with notes().stage("evaluate"):
+    with call_notes().stage("evaluate"):
         answer = service.answer(call) if retrieved else service.unavailable(call)
-    with notes().stage("suppress"):
+    with call_notes().stage("suppress"):
         version = current_knowledge().version
-        away = here().memory.suppress(service, version, call, answer) if retrieved else {}
+        away = collaborators().memory.suppress(service, version, call, answer) if retrieved else {}
     kept = [card for card in answer.cards if card.uuid not in away]
-    sent = _permitted(kept, here().settings)
-    with notes().stage("dump"):
+    sent = _permitted(kept, collaborators().settings)
+    with call_notes().stage("dump"):
         body = dump_response(sent)
-    notes().note_answer(answer, away, sent=len(sent))
-    return _in_language(json_response(body), language)
+    call_notes().note_answer(answer, away, sent=len(sent))
+    return in_language(json_response(body), language)
 
 
 @cds_hooks.post("/cds-services/<service_id>/feedback")
@@ -128,23 +127,23 @@ def receive_feedback(service_id: str) -> Response:
     """
     entries = load_feedback(_body())
     _service(service_id)
-    store = here().memory.store
+    store = collaborators().memory.store
     if store is not None:
-        rows = rows_of(entries, received_at=here().clock(), client=notes().client)
+        rows = rows_of(entries, received_at=collaborators().clock(), client=call_notes().client)
         keep_feedback(store, rows)
-    notes().accepted = sum(entry.outcome == "accepted" for entry in entries)
-    notes().overridden = sum(entry.outcome == "overridden" for entry in entries)
+    call_notes().accepted = sum(entry.outcome == "accepted" for entry in entries)
+    call_notes().overridden = sum(entry.outcome == "overridden" for entry in entries)
     return Response(status=204)
 
 
 @cds_hooks.get("/trace/<uuid:uuid>")
 def trace(uuid: UUID) -> Response:
     """Why a card was there, in names and versions; 404 for a card that is not known."""
-    store = here().memory.store
-    told = why(store, str(uuid)) if store is not None else None
-    if told is None:
+    store = collaborators().memory.store
+    reasons = why(store, str(uuid)) if store is not None else None
+    if reasons is None:
         raise UnknownCard("No such card is kept.")
-    return json_response(told)
+    return json_response(reasons)
 
 
 @cds_hooks.after_request
@@ -156,19 +155,19 @@ def name_the_knowledge(response: Response) -> Response:
 @cds_hooks.after_app_request
 def finish(response: Response) -> Response:
     """Log, count and keep what may be told of this call; health is looked at too often for it."""
-    notes().close(response.status_code)
-    response.headers["X-Request-Id"] = notes().request_id
+    call_notes().close(response.status_code)
+    response.headers["X-Request-Id"] = call_notes().request_id
     is_preflight = request.method == "OPTIONS"
-    if notes().is_call and not is_preflight or response.status_code >= 400:
-        for observe in here().observers:
-            observe(notes())
+    if call_notes().is_call and not is_preflight or response.status_code >= 400:
+        for observe in collaborators().observers:
+            observe(call_notes())
     return response
 
 
 @cds_hooks.app_errorhandler(CDSError)
 def refuse(error: CDSError) -> Response:
     """Every error goes out as an OperationOutcome."""
-    notes().refused = error
+    call_notes().refused = error
     response = json_response(operation_outcome(error), error.status)
     response.headers.update(error.headers)
     return response
@@ -187,7 +186,7 @@ def refuse_as_http_says(error: HTTPException) -> Response:
 @cds_hooks.app_errorhandler(Exception)
 def fail(error: Exception) -> Response:
     """A fault of ours: what it says stays inside, since that may be data."""
-    notes().failed = error
+    call_notes().failed = error
     outcome = operation_outcome(CDSError("The service failed to answer; this is logged."))
     return json_response(outcome, 500)
 
@@ -196,7 +195,7 @@ def _service(service_id: str, *, hook: str | None = None) -> Service:
     service = current_knowledge().services.get(service_id)
     if service is None:
         raise UnknownService("No CDS Service has this id; see GET /cds-services.")
-    notes().service = service.id
+    call_notes().service = service.id
     if hook not in (None, service.hook):
         raise InvalidRequest(f"This CDS Service answers the hook {service.hook}.", "hook")
     return service
@@ -215,16 +214,16 @@ def _body() -> Any:
 
 def _retrieved(service: Service, cds_request: CDSRequest, context: HookContext) -> Retrieved | None:
     """The data of the call. None where what is required lacks and the site wants a card for it."""
-    fetch = here().fhir_client.fetch_for(cds_request, context, started=notes().began)
+    fetch = collaborators().fhir_client.fetch_for(cds_request, context, started=call_notes().began)
     try:
         return complete(service, cds_request, fetch)
     except PreconditionFailed:
-        if here().settings.unavailable == "card":
+        if collaborators().settings.unavailable == "card":
             return None
         raise
     finally:
         if fetch is not None:
-            notes().fetches = dict(fetch.fetched.outcomes)
+            call_notes().fetches = dict(fetch.fetched.outcomes)
 
 
 def _permitted(cards: Sequence[Card], settings: Settings) -> Sequence[Card]:
@@ -234,21 +233,3 @@ def _permitted(cards: Sequence[Card], settings: Settings) -> Sequence[Card]:
     if settings.suggestions:
         return cards
     return [replace(card, suggestions=()) for card in cards]
-
-
-def _language(service: Service, settings: Settings) -> str:
-    """The language that the caller likes best among those of the service (RFC 4647, lookup)."""
-    languages = {language.lower(): language for language in service.languages}
-    for wanted, quality in request.accept_languages:
-        tag = _SCRIPTS.get(wanted.lower(), wanted.lower())
-        while quality > 0 and tag:
-            if tag in languages:
-                return languages[tag]
-            tag = tag.rpartition("-")[0]
-    return languages.get(settings.language.lower(), "en")
-
-
-def _in_language(response: Response, language: str) -> Response:
-    response.headers["Content-Language"] = language
-    response.vary.add("Accept-Language")
-    return response

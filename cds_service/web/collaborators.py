@@ -55,7 +55,7 @@ class Collaborators:
     observers: Sequence[Callable[[CallNotes], None]]
 
 
-def here() -> Collaborators:
+def collaborators() -> Collaborators:
     """The collaborators of the application that answers."""
     return cast(Collaborators, current_app.extensions[EXTENSION])
 
@@ -63,11 +63,11 @@ def here() -> Collaborators:
 def current_knowledge() -> Knowledge:
     """The knowledge of this call, read once: a reload meanwhile is for the calls after it."""
     if "knowledge" not in g:
-        g.knowledge = here().knowledge.current
+        g.knowledge = collaborators().knowledge.current
     return cast(Knowledge, g.knowledge)
 
 
-def notes() -> CallNotes:
+def call_notes() -> CallNotes:
     """The notes of the call that is being answered."""
     return cast(CallNotes, g.notes)
 

@@ -12,7 +12,7 @@ from cds_service.errors import NotAllowed
 from cds_service.setting_values import is_loopback
 from cds_service.telemetry.metrics import CONTENT_TYPE
 from cds_service.web.cds_hooks import name_the_knowledge
-from cds_service.web.collaborators import current_knowledge, here, json_response
+from cds_service.web.collaborators import collaborators, current_knowledge, json_response
 from cds_service.wire.openapi import document
 
 _OF_PROXIES = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Via")
@@ -30,39 +30,41 @@ def live() -> Response:
 @operations.get("/health/ready")
 def ready() -> Response:
     """200 when calls can be answered, otherwise 503; with each thing that was looked at."""
-    knowledge, checks = current_knowledge(), here().checks
+    knowledge, checks = current_knowledge(), collaborators().checks
     well = {check.name: check.is_well() for check in checks}
-    is_ready = bool(knowledge.services) and all(well[each.name] for each in checks if each.needed)
+    is_ready = bool(knowledge.services) and all(
+        well[check.name] for check in checks if check.needed
+    )
     well = {"knowledge": bool(knowledge.services)} | well
     body: dict[str, Any] = {
         "status": "ready" if is_ready else "not ready",
         "knowledge": knowledge.version,
         "checks": {name: "ok" if is_well else "failed" for name, is_well in well.items()},
-        "lostRows": here().memory.writer.lost,
+        "lostRows": collaborators().memory.writer.lost,
     }
-    if last_reload := here().knowledge.last_reload:
-        body["reload"] = _told(last_reload)
+    if last_reload := collaborators().knowledge.last_reload:
+        body["reload"] = _reload_state(last_reload)
     return json_response(body, 200 if is_ready else 503)
 
 
 @operations.get("/metrics")
 def metrics() -> Response:
     """Prometheus' text format, for callers on this machine unless the operator opens it."""
-    if not here().settings.metrics_open and not _is_from_this_machine():
+    if not collaborators().settings.metrics_open and not _is_from_this_machine():
         raise NotAllowed("Metrics are for callers on the same machine; see CDS_METRICS_OPEN.")
-    return Response(here().metrics.exposition(), content_type=CONTENT_TYPE)
+    return Response(collaborators().metrics.exposition(), content_type=CONTENT_TYPE)
 
 
 @operations.get("/openapi.json")
 def openapi() -> Response:
     """The OpenAPI 3.1 document of the CDS Hooks part."""
-    return json_response(document(current_knowledge().version, here().settings.public_url))
+    return json_response(document(current_knowledge().version, collaborators().settings.public_url))
 
 
-def _told(reload: Reload) -> dict[str, Any]:
+def _reload_state(reload: Reload) -> dict[str, Any]:
     """A reload for readiness; the old content serves on, so it says nothing of the status."""
-    told: dict[str, Any] = {"state": reload.state, "at": reload.at.isoformat()}
-    return told | ({"problems": reload.problems} if reload.problems else {})
+    state: dict[str, Any] = {"state": reload.state, "at": reload.at.isoformat()}
+    return state | ({"problems": reload.problems} if reload.problems else {})
 
 
 def _is_from_this_machine() -> bool:

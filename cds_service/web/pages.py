@@ -13,7 +13,7 @@ from cds_service.report.catalogue import Catalogue, catalogue_of
 from cds_service.report.figures import Report, read_since, report
 from cds_service.report.tables import TABLES, tables, to_csv, to_json
 from cds_service.web.cds_hooks import ask_who_calls
-from cds_service.web.collaborators import current_knowledge, here
+from cds_service.web.collaborators import collaborators, current_knowledge
 
 # Nothing but our own style sheet: no script, no frame, nothing from elsewhere.
 POLICY = (
@@ -39,7 +39,7 @@ def ask_who_reads() -> None:
 @web.get("/about")
 def about() -> str:
     """What the service is, its rules, and which of them an operator has switched."""
-    return render_template("about.html", catalogue=_catalogue(), settings=here().settings)
+    return render_template("about.html", catalogue=_catalogue(), settings=collaborators().settings)
 
 
 @web.get("/report")
@@ -47,12 +47,12 @@ def report_page() -> str:
     """The report on `since` (12h, 30d, 4w; 30d if not given)."""
     from cds_service.report.plots import plots  # the plotting library takes a tenth of a second
 
-    since, made = _report()
+    since, figures = _report()
     return render_template(
         "report.html",
-        report=made,
-        tables=tables(made),
-        plots=plots(made),
+        report=figures,
+        tables=tables(figures),
+        plots=plots(figures),
         since=since,
         periods=PERIODS,
     )
@@ -61,8 +61,8 @@ def report_page() -> str:
 @web.get("/report.json")
 def report_json() -> Response:
     """The same report as JSON."""
-    _, made = _report()
-    return Response(to_json(made), mimetype="application/json")
+    _, figures = _report()
+    return Response(to_json(figures), mimetype="application/json")
 
 
 @web.get("/report.csv")
@@ -71,8 +71,8 @@ def report_csv() -> Response:
     name = request.args.get("table", TABLES[0])
     if name not in TABLES:
         raise InvalidRequest(f"There is a table for each of {', '.join(TABLES)}.", "table")
-    _, made = _report()
-    response = Response(to_csv(tables(made)[name]), mimetype="text/csv")
+    _, figures = _report()
+    response = Response(to_csv(tables(figures)[name]), mimetype="text/csv")
     response.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
     return response
 
@@ -99,10 +99,12 @@ def _report() -> tuple[str, Report]:
     StoreUnavailable.
     """
     since = request.args.get("since", DEFAULT_PERIOD)
-    length, store = _length(since), here().memory.store
+    length, store = _length(since), collaborators().memory.store
     if store is None:
         raise UnknownService("This service keeps nothing, so there is nothing to report.")
-    return since, report(store, _catalogue(), here().settings, here().clock(), length)
+    return since, report(
+        store, _catalogue(), collaborators().settings, collaborators().clock(), length
+    )
 
 
 def _length(since: str) -> timedelta:
@@ -113,4 +115,4 @@ def _length(since: str) -> timedelta:
 
 
 def _catalogue() -> Catalogue:
-    return catalogue_of(cast(Knowledge, current_knowledge()), here().settings)
+    return catalogue_of(cast(Knowledge, current_knowledge()), collaborators().settings)
