@@ -56,7 +56,7 @@ def _moments(service: Service, body: Body) -> Iterator[float]:
     yield time.process_time()
     record = PatientRecord(call, service.terminology)
     yield time.process_time()
-    evaluate(service, record)
+    evaluate(service, record, service.relevance)
     yield time.process_time()
     evaluation = decide(service, call)
     yield time.process_time()

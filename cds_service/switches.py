@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TypeVar, cast
 
 from cds_service.errors import SettingsError
-from cds_service.knowledge import Knowledge, Service
+from cds_service.knowledge import CDSService, Knowledge
 from cds_service.knowledge.outcomes.muting import can_be_muted
 from cds_service.settings import Settings
 
@@ -29,7 +29,7 @@ def switched(knowledge: AnyKnowledge, settings: Settings) -> AnyKnowledge:
     return cast(AnyKnowledge, replace(ours, services=muted))
 
 
-def _check(variable: str, rules: Iterable[str], services: Iterable[Service]) -> None:
+def _check(variable: str, rules: Iterable[str], services: Iterable[CDSService]) -> None:
     known = {rule.id: can_be_muted(service, rule) for service in services for rule in service.rules}
     for rule in rules:
         if rule not in known:
@@ -38,7 +38,7 @@ def _check(variable: str, rules: Iterable[str], services: Iterable[Service]) -> 
             raise SettingsError(f"{variable}: {rule} protects, and cannot be switched off")
 
 
-def _muted(service: Service, settings: Settings) -> Service:
+def _muted(service: CDSService, settings: Settings) -> CDSService:
     muted = replace(
         service,
         disabled=frozenset(settings.disabled_rules),

@@ -16,7 +16,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from cds_service import create_app
-from cds_service.knowledge import Knowledge, Service, load
+from cds_service.knowledge import CDSService, Knowledge, load
 from cds_service.settings import Settings
 from cds_service.store import Store, open_store
 
@@ -56,7 +56,7 @@ def cards() -> Knowledge:
 
 
 @pytest.fixture(scope="session")
-def service(cards: Knowledge) -> Service:
+def service(cards: Knowledge) -> CDSService:
     return cards.services["anxiety-leg-weakness"]
 
 

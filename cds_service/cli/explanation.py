@@ -15,22 +15,23 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from cds_service.knowledge import CDSService
 from cds_service.knowledge.answering import decide
 from cds_service.knowledge.call import Call, Card
 from cds_service.knowledge.cards.rendering import render
-from cds_service.knowledge.content.service import LEVELS, Rule, Service
-from cds_service.knowledge.content.words import number_text
+from cds_service.knowledge.content.artifacts import LEVELS, Rule
 from cds_service.knowledge.facts.facts import ExpressionDefinition, GroupDefinition, ListDefinition
 from cds_service.knowledge.loading.examples import ExampleFacts, rule_result
-from cds_service.knowledge.outcomes.evaluation import Evaluation, judge
+from cds_service.knowledge.outcomes.evaluation import Evaluation
+from cds_service.knowledge.outcomes.judging import judge
 from cds_service.knowledge.record.fhir_json import reference_of
-from cds_service.knowledge.record.quantities import Interval
+from cds_service.knowledge.record.quantities import Interval, number_text
 from cds_service.wire.responses import dump_response
 
 _COLOURS = {"critical": "red", "warning": "yellow", "info": "blue"}
 
 
-def explain(service: Service, call: Call) -> dict[str, Any]:
+def explain(service: CDSService, call: Call) -> dict[str, Any]:
     """Everything that led to the cards of a call, as plain data. It holds values of the record."""
     evaluation = decide(service, call)
     outcomes = evaluation.outcomes.values()
@@ -141,7 +142,7 @@ def print_cards(console: Console, cards: Sequence[Card]) -> None:
         console.print(Panel(body, title=card.indicator, title_align="left", border_style=style))
 
 
-def coverage(service: Service) -> Table:
+def coverage(service: CDSService) -> Table:
     """Rules by examples: how many examples expect each result that a rule can have."""
     results = (*LEVELS, "none", "unknown")
     table = Table("rule", "title", *results, title=f"{service.id}: examples by expected result")
@@ -162,7 +163,7 @@ def _cell(rule: Rule, result: str, count: int, possible: frozenset[str]) -> str:
     return str(count) if count else "[red]0[/]"
 
 
-def _possible(rule: Rule, service: Service) -> frozenset[str]:
+def _possible(rule: Rule, service: CDSService) -> frozenset[str]:
     """Whether a rule can be unknown (when nothing is known) and can fail to apply."""
     told = {
         name: None

@@ -17,7 +17,7 @@ from cds_service.clock import now
 from cds_service.current_knowledge import Stamp
 from cds_service.errors import CDSError, KnowledgeError, StartError
 from cds_service.fhir.prefetch import complete
-from cds_service.knowledge import Knowledge, Service, load
+from cds_service.knowledge import CDSService, Knowledge, load
 from cds_service.knowledge.call import Call
 from cds_service.knowledge.loading.library import Problems
 from cds_service.settings import Settings
@@ -148,7 +148,7 @@ def _safety_folder(settings: Settings) -> Path:
     return settings.cards_dir.parent / "docs" / "safety"
 
 
-def _hazards(folder: Path, service: Service) -> tuple[Hazard, ...]:
+def _hazards(folder: Path, service: CDSService) -> tuple[Hazard, ...]:
     problems = Problems(folder)
     hazards = load_hazards(folder / "hazards.yaml", service, problems)
     if problems.found:
@@ -156,7 +156,7 @@ def _hazards(folder: Path, service: Service) -> tuple[Hazard, ...]:
     return hazards
 
 
-def _show(service: Service, call: Call, *, as_json: bool) -> None:
+def _show(service: CDSService, call: Call, *, as_json: bool) -> None:
     explained = explanation.explain(service, call)
     if as_json:
         click.echo(orjson.dumps(explained, option=orjson.OPT_INDENT_2).decode())
@@ -181,7 +181,7 @@ def _service_of(knowledge: Knowledge, hook: str) -> Any:
     stop(f"no service answers {hook}")
 
 
-def _known(language: str | None, service: Service) -> str:
+def _known(language: str | None, service: CDSService) -> str:
     if language is not None and language not in service.languages:
         stop(f"there are no words in {language}; there are {', '.join(service.languages)}")
     return language or service.default_language

@@ -1,11 +1,12 @@
-"""From one call to its cards: the record, the outcomes, what they rest on, the words."""
+"""Services that answer: from one call to its cards, by the record, the outcomes and the words."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
 
-from cds_service.knowledge.call import Answer, Call, Resource, Retrieved
+from cds_service.knowledge.call import Answer, Call, Card, Resource, Retrieved
 from cds_service.knowledge.cards.rendering import render, render_unavailable
 from cds_service.knowledge.content.service import Service
 from cds_service.knowledge.content.suppression import conditions_held
@@ -20,59 +21,85 @@ from cds_service.knowledge.outcomes.evaluation import (
 )
 from cds_service.knowledge.outcomes.evidence import near_misses, trace
 from cds_service.knowledge.outcomes.muting import mute, only_of
+from cds_service.knowledge.outcomes.relevance import Relevance, relevance_of
 from cds_service.knowledge.record.record import PatientRecord
 from cds_service.knowledge.record.validation import invalid_resources
 
 
-def answer(service: Service, call: Call) -> Answer:
-    """The cards for one call, and for the log the rules by outcome and the facts that lacked."""
-    evaluation = mute(service, decide(service, call), service.disabled)
-    said = mute(service, evaluation, service.shadow)
-    cards = tuple(trace(card, service, said) for card in render(service, said, call))
-    watched = only_of(render(service, evaluation, call), service.shadow) if service.shadow else ()
-    return Answer(
-        cards=cards,
-        applied=tuple(outcome.rule.id for outcome in evaluation.applied),
-        unknown=tuple(each.rule.id for each in evaluation.outcomes.values() if each.unknown),
-        missing=tuple(dict.fromkeys(_missing(evaluation))),
-        near_misses=near_misses(service, evaluation) if cards or watched else {},
-        shadow=tuple(trace(card, service, evaluation) for card in watched),
-        held=conditions_held(service.suppression, evaluation.facts) if cards else (),
-    )
+@dataclass(frozen=True)
+class CDSService(Service):
+    """The content of a service, and what its rules depend on: ready to answer calls."""
+
+    def prepare(self) -> None:
+        """Compute what every call needs, so that the first call does not wait for it."""
+        _ = (self.relevance, self.governed, self.silencing_rules, self.beside)
+        _ = self.override_reasons
+
+    @cached_property
+    def relevance(self) -> Relevance:
+        """Which rules a record can concern."""
+        return relevance_of(self)
+
+    def answer(self, call: Call) -> Answer:
+        """The cards for one call. It does not raise for strange records."""
+        evaluation = mute(self, decide(self, call), self.disabled)
+        spoken = mute(self, evaluation, self.shadow)
+        cards = self._traced(render(self, spoken, call), spoken)
+        watched = only_of(render(self, evaluation, call), self.shadow) if self.shadow else ()
+        return Answer(
+            cards=cards,
+            applied=tuple(outcome.rule.id for outcome in evaluation.applied),
+            unknown=tuple(each.rule.id for each in evaluation.outcomes.values() if each.unknown),
+            missing=tuple(dict.fromkeys(_missing(evaluation))),
+            near_misses=near_misses(evaluation, self.relevance) if cards or watched else {},
+            shadow=self._traced(watched, evaluation),
+            held=conditions_held(self.suppression, evaluation.facts) if cards else (),
+        )
+
+    def unavailable(self, call: Call) -> Answer:
+        """One card that warns that nothing could be checked, for those whom cards are for.
+
+        Rules were not looked at; those that silence what is known already, such as who is looking,
+        still do.
+        """
+        record = PatientRecord(replace(call, retrieved=Retrieved((), {})), self.terminology)
+        facts = Facts(self.facts, record)
+        if is_silenced(self, facts):
+            return Answer(cards=(), applied=(), unknown=(), missing=())
+        return Answer(
+            cards=(render_unavailable(self, Evaluation(facts, GateState.UNCHECKED), call),),
+            applied=(),
+            unknown=(),
+            missing=tuple(sorted(self.required_keys)),
+        )
+
+    def _traced(self, cards: Iterable[Card], evaluation: Evaluation) -> tuple[Card, ...]:
+        return tuple(trace(card, self, evaluation, self.relevance) for card in cards)
 
 
-def answer_unavailable(service: Service, call: Call) -> Answer:
-    """The card for a call whose required data is not to be had; its rules were not looked at.
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """Everything in cards/: the services by id, and the version that every answer names."""
 
-    Rules that silence what is known already, such as who is looking, still do.
-    """
-    record = PatientRecord(replace(call, retrieved=Retrieved((), {})), service.terminology)
-    facts = Facts(service.facts, record)
-    if is_silenced(service, facts):
-        return Answer(cards=(), applied=(), unknown=(), missing=())
-    return Answer(
-        cards=(render_unavailable(service, Evaluation(facts, GateState.UNCHECKED), call),),
-        applied=(),
-        unknown=(),
-        missing=tuple(sorted(service.required_keys)),
-    )
+    version: str
+    services: Mapping[str, CDSService]
 
 
-def decide(service: Service, call: Call) -> Evaluation:
+def decide(service: CDSService, call: Call) -> Evaluation:
     """The outcomes for one call, resting on valid resources only.
 
     What a card would rest on is validated. Should some of it be invalid, all that could matter is
     validated, the invalid set aside as unreadable, and the record looked at once more.
     """
     record = PatientRecord(call, service.terminology)
-    evaluation = evaluate(service, record)
+    evaluation = evaluate(service, record, service.relevance)
     if not invalid_resources(_evidence(service, evaluation)):
         return evaluation
     record.discard(invalid_resources(record.used_resources()))
-    return evaluate(service, record)
+    return evaluate(service, record, service.relevance)
 
 
-def _evidence(service: Service, evaluation: Evaluation) -> Iterable[Resource]:
+def _evidence(service: CDSService, evaluation: Evaluation) -> Iterable[Resource]:
     """The resources behind everything that was found true."""
     if evaluation.gate is not GateState.OPEN:
         return ()
@@ -96,18 +123,6 @@ def _evidence(service: Service, evaluation: Evaluation) -> Iterable[Resource]:
         for resource in evaluation.facts[name].resources:
             found[id(resource)] = resource
     return found.values()
-
-
-def expressions_of(service: Service) -> Iterable[Expression]:
-    """Every condition of a service."""
-    yield from (service.gate.anxiety, service.gate.symptom, service.gate.unchecked)
-    for rule in service.rules:
-        yield from rule.conditions
-    yield from (row.when for row in service.suppression if row.when)
-    for suggestion in service.suggestions:
-        yield from (suggestion.when, *(request.when for request in suggestion.requests))
-    for cause in service.causes:
-        yield from cause.conditions
 
 
 def _because(outcome: CauseOutcome) -> Iterable[Expression]:

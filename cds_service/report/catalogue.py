@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from cds_service.knowledge import Knowledge, Service
+from cds_service.knowledge import CDSService, Knowledge
 from cds_service.settings import Settings
 
 
@@ -86,7 +86,7 @@ def _in_order(rule: str) -> tuple[int, str]:
     return int(number[0]) if number else 0, rule
 
 
-def _service(service: Service, settings: Settings) -> ServiceEntry:
+def _service(service: CDSService, settings: Settings) -> ServiceEntry:
     return ServiceEntry(
         id=service.id,
         hook=service.hook,

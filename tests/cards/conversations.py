@@ -11,7 +11,7 @@ from uuid import NAMESPACE_URL, uuid5
 from flask.testing import FlaskClient
 
 from cds_service.cli.patient_files import as_prefetch, patient_id, read_resources
-from cds_service.knowledge import Service
+from cds_service.knowledge import CDSService
 from cds_service.knowledge.call import Call, Retrieved
 
 FIXTURES = Path(__file__).parent.parent.parent / "fixtures"
@@ -68,7 +68,7 @@ _VARIANTS: dict[str, Callable[[dict[str, Any]], None]] = {
 }
 
 
-def requests(service: Service) -> Iterable[tuple[str, dict[str, Any]]]:
+def requests(service: CDSService) -> Iterable[tuple[str, dict[str, Any]]]:
     """Every conversation by name: `<person>` or `<person>--<variant>`."""
     for path in PATIENTS:
         yield path.stem, request(service, path)
@@ -79,7 +79,7 @@ def requests(service: Service) -> Iterable[tuple[str, dict[str, Any]]]:
         yield name, changed
 
 
-def request(service: Service, path: Path, name: str | None = None) -> dict[str, Any]:
+def request(service: CDSService, path: Path, name: str | None = None) -> dict[str, Any]:
     """The request of a CDS Client that answers every template, for the patient in a file."""
     resources = read_resources(path)
     return {

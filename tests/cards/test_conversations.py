@@ -12,7 +12,7 @@ import orjson
 import pytest
 from flask.testing import FlaskClient
 
-from cds_service.knowledge import Service
+from cds_service.knowledge import CDSService
 
 from . import conversations
 from .conversations import answer
@@ -21,13 +21,13 @@ FIXTURES = conversations.FIXTURES
 REQUESTS = sorted((FIXTURES / "requests").glob("*.json"))
 
 
-def test_every_person_has_a_request_and_a_response(service: Service) -> None:
+def test_every_person_has_a_request_and_a_response(service: CDSService) -> None:
     names = {name for name, _ in conversations.requests(service)}
     assert {path.stem for path in REQUESTS} == names
     assert {path.stem for path in (FIXTURES / "responses").glob("*.json")} == names
 
 
-def test_every_request_is_what_the_templates_ask_for(service: Service) -> None:
+def test_every_request_is_what_the_templates_ask_for(service: CDSService) -> None:
     for name, request in conversations.requests(service):
         written = orjson.loads((FIXTURES / "requests" / f"{name}.json").read_bytes())
         assert written == request, f"{name}: run `make golden`"

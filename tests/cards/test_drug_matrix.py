@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from cds_service.knowledge import Service
+from cds_service.knowledge import CDSService
 from cds_service.knowledge.cards.rendering import render
-from cds_service.knowledge.content.service import Example
+from cds_service.knowledge.content.artifacts import Example
 from cds_service.knowledge.loading.examples import ExampleFacts
 from cds_service.knowledge.outcomes.evaluation import Evaluation, assess
 from cds_service.knowledge.outcomes.muting import mute
@@ -57,20 +57,20 @@ _BASE = {
 }
 
 
-def _assess(service: Service, facts: Mapping[str, Any]) -> Evaluation:
+def _assess(service: CDSService, facts: Mapping[str, Any]) -> Evaluation:
     return assess(service, [ExampleFacts(service.facts, facts)])
 
 
-def _class_of(service: Service, drug: str) -> str:
+def _class_of(service: CDSService, drug: str) -> str:
     return next(id_ for id_, each in service.classes.items() if drug in each.drugs)
 
 
-def _reasons(service: Service, evaluation: Evaluation, drug: str) -> set[str]:
+def _reasons(service: CDSService, evaluation: Evaluation, drug: str) -> set[str]:
     items = ("drugs", _class_of(service, drug), drug)
     return {reason.rule for reason in evaluation.why_withheld(*items)}
 
 
-def _says_why(service: Service, detail: str, drug: str, rule: str) -> bool:
+def _says_why(service: CDSService, detail: str, drug: str, rule: str) -> bool:
     """Whether the card names the drug or its class as withheld, or says the rule's own line.
 
     The line alone is left where the rule takes away the only cause that would name the drug.
@@ -86,12 +86,12 @@ def _says_why(service: Service, detail: str, drug: str, rule: str) -> bool:
     return own_line.startswith("**") and own_line in detail
 
 
-def _details(service: Service, evaluation: Evaluation) -> str:
+def _details(service: CDSService, evaluation: Evaluation) -> str:
     return "\n".join(card.detail for card in render(service, evaluation, CALL))
 
 
 @pytest.mark.parametrize("drug", MATRIX)
-def test_a_drug_is_shown_when_nothing_withholds_it(drug: str, service: Service) -> None:
+def test_a_drug_is_shown_when_nothing_withholds_it(drug: str, service: CDSService) -> None:
     evaluation = _assess(service, _BASE[drug])
     assert _reasons(service, evaluation, drug) == set()
     title = service.words["en"].plain(drug, "title")
@@ -99,7 +99,7 @@ def test_a_drug_is_shown_when_nothing_withholds_it(drug: str, service: Service) 
     assert f"- {title}" in shown
 
 
-def _examples(service: Service, rule_id: str) -> list[Example]:
+def _examples(service: CDSService, rule_id: str) -> list[Example]:
     return [
         example
         for rule in service.rules
@@ -111,7 +111,7 @@ def _examples(service: Service, rule_id: str) -> list[Example]:
 
 @pytest.mark.parametrize(("drug", "rule"), CELLS, ids=[f"{drug} {rule}" for drug, rule in CELLS])
 def test_a_rule_alone_removes_a_drug_and_the_card_says_why(
-    drug: str, rule: str, service: Service
+    drug: str, rule: str, service: CDSService
 ) -> None:
     tried = []
     for example in _examples(service, rule):
@@ -132,7 +132,7 @@ def test_a_rule_alone_removes_a_drug_and_the_card_says_why(
 
 @pytest.mark.parametrize("drug", ["lorazepam", "alprazolam", "estazolam"])
 def test_a_benzodiazepine_is_kept_back_where_another_cause_has_more_support(
-    drug: str, service: Service
+    drug: str, service: CDSService
 ) -> None:
     both = {**_BASE[drug], "gad7": 16, "gad": False, "panic": False}
     evaluation = _assess(service, {**both, "hyperventilation": True})
@@ -154,7 +154,7 @@ DEMOTIONS = [
 
 @pytest.mark.parametrize(("rule", "drug", "hazard"), DEMOTIONS)
 def test_a_demoted_drug_stands_last_in_its_class_and_its_note_beside_it(
-    rule: str, drug: str, hazard: dict[str, Any], service: Service
+    rule: str, drug: str, hazard: dict[str, Any], service: CDSService
 ) -> None:
     before, after = (_details(service, _assess(service, {**_GAD, **more})) for more in ({}, hazard))
     assert rule in after and rule not in before
@@ -164,13 +164,13 @@ def test_a_demoted_drug_stands_last_in_its_class_and_its_note_beside_it(
     assert _order(service, after, in_order) == [*others, drug]
 
 
-def _order(service: Service, detail: str, drugs: Sequence[str]) -> list[str]:
+def _order(service: CDSService, detail: str, drugs: Sequence[str]) -> list[str]:
     places = {drug: detail.find(f"- {service.words['en'].plain(drug, 'title')}") for drug in drugs}
     assert -1 not in places.values(), places
     return sorted(places, key=places.__getitem__)
 
 
-def test_a_rule_that_is_switched_off_still_demotes(service: Service) -> None:
+def test_a_rule_that_is_switched_off_still_demotes(service: CDSService) -> None:
     evaluation = mute(service, _assess(service, {**_GAD, "qtc": 501}), {"R77"})
     assert "venlafaxine" in evaluation.demoted
     in_order = service.classes["D3"].drugs

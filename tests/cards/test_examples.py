@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from cds_service.knowledge import load
-from cds_service.knowledge.content.service import Cause, Example, Rule, Service
+from cds_service.knowledge import CDSService, load
+from cds_service.knowledge.content.artifacts import Cause, Example, Rule
 from cds_service.knowledge.expressions.expressions import Expression
 from cds_service.knowledge.expressions.fhirpath import (
     Function,
@@ -22,7 +22,8 @@ from cds_service.knowledge.expressions.fhirpath import (
 )
 from cds_service.knowledge.facts.facts import ListDefinition, PatientDefinition
 from cds_service.knowledge.loading import examples
-from cds_service.knowledge.outcomes.evaluation import judge, weigh
+from cds_service.knowledge.outcomes.evaluation import weigh
+from cds_service.knowledge.outcomes.judging import judge
 
 SERVICE = load(Path(__file__).parent.parent.parent / "cards").services["anxiety-leg-weakness"]
 ITEMS: list[Rule | Cause] = [*SERVICE.rules, *SERVICE.causes]
@@ -65,7 +66,7 @@ def test_a_rule_that_may_not_apply_has_an_example_of_that(rule: Rule) -> None:
         assert "none" in {example.expect for example in rule.examples}
 
 
-def _example_facts(service: Service, example: Example) -> examples.ExampleFacts:
+def _example_facts(service: CDSService, example: Example) -> examples.ExampleFacts:
     return examples.ExampleFacts(service.facts, example.facts)
 
 

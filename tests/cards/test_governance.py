@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from cds_service.cli import main
 from cds_service.cli.safety_case import load_hazards
 from cds_service.errors import KnowledgeError
-from cds_service.knowledge import Service, load
+from cds_service.knowledge import CDSService, load
 from cds_service.knowledge.loading.library import Problems
 
 from .conversations import FIXTURES
@@ -19,17 +19,17 @@ from .conversations import FIXTURES
 PROJECT = FIXTURES.parent
 
 
-def test_nothing_is_signed_off_and_discovery_says_so(service: Service) -> None:
+def test_nothing_is_signed_off_and_discovery_says_so(service: CDSService) -> None:
     assert {item.status for item in service.governed.values()} == {"draft"}
     assert {item.reviewer for item in service.governed.values()} == {None}
     assert "not clinically signed off" in service.usage_requirements
 
 
-def test_every_card_says_that_it_is_a_draft(service: Service) -> None:
+def test_every_card_says_that_it_is_a_draft(service: CDSService) -> None:
     assert "not clinically signed off" in service.words["en"].plain("layout", "footer")
 
 
-def test_every_item_has_a_source_that_is_listed(service: Service) -> None:
+def test_every_item_has_a_source_that_is_listed(service: CDSService) -> None:
     for id_, item in service.governed.items():
         assert item.sources, id_
         assert set(item.sources) <= set(service.sources), id_
@@ -49,7 +49,9 @@ def test_the_safety_case_is_written_from_the_hazard_log_as_it_is() -> None:
     assert result.exit_code == 0, result.output
 
 
-def test_a_hazard_without_its_rule_or_test_is_a_problem(tmp_path: Path, service: Service) -> None:
+def test_a_hazard_without_its_rule_or_test_is_a_problem(
+    tmp_path: Path, service: CDSService
+) -> None:
     log = (PROJECT / "docs" / "safety" / "hazards.yaml").read_text(encoding="utf-8")
     folder = tmp_path / "docs" / "safety"
     folder.mkdir(parents=True)

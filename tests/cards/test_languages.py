@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
-from cds_service.knowledge import Service
+from cds_service.knowledge import CDSService
 
 from . import conversations
 
@@ -30,14 +30,14 @@ def _outline(ehr: FlaskClient, request: object, language: str) -> list[tuple[obj
 
 @pytest.mark.parametrize("path", conversations.PATIENTS, ids=lambda path: path.stem)
 def test_a_person_gets_the_same_cards_in_every_language(
-    path: Path, ehr: FlaskClient, service: Service
+    path: Path, ehr: FlaskClient, service: CDSService
 ) -> None:
     request = conversations.request(service, path)
     outlines = [_outline(ehr, request, language) for language in service.languages]
     assert all(outline == outlines[0] for outline in outlines)
 
 
-def test_the_three_languages_are_there(service: Service) -> None:
+def test_the_three_languages_are_there(service: CDSService) -> None:
     assert service.languages == ("en", "es", "zh-Hans")
 
 
@@ -52,7 +52,7 @@ def test_the_three_languages_are_there(service: Service) -> None:
     ],
 )
 def test_the_language_is_the_best_that_the_client_accepts(
-    accepted: str, answered: str, ehr: FlaskClient, service: Service
+    accepted: str, answered: str, ehr: FlaskClient, service: CDSService
 ) -> None:
     request = conversations.request(service, conversations.PATIENTS[0])
     response = ehr.post(

@@ -15,7 +15,7 @@ from builders import assert_outcome, feedback
 from flask.testing import FlaskClient
 
 from cds_service import create_app
-from cds_service.knowledge import Knowledge, Service
+from cds_service.knowledge import CDSService, Knowledge
 from cds_service.settings import Settings
 from cds_service.store.suppression import Memory
 
@@ -29,7 +29,7 @@ NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 class Ward:
     """Clinicians who open charts and answer cards; the clock is theirs."""
 
-    def __init__(self, cards: Knowledge, service: Service, settings: Settings) -> None:
+    def __init__(self, cards: Knowledge, service: CDSService, settings: Settings) -> None:
         self.now = NOON
         self._service = service
         app = create_app(settings, cards, clock=lambda: self.now)
@@ -67,7 +67,7 @@ class Ward:
 
 
 @pytest.fixture
-def ward(store_url: str, cards: Knowledge, service: Service) -> Iterator[Ward]:
+def ward(store_url: str, cards: Knowledge, service: CDSService) -> Iterator[Ward]:
     ward = Ward(cards, service, Settings(store_url=store_url, hash_key=KEY))
     yield ward
     ward.close()
@@ -197,7 +197,7 @@ def test_an_answer_from_the_future_does_not_hold_for_longer(ward: Ward) -> None:
 
 
 def test_a_second_worker_knows_what_the_first_was_told(
-    ward: Ward, store_url: str, cards: Knowledge, service: Service
+    ward: Ward, store_url: str, cards: Knowledge, service: CDSService
 ) -> None:
     other = Ward(cards, service, Settings(store_url=store_url, hash_key=KEY))
     (card,) = ward.open("ada-generalised-anxiety")
@@ -207,7 +207,7 @@ def test_a_second_worker_knows_what_the_first_was_told(
 
 
 def test_another_key_knows_nobody(
-    ward: Ward, store_url: str, cards: Knowledge, service: Service
+    ward: Ward, store_url: str, cards: Knowledge, service: CDSService
 ) -> None:
     (card,) = ward.open("ada-generalised-anxiety")
     ward.override(card, "patient-ineligible")
@@ -216,7 +216,7 @@ def test_another_key_knows_nobody(
     other.close()
 
 
-def test_without_a_store_nothing_is_suppressed(cards: Knowledge, service: Service) -> None:
+def test_without_a_store_nothing_is_suppressed(cards: Knowledge, service: CDSService) -> None:
     ward = Ward(cards, service, Settings(store_url="none"))
     assert ward.open(_on_order(ward.request("ivan-no-laboratory"))) != []
     (card,) = ward.open("ada-generalised-anxiety")
@@ -226,7 +226,7 @@ def test_without_a_store_nothing_is_suppressed(cards: Knowledge, service: Servic
 
 
 def test_a_store_that_is_down_suppresses_nothing_fails_nothing_and_costs_nothing(
-    cards: Knowledge, service: Service
+    cards: Knowledge, service: CDSService
 ) -> None:
     url = "postgresql://postgres@127.0.0.1:1/nothing"
     ward = Ward(cards, service, Settings(store_url=url, hash_key=KEY))
@@ -286,7 +286,7 @@ def test_a_suppressed_card_is_counted_and_can_be_explained(
 
 
 def test_values_are_kept_only_where_the_operator_wants_them(
-    store_url: str, cards: Knowledge, service: Service
+    store_url: str, cards: Knowledge, service: CDSService
 ) -> None:
     settings = Settings(store_url=store_url, hash_key=KEY, trace_values=True)
     ward = Ward(cards, service, settings)
@@ -302,7 +302,7 @@ def test_a_card_that_is_not_known_is_404(ward: Ward, uuid: str) -> None:
     assert_outcome(ward.client.get(f"/trace/{uuid}"), 404)
 
 
-def test_nothing_in_the_store_tells_who_the_patient_is(ward: Ward, service: Service) -> None:
+def test_nothing_in_the_store_tells_who_the_patient_is(ward: Ward, service: CDSService) -> None:
     ward.open("samuel-potassium-2-3", userId="Practitioner/grace-hopper", encounterId="visit-77")
     assert ward.memory.store is not None
     from sqlalchemy import select

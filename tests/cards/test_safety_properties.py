@@ -18,7 +18,8 @@ from cds_service.knowledge.facts.condition import ConditionDefinition
 from cds_service.knowledge.facts.medication import MedicationDefinition
 from cds_service.knowledge.facts.observation import ObservationDefinition
 from cds_service.knowledge.loading.examples import ExampleFacts
-from cds_service.knowledge.outcomes.evaluation import Evaluation, GateState, assess, judge
+from cds_service.knowledge.outcomes.evaluation import Evaluation, GateState, assess
+from cds_service.knowledge.outcomes.judging import judge
 from cds_service.knowledge.outcomes.muting import can_be_muted, mute
 
 from .conversations import CALL

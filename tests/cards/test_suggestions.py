@@ -10,7 +10,7 @@ from fhir.resources.R4B.servicerequest import ServiceRequest
 from flask.testing import FlaskClient
 
 from cds_service import create_app
-from cds_service.knowledge import Knowledge, Service
+from cds_service.knowledge import CDSService, Knowledge
 from cds_service.settings import Settings
 
 from . import conversations
@@ -24,7 +24,7 @@ CARDS = [
 ]
 
 
-def _request(service: Service, name: str) -> dict[str, Any]:
+def _request(service: CDSService, name: str) -> dict[str, Any]:
     return conversations.request(service, conversations.FIXTURES / "patients" / f"{name}.json")
 
 
@@ -48,7 +48,7 @@ def test_a_proposal_is_a_draft_service_request_and_no_critical_card_has_one(
         assert proposed.subject.reference.startswith("Patient/")
 
 
-def test_only_missing_tests_are_proposed(service: Service, ehr: FlaskClient) -> None:
+def test_only_missing_tests_are_proposed(service: CDSService, ehr: FlaskClient) -> None:
     cards = ehr.post(ADDRESS, json=_request(service, "ivan-no-laboratory")).get_json()["cards"]
     codes = {
         coding["code"]
@@ -60,7 +60,7 @@ def test_only_missing_tests_are_proposed(service: Service, ehr: FlaskClient) -> 
     assert "2823-3" not in orjson.dumps(cards).decode()
 
 
-def test_the_encounter_of_the_context_is_named(service: Service, ehr: FlaskClient) -> None:
+def test_the_encounter_of_the_context_is_named(service: CDSService, ehr: FlaskClient) -> None:
     request = _request(service, "ivan-no-laboratory")
     request["context"]["encounterId"] = "visit-7"
     cards = ehr.post(ADDRESS, json=request).get_json()["cards"]
@@ -68,7 +68,7 @@ def test_the_encounter_of_the_context_is_named(service: Service, ehr: FlaskClien
     assert references == {"Encounter/visit-7"}
 
 
-def test_a_site_can_switch_suggestions_off(service: Service, cards: Knowledge) -> None:
+def test_a_site_can_switch_suggestions_off(service: CDSService, cards: Knowledge) -> None:
     silent = create_app(Settings(suggestions=False), cards).test_client()
     answered = silent.post(ADDRESS, json=_request(service, "ivan-no-laboratory")).get_json()
     assert answered["cards"]

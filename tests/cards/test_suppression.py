@@ -9,7 +9,7 @@ from typing import Any
 import builders
 import pytest
 
-from cds_service.knowledge import Service
+from cds_service.knowledge import CDSService
 from cds_service.knowledge.call import Card, Trace, TracedRule
 from cds_service.knowledge.content.suppression import Answered, longest, suppressed
 
@@ -38,7 +38,12 @@ def _card(slot: str, indicator: str, *rules: str, fingerprint: str = "same") -> 
 
 
 def _by(
-    service: Service, card: Card, outcome: str, reason: str | None, ago: timedelta, **members: Any
+    service: CDSService,
+    card: Card,
+    outcome: str,
+    reason: str | None,
+    ago: timedelta,
+    **members: Any,
 ) -> str | None:
     """The row that keeps a card away after one answer, given so long ago."""
     who = members.pop("who", HERE)
@@ -62,7 +67,7 @@ def _by(
 @pytest.mark.parametrize("reason", REASONS)
 @pytest.mark.parametrize("outcome", ["accepted", "overridden"])
 def test_info_is_away_for_90_days_whatever_the_answer_and_whoever_gave_it(
-    service: Service, outcome: str, reason: str | None
+    service: CDSService, outcome: str, reason: str | None
 ) -> None:
     card = _card("differential", "info")
     for ago in (timedelta(0), 90 * DAY):
@@ -77,7 +82,7 @@ def test_info_is_away_for_90_days_whatever_the_answer_and_whoever_gave_it(
 @pytest.mark.parametrize("reason", [reason for reason in REASONS if reason])
 @pytest.mark.parametrize("slot", ["finding", "active-drug"])
 def test_a_warning_overridden_with_a_reason_is_away_for_30_days(
-    service: Service, slot: str, reason: str
+    service: CDSService, slot: str, reason: str
 ) -> None:
     card = _card(slot, "warning")
     assert _by(service, card, "overridden", reason, 30 * DAY, who=ANYONE) == "warning-overridden"
@@ -86,7 +91,7 @@ def test_a_warning_overridden_with_a_reason_is_away_for_30_days(
 
 @pytest.mark.parametrize("slot", ["finding", "active-drug"])
 def test_a_warning_accepted_or_overridden_without_a_reason_comes_again(
-    service: Service, slot: str
+    service: CDSService, slot: str
 ) -> None:
     card = _card(slot, "warning")
     assert _by(service, card, "overridden", None, HOUR) is None
@@ -95,7 +100,7 @@ def test_a_warning_accepted_or_overridden_without_a_reason_comes_again(
 
 @pytest.mark.parametrize("rules", [("R52",), ("R61",), ("R61", "R52")])
 def test_a_taper_that_was_agreed_keeps_the_warning_away_for_90_days(
-    service: Service, rules: tuple[str, ...]
+    service: CDSService, rules: tuple[str, ...]
 ) -> None:
     card = _card("active-drug", "warning", *rules)
     assert _by(service, card, "overridden", "taper-agreed", 90 * DAY) == "taper-agreed"
@@ -104,7 +109,7 @@ def test_a_taper_that_was_agreed_keeps_the_warning_away_for_90_days(
     assert _by(service, card, "accepted", "taper-agreed", HOUR) is None
 
 
-def test_another_hazard_on_the_same_card_is_not_covered_by_the_taper(service: Service) -> None:
+def test_another_hazard_on_the_same_card_is_not_covered_by_the_taper(service: CDSService) -> None:
     card = _card("active-drug", "warning", "R61", "R70")
     assert _by(service, card, "overridden", "taper-agreed", 31 * DAY) is None
     assert _by(service, card, "overridden", "taper-agreed", DAY) == "warning-overridden"
@@ -126,7 +131,7 @@ def test_another_hazard_on_the_same_card_is_not_covered_by_the_taper(service: Se
     ],
 )
 def test_a_critical_card_that_is_being_addressed_is_away_for_24_hours_for_those_who_know(
-    service: Service, slot: str, who: dict[str, str | None], is_away: bool
+    service: CDSService, slot: str, who: dict[str, str | None], is_away: bool
 ) -> None:
     card = _card(slot, "critical")
     row = _by(service, card, "overridden", "action-completed", 24 * HOUR, who=who)
@@ -135,7 +140,7 @@ def test_a_critical_card_that_is_being_addressed_is_away_for_24_hours_for_those_
     assert _by(service, card, "overridden", "action-completed", late, who=who) is None
 
 
-def test_two_calls_without_an_encounter_are_not_the_same_encounter(service: Service) -> None:
+def test_two_calls_without_an_encounter_are_not_the_same_encounter(service: CDSService) -> None:
     card = _card("finding", "critical")
     who = {"user": "boris", "encounter": None}
     answer = ("overridden", "action-completed", HOUR)
@@ -145,7 +150,7 @@ def test_two_calls_without_an_encounter_are_not_the_same_encounter(service: Serv
 @pytest.mark.parametrize("slot", ["finding", "active-drug", "suicide"])
 @pytest.mark.parametrize("reason", [reason for reason in REASONS if reason != "action-completed"])
 def test_no_other_answer_keeps_a_critical_card_away(
-    service: Service, slot: str, reason: str | None
+    service: CDSService, slot: str, reason: str | None
 ) -> None:
     card = _card(slot, "critical")
     assert _by(service, card, "overridden", reason, timedelta(0)) is None
@@ -158,7 +163,7 @@ def test_no_other_answer_keeps_a_critical_card_away(
 
 @pytest.mark.parametrize("indicator", ["critical", "warning"])
 def test_a_suicide_card_is_away_for_24_hours_once_the_risk_was_assessed(
-    service: Service, indicator: str
+    service: CDSService, indicator: str
 ) -> None:
     card = _card("suicide", indicator, "R45")
     row = _by(service, card, "overridden", "action-completed", 24 * HOUR, who=ANYONE)
@@ -185,7 +190,7 @@ def test_a_suicide_card_is_away_for_24_hours_once_the_risk_was_assessed(
     ],
 )
 def test_every_card_can_be_answered_and_comes_again_with_other_evidence(
-    service: Service, slot: str, indicator: str
+    service: CDSService, slot: str, indicator: str
 ) -> None:
     card = _card(slot, indicator)
     answer = ("overridden", "action-completed", HOUR)
@@ -195,7 +200,7 @@ def test_every_card_can_be_answered_and_comes_again_with_other_evidence(
     assert _by(service, replace(card, fingerprint=""), *answer, fingerprint="") is None
 
 
-def test_a_condition_keeps_its_cards_away_and_no_others(service: Service) -> None:
+def test_a_condition_keeps_its_cards_away_and_no_others(service: CDSService) -> None:
     def away(card: Card) -> set[str]:
         held = ["work-up-ordered"]
         found = suppressed(service.suppression, [card], [], now=NOW, who=HERE, held=held)
@@ -208,7 +213,7 @@ def test_a_condition_keeps_its_cards_away_and_no_others(service: Service) -> Non
             assert away(_card(slot, indicator)) == set()
 
 
-def test_only_the_card_that_was_answered_stays_away(service: Service) -> None:
+def test_only_the_card_that_was_answered_stays_away(service: CDSService) -> None:
     first = replace(_card("active-drug", "critical"), uuid="first")
     second = replace(_card("active-drug", "critical", fingerprint="second"), uuid="second")
     answer = Answered("active-drug", "second", "overridden", "action-completed", NOW, "grace", None)
@@ -216,12 +221,12 @@ def test_only_the_card_that_was_answered_stays_away(service: Service) -> None:
     assert found == {"second": "critical-being-addressed"}
 
 
-def test_answers_older_than_the_longest_row_do_not_matter(service: Service) -> None:
+def test_answers_older_than_the_longest_row_do_not_matter(service: CDSService) -> None:
     assert longest(service.suppression) == 90 * DAY
     assert longest(()) == timedelta(0)
 
 
-def test_taper_agreed_is_offered_only_where_a_taper_is_the_matter(service: Service) -> None:
+def test_taper_agreed_is_offered_only_where_a_taper_is_the_matter(service: CDSService) -> None:
     (slot,) = (slot for slot in service.slots if slot.id == "active-drug")
     assert slot.only_with == {"taper-agreed": ("R52", "R61")}
     (offered,) = (each for each in slot.override_reasons["warning"] if each.code == "taper-agreed")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from cds_service.cli.patient_files import as_retrieved, patient_id, read_resources
-from cds_service.knowledge import Service
+from cds_service.knowledge import CDSService
 from cds_service.knowledge.answering import decide
 from cds_service.knowledge.call import Answer, Call, Card, Resource, Retrieval, Retrieved
 
@@ -33,7 +33,7 @@ def _resources(name: str) -> list[Resource]:
     return read_resources(conversations.FIXTURES / "patients" / f"{name}.json")
 
 
-def _call(service: Service, resources: list[Resource], **members: Any) -> Call:
+def _call(service: CDSService, resources: list[Resource], **members: Any) -> Call:
     whole: dict[str, Any] = {
         "retrieved": as_retrieved(resources, service.prefetch),
         "patient_id": patient_id(resources),
@@ -45,15 +45,15 @@ def _call(service: Service, resources: list[Resource], **members: Any) -> Call:
     return Call(**whole | members)
 
 
-def _answer(service: Service, resources: list[Resource], **members: Any) -> Answer:
+def _answer(service: CDSService, resources: list[Resource], **members: Any) -> Answer:
     return service.answer(_call(service, resources, **members))
 
 
-def _fingerprints(service: Service, resources: list[Resource], **members: Any) -> dict[str, str]:
+def _fingerprints(service: CDSService, resources: list[Resource], **members: Any) -> dict[str, str]:
     return {card.slot: card.fingerprint for card in _answer(service, resources, **members).cards}
 
 
-def _behind(service: Service, resources: list[Resource], card: Card) -> list[str]:
+def _behind(service: CDSService, resources: list[Resource], card: Card) -> list[str]:
     """The ids of the resources behind a card."""
     evaluation = decide(service, _call(service, resources))
     names = [name for id_ in card.rules for name in service.relevance.evidence.get(id_, ())]
@@ -63,7 +63,7 @@ def _behind(service: Service, resources: list[Resource], card: Card) -> list[str
 
 @pytest.mark.parametrize("path", PEOPLE, ids=lambda path: path.stem)
 def test_every_card_names_its_slot_its_rules_and_what_is_behind_them(
-    service: Service, path: Path
+    service: CDSService, path: Path
 ) -> None:
     answer = _answer(service, read_resources(path))
     slots = {slot.id for slot in service.slots}
@@ -79,7 +79,7 @@ def test_every_card_names_its_slot_its_rules_and_what_is_behind_them(
 
 
 def test_a_trace_holds_names_and_its_values_only_where_they_are_asked_for(
-    service: Service,
+    service: CDSService,
 ) -> None:
     cards = _answer(service, _resources("samuel-potassium-2-3")).cards
     trace = cards[0].trace
@@ -90,7 +90,7 @@ def test_a_trace_holds_names_and_its_values_only_where_they_are_asked_for(
     assert [(rule.id, rule.level) for rule in trace.rules][0] == ("R30", "critical")
 
 
-def test_what_lacked_is_named(service: Service) -> None:
+def test_what_lacked_is_named(service: CDSService) -> None:
     answer = _answer(service, _resources("ivan-no-laboratory"))
     assert answer.cards[-1].trace is not None
     assert {"potassium", "tsh"} <= set(answer.cards[-1].trace.facts["missing"])
@@ -98,7 +98,7 @@ def test_what_lacked_is_named(service: Service) -> None:
 
 
 @pytest.mark.parametrize("name", PEOPLE_WITH_CARDS)
-def test_time_order_and_call_leave_the_fingerprint_alone(service: Service, name: str) -> None:
+def test_time_order_and_call_leave_the_fingerprint_alone(service: CDSService, name: str) -> None:
     resources = _resources(name)
     first = _fingerprints(service, resources)
     assert first
@@ -116,7 +116,7 @@ def test_time_order_and_call_leave_the_fingerprint_alone(service: Service, name:
 
 
 @pytest.mark.parametrize("name", PEOPLE_WITH_CARDS)
-def test_what_a_server_adds_leaves_the_fingerprint_alone(service: Service, name: str) -> None:
+def test_what_a_server_adds_leaves_the_fingerprint_alone(service: CDSService, name: str) -> None:
     resources = _resources(name)
     first = _fingerprints(service, resources)
     for resource in resources:
@@ -126,7 +126,9 @@ def test_what_a_server_adds_leaves_the_fingerprint_alone(service: Service, name:
 
 
 @pytest.mark.parametrize("name", PEOPLE_WITH_CARDS)
-def test_each_change_in_the_evidence_changes_the_fingerprint(service: Service, name: str) -> None:
+def test_each_change_in_the_evidence_changes_the_fingerprint(
+    service: CDSService, name: str
+) -> None:
     resources = _resources(name)
     for card in _answer(service, resources).cards:
         behind = _behind(service, resources, card)
@@ -141,7 +143,7 @@ def test_each_change_in_the_evidence_changes_the_fingerprint(service: Service, n
                 assert _fingerprints(service, gone).get(card.slot) != card.fingerprint, identifier
 
 
-def test_a_new_result_changes_the_fingerprint_even_with_the_same_value(service: Service) -> None:
+def test_a_new_result_changes_the_fingerprint_even_with_the_same_value(service: CDSService) -> None:
     resources = _resources("samuel-potassium-2-3")
     first = _fingerprints(service, resources)
     (old,) = (
@@ -153,7 +155,7 @@ def test_a_new_result_changes_the_fingerprint_even_with_the_same_value(service: 
     assert _fingerprints(service, [*resources, new])["finding"] != first["finding"]
 
 
-def test_a_list_that_does_not_come_changes_the_fingerprint(service: Service) -> None:
+def test_a_list_that_does_not_come_changes_the_fingerprint(service: CDSService) -> None:
     resources = _resources("ada-generalised-anxiety")
     whole = as_retrieved(resources, service.prefetch)
     states = {**whole.states, "laboratory": Retrieval.FAILED}
@@ -163,7 +165,7 @@ def test_a_list_that_does_not_come_changes_the_fingerprint(service: Service) -> 
 
 
 def test_a_card_that_says_that_nothing_could_be_checked_has_no_fingerprint(
-    service: Service,
+    service: CDSService,
 ) -> None:
     resources = _resources("ada-generalised-anxiety")[:1]
     states = dict.fromkeys(service.prefetch, Retrieval.INCOMPLETE)

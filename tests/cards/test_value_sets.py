@@ -8,7 +8,7 @@ import orjson
 import pytest
 from fhir.resources.R4B.valueset import ValueSet
 
-from cds_service.knowledge import Service
+from cds_service.knowledge import CDSService
 
 from .conversations import FIXTURES
 
@@ -34,7 +34,7 @@ def test_who_classifications_stand_in_includes_of_their_own() -> None:
         assert len(systems) == len(set(systems)), path.name
 
 
-def _sets(service: Service, system: str, code: str) -> frozenset[str]:
+def _sets(service: CDSService, system: str, code: str) -> frozenset[str]:
     return service.terminology.match({"coding": [{"system": system, "code": code}]}).codes
 
 
@@ -43,22 +43,22 @@ ICD_10_CM = "http://hl7.org/fhir/sid/icd-10-cm"
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 
 
-def test_generalised_anxiety_in_its_codes(service: Service) -> None:
+def test_generalised_anxiety_in_its_codes(service: CDSService) -> None:
     for system, code in ((SNOMED_CT, "21897009"), (ICD_10_CM, "F41.1"), (ICD_10_CM, "f411")):
         assert "generalized-anxiety-disorder" in _sets(service, system, code)
 
 
-def test_a_code_of_icd_10_cm_is_not_read_as_one_of_icd_10(service: Service) -> None:
+def test_a_code_of_icd_10_cm_is_not_read_as_one_of_icd_10(service: CDSService) -> None:
     assert "neurasthenia" in _sets(service, "http://hl7.org/fhir/sid/icd-10", "F48.0")
     assert _sets(service, ICD_10_CM, "F48.0") == frozenset()
 
 
-def test_every_level_of_rxnorm_leads_to_the_ingredient(service: Service) -> None:
+def test_every_level_of_rxnorm_leads_to_the_ingredient(service: CDSService) -> None:
     for code in ("36437", "312938", "208161", "82728"):
         assert {"sertraline", "ssris"} <= _sets(service, RXNORM, code), code
 
 
-def test_no_prefetch_template_goes_beyond_the_subset_of_2_0(service: Service) -> None:
+def test_no_prefetch_template_goes_beyond_the_subset_of_2_0(service: CDSService) -> None:
     for key, template in service.prefetch.items():
         assert len(template) < 2000, key
         assert "today()" not in template and "_include" not in template and "%" not in template

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from cds_service import __version__
 from cds_service.cli import main
 from cds_service.cli.patient_files import as_prefetch, patient_id, read_resources
-from cds_service.knowledge import Service
+from cds_service.knowledge import CDSService
 
 PATIENTS = Path(__file__).parent.parent.parent / "fixtures" / "patients"
 ADA = PATIENTS / "ada-generalised-anxiety.json"
@@ -34,7 +34,7 @@ def _json(*arguments: str | Path) -> Any:
 
 
 @pytest.fixture
-def request_of_ada(service: Service, tmp_path: Path) -> Path:
+def request_of_ada(service: CDSService, tmp_path: Path) -> Path:
     """Ada's record as a CDS Client sends it, in a file."""
     resources = read_resources(ADA)
     request = {
@@ -58,13 +58,13 @@ def test_every_command_explains_itself() -> None:
         assert "Usage" in _run(command, "--help").output
 
 
-def test_check_finds_the_cards_sound_and_counts_them(service: Service) -> None:
+def test_check_finds_the_cards_sound_and_counts_them(service: CDSService) -> None:
     output = _run("check").output
     assert "sound" in output
     assert f"{service.id} {service.version}: {len(service.rules)} rules" in output
 
 
-def test_check_with_coverage_shows_no_result_without_an_example(service: Service) -> None:
+def test_check_with_coverage_shows_no_result_without_an_example(service: CDSService) -> None:
     lines = _run("check", "--coverage").output.splitlines()
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines if "│" in line]
     shown = {row[0]: row[2:] for row in rows if row[0]}
@@ -119,7 +119,7 @@ def test_no_cards_is_said_in_words() -> None:
     assert _json("cards", GEORGE, *TODAY) == {"cards": []}
 
 
-def test_cards_come_in_every_language_that_there_is(service: Service) -> None:
+def test_cards_come_in_every_language_that_there_is(service: CDSService) -> None:
     shown = {
         language: _json("cards", ADA, *TODAY, "--language", language)["cards"][0]["summary"]
         for language in service.languages

@@ -21,7 +21,7 @@ from flask.testing import FlaskClient
 from tokens import ISSUER, PUBLIC_URL, Signer, write_jwks
 
 from cds_service import create_app
-from cds_service.knowledge import Knowledge, Service
+from cds_service.knowledge import CDSService, Knowledge
 from cds_service.setting_values import Issuer
 from cds_service.settings import Settings
 from cds_service.store.calls import calls
@@ -47,7 +47,7 @@ class Left:
 
 
 @pytest.fixture(scope="module")
-def left(cards: Knowledge, service: Service, tmp_path_factory: pytest.TempPathFactory) -> Left:
+def left(cards: Knowledge, service: CDSService, tmp_path_factory: pytest.TempPathFactory) -> Left:
     folder = tmp_path_factory.mktemp("leaks")
     settings = Settings(
         issuers=(Issuer(ISSUER, str(write_jwks(folder, "ES384"))),),
@@ -70,7 +70,7 @@ def left(cards: Knowledge, service: Service, tmp_path_factory: pytest.TempPathFa
     return result
 
 
-def _drive(client: FlaskClient, service: Service, left: Left) -> None:
+def _drive(client: FlaskClient, service: CDSService, left: Left) -> None:
     address = f"/cds-services/{service.id}"
     for number, (_, request) in enumerate(requests(service)):
         left.secrets |= _texts(request["prefetch"]) | _texts(request["context"])
@@ -135,7 +135,7 @@ def _send(client: FlaskClient, address: str, body: Any, left: Left) -> None:
             left.errors.append(response.text)
 
 
-def _rules(service: Service) -> set[str]:
+def _rules(service: CDSService) -> set[str]:
     return {each.governance.id for each in (*service.rules, *service.causes)}
 
 
@@ -189,7 +189,7 @@ def test_no_error_repeats_any_of_it(left: Left) -> None:
     assert _found(left.secrets, "\n".join(left.errors)) == []
 
 
-def test_every_member_of_a_line_is_of_a_known_kind(left: Left, service: Service) -> None:
+def test_every_member_of_a_line_is_of_a_known_kind(left: Left, service: CDSService) -> None:
     for line in map(json.loads, left.log.splitlines()):
         assert line["event"] in ("answered", "refused")
         assert set(line.get("applied", ())) | set(line.get("unknown", ())) <= _rules(service)

@@ -11,7 +11,7 @@ import shared
 from flask.testing import FlaskClient
 
 from cds_service.cli.patient_files import as_prefetch
-from cds_service.knowledge import Service
+from cds_service.knowledge import CDSService
 
 ADDRESS = "/cds-services/anxiety-leg-weakness"
 PATIENTS = shared.files("data/patients/*.json.gz")
@@ -31,7 +31,7 @@ def _resources(bundle: Any) -> list[dict[str, Any]]:
     return resources or ([bundle] if isinstance(bundle, dict) else [])
 
 
-def _request(resources: list[dict[str, Any]], service: Service) -> dict[str, Any]:
+def _request(resources: list[dict[str, Any]], service: CDSService) -> dict[str, Any]:
     patients = [each.get("id") for each in resources if each.get("resourceType") == "Patient"]
     prefetch = as_prefetch(resources, service.prefetch)
     prefetch["patient"] = prefetch["patient"] or {"resourceType": "Patient", "id": "unknown"}
@@ -51,7 +51,7 @@ def _names_on(cards: list[dict[str, Any]]) -> str:
 
 
 @pytest.mark.parametrize("path", PATIENTS, ids=shared.names(PATIENTS))
-def test_a_real_patient_is_answered(path: Path, ehr: FlaskClient, service: Service) -> None:
+def test_a_real_patient_is_answered(path: Path, ehr: FlaskClient, service: CDSService) -> None:
     resources = _resources(shared.read(path))
     response = ehr.post(ADDRESS, json=_request(resources, service))
     assert response.status_code == 200, response.get_json()
@@ -69,7 +69,7 @@ def test_a_real_patient_is_answered(path: Path, ehr: FlaskClient, service: Servi
     "path", RESPONSES + OTHER_VERSIONS, ids=shared.names(RESPONSES + OTHER_VERSIONS)
 )
 def test_what_servers_answer_and_other_versions_are_survived(
-    path: Path, ehr: FlaskClient, service: Service
+    path: Path, ehr: FlaskClient, service: CDSService
 ) -> None:
     content = shared.read(path)
     if isinstance(content, dict) and "hook" in content:

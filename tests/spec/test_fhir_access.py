@@ -16,7 +16,7 @@ from integration.misbehaving_server import TOKEN, MisbehavingServer, misbehaving
 
 from cards import conversations
 from cds_service import create_app
-from cds_service.knowledge import Knowledge, Service
+from cds_service.knowledge import CDSService, Knowledge
 from cds_service.settings import Settings
 from cds_service.web.collaborators import EXTENSION
 
@@ -88,7 +88,7 @@ def test_fa_1_a_server_that_fails_is_200_where_it_is_not_needed(
 
 
 def test_fa_2_every_fetch_carries_the_token_of_the_call(
-    fetching_ehr: FlaskClient, fhir_server: FHIRServer, service: Service
+    fetching_ehr: FlaskClient, fhir_server: FHIRServer, service: CDSService
 ) -> None:
     fhir_server.seen()
     request = without_prefetch(conversations.request(service, ADA), fhir_server)
@@ -99,7 +99,7 @@ def test_fa_2_every_fetch_carries_the_token_of_the_call(
 
 
 def test_fa_2_a_server_that_wants_a_token_and_gets_another_is_412(
-    fetching_ehr: FlaskClient, fhir_server: FHIRServer, service: Service
+    fetching_ehr: FlaskClient, fhir_server: FHIRServer, service: CDSService
 ) -> None:
     request = without_prefetch(conversations.request(service, ADA), fhir_server)
     request["fhirAuthorization"] = {"access_token": "wrong"}
@@ -109,7 +109,7 @@ def test_fa_2_a_server_that_wants_a_token_and_gets_another_is_412(
 
 
 def test_fa_3_it_reads_and_searches_and_nothing_else(
-    fetching_ehr: FlaskClient, fhir_server: FHIRServer, service: Service
+    fetching_ehr: FlaskClient, fhir_server: FHIRServer, service: CDSService
 ) -> None:
     fhir_server.seen()
     request = without_prefetch(conversations.request(service, ADA), fhir_server)
@@ -173,7 +173,7 @@ UNLIKE_A_SEARCH = {"dirk-dirty-record", "lucia-cancer-spinal-pain", "miriam-mixe
 
 @pytest.mark.parametrize("path", conversations.PATIENTS, ids=lambda path: path.stem)
 def test_fa_6_prefetched_and_fetched_data_give_the_same_cards(
-    path: Path, fetching_ehr: FlaskClient, fhir_server: FHIRServer, service: Service
+    path: Path, fetching_ehr: FlaskClient, fhir_server: FHIRServer, service: CDSService
 ) -> None:
     request = conversations.request(service, path)
     from_file = fetching_ehr.post(REAL, json=request).get_json()
@@ -190,7 +190,7 @@ def test_fa_6_prefetched_and_fetched_data_give_the_same_cards(
 
 
 def test_fa_6_medicines_that_a_list_only_points_at_are_looked_up_once(
-    fetching_ehr: FlaskClient, fhir_server: FHIRServer, service: Service
+    fetching_ehr: FlaskClient, fhir_server: FHIRServer, service: CDSService
 ) -> None:
     path = conversations.FIXTURES / "patients" / "yusuf-medication-by-reference.json"
     request = without_prefetch(conversations.request(service, path), fhir_server)
@@ -202,7 +202,7 @@ def test_fa_6_medicines_that_a_list_only_points_at_are_looked_up_once(
 
 @pytest.mark.parametrize("key", ["conditions", "laboratory", "medicationRequests"])
 def test_fa_6_a_key_that_came_as_an_error_is_fetched(
-    key: str, fetching_ehr: FlaskClient, fhir_server: FHIRServer, service: Service
+    key: str, fetching_ehr: FlaskClient, fhir_server: FHIRServer, service: CDSService
 ) -> None:
     request = conversations.request(service, ADA)
     whole = fetching_ehr.post(REAL, json=request).get_json()
@@ -217,7 +217,7 @@ def test_fa_6_a_key_that_came_as_an_error_is_fetched(
 
 
 def test_fa_7_the_pages_after_a_prefetched_one_are_fetched(
-    fetching_ehr: FlaskClient, fhir_server: FHIRServer, service: Service
+    fetching_ehr: FlaskClient, fhir_server: FHIRServer, service: CDSService
 ) -> None:
     request = conversations.request(service, ADA)
     whole = fetching_ehr.post(REAL, json=request).get_json()
@@ -233,7 +233,7 @@ def test_fa_7_the_pages_after_a_prefetched_one_are_fetched(
 
 
 def test_fa_7_the_pages_of_what_is_fetched_are_followed(
-    fetching_ehr: FlaskClient, fhir_server: FHIRServer, service: Service
+    fetching_ehr: FlaskClient, fhir_server: FHIRServer, service: CDSService
 ) -> None:
     request = conversations.request(service, ADA)
     whole = fetching_ehr.post(REAL, json=request).get_json()

@@ -6,7 +6,7 @@ import pytest
 
 from cds_service import create_app
 from cds_service.errors import SettingsError
-from cds_service.knowledge import Knowledge, Service
+from cds_service.knowledge import CDSService, Knowledge
 from cds_service.knowledge.outcomes.muting import can_be_muted
 from cds_service.settings import Settings
 from cds_service.switches import switched
@@ -37,6 +37,6 @@ def test_a_rule_that_protects_stops_the_start_and_is_named(cards: Knowledge, rul
         create_app(Settings(disabled_rules=(rule,)), cards)
 
 
-def test_every_rule_with_a_card_of_its_own_can_be_switched_off(service: Service) -> None:
+def test_every_rule_with_a_card_of_its_own_can_be_switched_off(service: CDSService) -> None:
     kept = [rule.id for rule in service.rules if rule.slot and not can_be_muted(service, rule)]
     assert kept == []

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from cds_service.knowledge.cards.voice import Voice
 from cds_service.knowledge.content.artifacts import DrugClass
 from cds_service.knowledge.content.service import Service
-from cds_service.knowledge.content.words import Voice
 from cds_service.knowledge.outcomes.evaluation import (
     ALL_DRUGS,
     ALL_MEASURES,

@@ -8,9 +8,12 @@ from uuid import uuid5
 from cds_service.knowledge.call import Call, Card, Source
 from cds_service.knowledge.cards.differential import render_differential
 from cds_service.knowledge.cards.suggestions import NAMESPACE, offered_suggestions
-from cds_service.knowledge.content.service import LEVELS, Service, Slot
-from cds_service.knowledge.content.words import LONGEST_SUMMARY, Voice, utf16_length
-from cds_service.knowledge.outcomes.evaluation import Evaluation, GateState, RuleOutcome
+from cds_service.knowledge.cards.voice import Voice
+from cds_service.knowledge.content.artifacts import LEVELS, Slot
+from cds_service.knowledge.content.service import Service
+from cds_service.knowledge.content.words import LONGEST_SUMMARY, utf16_length
+from cds_service.knowledge.outcomes.evaluation import Evaluation, GateState
+from cds_service.knowledge.outcomes.judging import RuleOutcome
 
 DIFFERENTIAL = "differential"
 

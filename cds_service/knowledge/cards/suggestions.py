@@ -7,9 +7,9 @@ from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from cds_service.knowledge.call import Action, Call, Resource, Suggestion
+from cds_service.knowledge.cards.voice import Voice
 from cds_service.knowledge.content.artifacts import ProposedRequest, SuggestionRule
 from cds_service.knowledge.content.service import Service
-from cds_service.knowledge.content.words import Voice
 
 # Cards and suggestions take their uuids from this name space and from what identifies them.
 NAMESPACE = uuid5(NAMESPACE_URL, "urn:cds-service:cards")

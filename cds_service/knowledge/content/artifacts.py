@@ -1,11 +1,15 @@
-"""What a card may offer, and who answers for it: measures, drug classes, requests of tests."""
+"""The pieces of content as frozen values: rules, causes, slots, the gate, and what cards offer."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from cds_service.knowledge.call import Coding
 from cds_service.knowledge.expressions.expressions import Expression
+
+LEVELS = ("critical", "warning", "info")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +61,132 @@ class DrugClass:
     governance: Governance
     drugs: tuple[str, ...]
     only_first_cause: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One row of a decision table: facts by name or `fact.member`, and what must come of them."""
+
+    name: str
+    facts: Mapping[str, Any]
+    expect: str
+    withholds: tuple[str, ...] | None = None
+    points: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Withhold:
+    """What a rule takes away: `items` are ids of drugs, classes, measures or causes.
+
+    Without `when` it holds whenever the rule applies. The words for the reason are the part
+    `because` of the rule.
+    """
+
+    items: tuple[str, ...]
+    when: Expression | None
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One reviewed statement: at which level it holds, where it is said, what it withholds.
+
+    `levels` stand worst first.
+
+    `slot` is the card for critical and warning; `section` the place in the differential for info,
+    there only while `section_when` holds; `beside` the items under which its line stands; `opens`
+    the level that opens the gate; `demote` the drugs that then stand last in their class.
+    """
+
+    governance: Governance
+    topic: str
+    levels: Mapping[str, Expression]
+    slot: str | None
+    section: str | None
+    section_when: Expression | None
+    beside: tuple[str, ...]
+    opens: str | None
+    only_slots: tuple[str, ...] | None
+    withhold: tuple[Withhold, ...]
+    demote: tuple[str, ...]
+    examples: tuple[Example, ...]
+
+    @property
+    def id(self) -> str:
+        """The rule's id, R51."""
+        return self.governance.id
+
+    @property
+    def conditions(self) -> tuple[Expression, ...]:
+        """Every condition of the rule."""
+        others = (*(each.when for each in self.withhold), self.section_when)
+        return (*self.levels.values(), *(each for each in others if each is not None))
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A condition and the part of the words that says it."""
+
+    when: Expression
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Points:
+    """Points for each reason that holds, together at most `at_most`."""
+
+    each: int
+    at_most: int
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One of the causes: what earns it points, what it requires, what excludes it, what to note."""
+
+    governance: Governance
+    requires: tuple[Reason, ...]
+    excludes: tuple[Reason, ...]
+    points: tuple[Points, ...]
+    notes: tuple[Reason, ...]
+    measures: tuple[str, ...]
+    classes: tuple[str, ...]
+    pattern_of: str | None
+    examples: tuple[Example, ...]
+
+    @property
+    def id(self) -> str:
+        """The cause's id, C4."""
+        return self.governance.id
+
+    @property
+    def conditions(self) -> tuple[Expression, ...]:
+        """Every condition of the cause."""
+        points = (reason for group in self.points for reason in group.reasons)
+        reasons = (*points, *self.requires, *self.excludes, *self.notes)
+        return tuple(reason.when for reason in reasons)
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A place for one card, and the override reasons by indicator.
+
+    `silences`: while this slot has a critical card, cards of those slots up to that level stay
+    away (B.9). `only_with` names reasons that are offered only on cards of one of the rules.
+    """
+
+    id: str
+    override_reasons: Mapping[str, tuple[Coding, ...]]
+    keep_apart: str | None
+    silences: Mapping[str, str]
+    only_with: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """When cards are possible at all (C.1)."""
+
+    silence: tuple[str, ...]
+    anxiety: Expression
+    symptom: Expression
+    unchecked: Expression

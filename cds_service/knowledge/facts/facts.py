@@ -8,7 +8,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from cds_service.knowledge.call import Resource
-from cds_service.knowledge.content.words import FactName
 from cds_service.knowledge.facts.allergy import AllergyDefinition, read_allergy
 from cds_service.knowledge.facts.condition import ConditionDefinition, read_condition
 from cds_service.knowledge.facts.medication import (
@@ -25,6 +24,14 @@ from cds_service.knowledge.record.record import PatientRecord
 
 if TYPE_CHECKING:
     from cds_service.knowledge.expressions.expressions import Expression
+
+
+@dataclass(frozen=True, slots=True)
+class FactName:
+    """The name of a fact as a value, and the part of the fact's own words that says it."""
+
+    name: str
+    part: str
 
 
 @dataclass(frozen=True, slots=True)

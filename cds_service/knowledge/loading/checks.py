@@ -9,9 +9,8 @@ from datetime import date
 from functools import partial
 from pathlib import Path
 
-from cds_service.knowledge.answering import expressions_of
-from cds_service.knowledge.content.artifacts import SuggestionRule
-from cds_service.knowledge.content.service import Rule, Service
+from cds_service.knowledge.content.artifacts import Rule, SuggestionRule
+from cds_service.knowledge.content.service import Service
 from cds_service.knowledge.facts.facts import made_of
 from cds_service.knowledge.loading import examples, word_checks
 from cds_service.knowledge.loading.library import Library, Problems
@@ -142,7 +141,7 @@ class _Checker:
     def check_use(self) -> None:
         """No fact, value set or words of records that nothing uses."""
         service = self._service
-        used = {name for each in expressions_of(service) for name in each.facts}
+        used = {name for each in service.conditions for name in each.facts}
         for words in service.words.values():
             for text in words.texts.values():
                 used.update(placeholder.fact for placeholder in text.placeholders)

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
-from cds_service.knowledge.content.service import Cause, Example, Rule, Service
+from cds_service.knowledge.content.artifacts import Cause, Example, Rule
+from cds_service.knowledge.content.service import Service
 from cds_service.knowledge.facts.allergy import AllergyDefinition, AllergyFact
 from cds_service.knowledge.facts.condition import ConditionDefinition, ConditionFact
 from cds_service.knowledge.facts.facts import (
@@ -22,13 +23,8 @@ from cds_service.knowledge.facts.facts import (
 from cds_service.knowledge.facts.medication import MedicationDefinition, MedicationFact
 from cds_service.knowledge.facts.observation import ObservationDefinition, ObservationFact
 from cds_service.knowledge.facts.order import OrderDefinition, OrderFact
-from cds_service.knowledge.outcomes.evaluation import (
-    CauseOutcome,
-    RuleOutcome,
-    judge,
-    weigh,
-    withholds,
-)
+from cds_service.knowledge.outcomes.evaluation import CauseOutcome, weigh
+from cds_service.knowledge.outcomes.judging import RuleOutcome, judge, withholds
 
 _NAMES = ("as recorded",)
 # An example's patient is an adult whose lists came whole and hold nothing, and whose tests were

@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 
 from cds_service.errors import KnowledgeError
-from cds_service.knowledge.content.service import Knowledge
+from cds_service.knowledge.answering import Knowledge
 from cds_service.knowledge.loading import checks
 from cds_service.knowledge.loading.library import Problems, load_library
 from cds_service.knowledge.loading.service_folder import ServiceFolder

@@ -8,24 +8,22 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from cds_service.knowledge.answering import CDSService
 from cds_service.knowledge.call import Coding
 from cds_service.knowledge.content.artifacts import (
-    DrugClass,
-    Governance,
-    Measure,
-    ProposedRequest,
-    SuggestionRule,
-)
-from cds_service.knowledge.content.service import (
     LEVELS,
     Cause,
+    DrugClass,
     Example,
     Gate,
+    Governance,
+    Measure,
     Points,
+    ProposedRequest,
     Reason,
     Rule,
-    Service,
     Slot,
+    SuggestionRule,
     Withhold,
 )
 from cds_service.knowledge.expressions.expressions import (
@@ -60,7 +58,7 @@ class ServiceFolder:
         self._types: dict[str, str] = {}
         self._fact_paths: dict[str, Path] = {}
 
-    def load(self) -> Service | None:
+    def load(self) -> CDSService | None:
         """The service, or None when its outline cannot be made out."""
         path = self._folder / "service.yaml"
         data = self._problems.load(ServiceSchema(), path, self._problems.read(path))
@@ -72,7 +70,7 @@ class ServiceFolder:
         )
         prefetch = fill_templates(data["prefetch"], definitions, self._library, self._note(path))
         drugs_data = self._read(DrugsSchema(), "drugs.yaml", {"classes": [], "drugs": []})
-        return Service(
+        return CDSService(
             id=self._folder.name,
             hook=data["hook"],
             version=data["version"],

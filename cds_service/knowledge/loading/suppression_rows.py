@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from cds_service.knowledge.content.service import Service, Slot
+from cds_service.knowledge.content.artifacts import Slot
+from cds_service.knowledge.content.service import Service
 from cds_service.knowledge.content.suppression import Suppression
 from cds_service.knowledge.expressions.expressions import Expression
 

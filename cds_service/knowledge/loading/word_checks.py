@@ -6,14 +6,10 @@ from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 
 from cds_service.knowledge.cards.rendering import DIFFERENTIAL
-from cds_service.knowledge.content.service import LEVELS, Service
-from cds_service.knowledge.content.words import (
-    LONGEST_SUMMARY,
-    LONGEST_TEXT,
-    Text,
-    Words,
-    utf16_length,
-)
+from cds_service.knowledge.cards.voice import LONGEST_TEXT
+from cds_service.knowledge.content.artifacts import LEVELS
+from cds_service.knowledge.content.service import Service
+from cds_service.knowledge.content.words import LONGEST_SUMMARY, Text, Words, utf16_length
 from cds_service.knowledge.expressions.expressions import BOOLEAN, NUMBER, TEXT, TEXTS
 from cds_service.knowledge.facts.facts import GroupDefinition, made_of
 from cds_service.knowledge.facts.members import members_of

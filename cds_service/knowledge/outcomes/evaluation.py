@@ -6,10 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
-from cds_service.knowledge.content.service import LEVELS, Cause, Reason, Rule, Service, Withhold
+from cds_service.knowledge.content.artifacts import Cause, Reason, Rule
+from cds_service.knowledge.content.service import Service
 from cds_service.knowledge.facts.facts import Facts
+from cds_service.knowledge.outcomes.judging import RuleOutcome, judge, opens, withholds, worse
+from cds_service.knowledge.outcomes.relevance import Relevance
 from cds_service.knowledge.record.record import PatientRecord
 
 # Withheld under these names: every drug, every measure, every cause.
@@ -22,19 +26,6 @@ class GateState(StrEnum):
     CLOSED = "closed"
     OPEN = "open"
     UNCHECKED = "unchecked"
-
-
-@dataclass(frozen=True, slots=True)
-class RuleOutcome:
-    """The level at which a rule applies, or None; `unknown` when the record does not say.
-
-    `facts` is the reading of the record that led to it, for the words; None is the first one.
-    """
-
-    rule: Rule
-    facts: Mapping[str, Any] | None = field(repr=False)
-    level: str | None
-    unknown: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +78,9 @@ class Evaluation:
         return tuple(dict.fromkeys(reasons))
 
 
-def evaluate(service: Service, record: PatientRecord) -> Evaluation:
+def evaluate(service: Service, record: PatientRecord, relevance: Relevance) -> Evaluation:
     """The outcomes for a record; rules are looked at only once the gate may open."""
-    absent = service.relevance.absent_facts(service, record)
+    absent = relevance.absent_facts(service, record)
     facts = Facts(service.facts, record, absent=absent)
     if is_silenced(service, facts):
         return Evaluation(facts, GateState.CLOSED)
@@ -104,13 +95,13 @@ def evaluate(service: Service, record: PatientRecord) -> Evaluation:
     if anxiety is not True:
         unchecked = service.gate.unchecked.evaluate(facts) is True and anxiety is None
         return Evaluation(facts, GateState.UNCHECKED if unchecked else GateState.CLOSED)
-    rules = service.relevance.rules_to_judge(service, record)
+    rules = relevance.rules_to_judge(service, record)
     if not facts.conflicts:
-        evaluation = assess(service, [facts], rules)
+        evaluation = assess(service, [facts], rules, relevance.baseline)
         # Judging may be the first to ask for a value that has a rival.
         if not facts.conflicts:
             return evaluation
-    return assess(service, both_readings(), rules)
+    return assess(service, both_readings(), rules, relevance.baseline)
 
 
 def is_silenced(service: Service, facts: Mapping[str, Any]) -> bool:
@@ -119,19 +110,22 @@ def is_silenced(service: Service, facts: Mapping[str, Any]) -> bool:
 
 
 def assess(
-    service: Service, readings: Sequence[Mapping[str, Any]], rules: Sequence[Rule] | None = None
+    service: Service,
+    readings: Sequence[Mapping[str, Any]],
+    rules: Sequence[Rule] | None = None,
+    baseline: Mapping[str, RuleOutcome] = MappingProxyType({}),
 ) -> Evaluation:
     """The outcomes for facts; of several readings of one record the worst outcome counts.
 
-    With `rules` only these are judged, the others come out as for an empty record.
+    With `rules` only these are judged, the others come out as in `baseline`.
     """
     facts = readings[0]
     judged = service.rules if rules is None else rules
-    outcomes = dict(service.relevance.baseline)
+    outcomes = dict(baseline)
     for rule in judged:
         outcomes[rule.id] = judge(rule, facts)
         for reading in readings[1:]:
-            outcomes[rule.id] = _worse(outcomes[rule.id], judge(rule, reading))
+            outcomes[rule.id] = worse(outcomes[rule.id], judge(rule, reading))
     symptom = service.gate.symptom.evaluate(facts)
     applied = _applied(outcomes)
     if symptom is not True and not any(map(opens, applied)):
@@ -153,37 +147,8 @@ def assess(
     )
 
 
-def judge(rule: Rule, facts: Mapping[str, Any], *, for_baseline: bool = False) -> RuleOutcome:
-    """The worst level whose condition holds; unknown when none holds and one cannot be told.
-
-    A baseline outcome is shared by all calls and keeps no facts.
-    """
-    read = None if for_baseline else facts
-    unknown = False
-    for level, condition in rule.levels.items():
-        holds = condition.evaluate(facts)
-        if holds:
-            return RuleOutcome(rule, read, level, unknown)
-        unknown = unknown or holds is None
-    return RuleOutcome(rule, read, None, unknown)
-
-
-def _worse(one: RuleOutcome, other: RuleOutcome) -> RuleOutcome:
-    if one.level is None:
-        return other if other.level else one
-    if other.level is None:
-        return one
-    return min(one, other, key=lambda outcome: LEVELS.index(str(outcome.level)))
-
-
 def _applied(outcomes: Mapping[str, RuleOutcome]) -> tuple[RuleOutcome, ...]:
     return tuple(outcome for outcome in outcomes.values() if outcome.level)
-
-
-def opens(outcome: RuleOutcome) -> bool:
-    """Whether a rule makes cards possible without the symptom of the gate (C.1)."""
-    level, least = outcome.level, outcome.rule.opens
-    return bool(level and least) and LEVELS.index(str(level)) <= LEVELS.index(str(least))
 
 
 def _withheld(
@@ -195,15 +160,6 @@ def _withheld(
             for item in withhold.items if withholds(withhold, outcome, readings) else ():
                 found.setdefault(item, []).append(Because(outcome.rule.id, withhold.because))
     return {item: tuple(reasons) for item, reasons in found.items()}
-
-
-def withholds(
-    withhold: Withhold, outcome: RuleOutcome, readings: Sequence[Mapping[str, Any]]
-) -> bool:
-    """Whether a rule takes its items away: in any reading, or whenever it applies."""
-    if withhold.when is None:
-        return outcome.level is not None
-    return any(withhold.when.evaluate(facts) is True for facts in readings)
 
 
 def _only_slots(applied: Iterable[RuleOutcome]) -> frozenset[str] | None:

@@ -14,10 +14,11 @@ import orjson
 
 from cds_service.knowledge.call import Card, Resource, Trace, TracedRule
 from cds_service.knowledge.content.service import Service
-from cds_service.knowledge.content.words import number_text
 from cds_service.knowledge.facts.facts import ListFact
 from cds_service.knowledge.facts.observation import ObservationFact
 from cds_service.knowledge.outcomes.evaluation import Evaluation
+from cds_service.knowledge.outcomes.relevance import Relevance
+from cds_service.knowledge.record.quantities import number_text
 
 PRESENT, ABSENT = "present", "absent"
 # In these states a fact leaves a condition open.
@@ -26,10 +27,10 @@ LACKING = frozenset({"missing", "stale", "unreadable", "not-retrieved", "unknown
 _SAYS_NOTHING = ("meta", "text")
 
 
-def trace(card: Card, service: Service, evaluation: Evaluation) -> Card:
+def trace(card: Card, service: Service, evaluation: Evaluation, relevance: Relevance) -> Card:
     """The card with its trace and its fingerprint."""
-    rules, facts = _behind(card.rules, service, evaluation)
-    silenced_rules, silenced_facts = _behind(card.silenced, service, evaluation)
+    rules, facts = _behind(card.rules, service, evaluation, relevance)
+    silenced_rules, silenced_facts = _behind(card.silenced, service, evaluation, relevance)
     by_state: dict[str, list[str]] = {}
     for name, fact in facts.items():
         by_state.setdefault(state_of(fact), []).append(name)
@@ -46,9 +47,9 @@ def trace(card: Card, service: Service, evaluation: Evaluation) -> Card:
     )
 
 
-def near_misses(service: Service, evaluation: Evaluation) -> Mapping[str, tuple[str, ...]]:
+def near_misses(evaluation: Evaluation, relevance: Relevance) -> Mapping[str, tuple[str, ...]]:
     """The rules that came out unknown, each with the facts that lacked."""
-    facts, evidence = evaluation.facts, service.relevance.evidence
+    facts, evidence = evaluation.facts, relevance.evidence
     open_ = [id_ for id_, each in evaluation.outcomes.items() if each.unknown and not each.level]
     # What nobody has read left nothing open.
     named = {name for id_ in open_ for name in evidence[id_] if name in facts}
@@ -69,10 +70,10 @@ def state_of(fact: Any) -> str:
 
 
 def _behind(
-    ids: Iterable[str], service: Service, evaluation: Evaluation
+    ids: Iterable[str], service: Service, evaluation: Evaluation, relevance: Relevance
 ) -> tuple[tuple[TracedRule, ...], dict[str, Any]]:
     """Rules and causes as they came out, and the facts behind them by name."""
-    evidence = service.relevance.evidence
+    evidence = relevance.evidence
     rules = tuple(_rule(id_, service, evaluation) for id_ in ids)
     names = (name for rule in rules for name in evidence.get(rule.id, ()))
     return rules, {name: evaluation.facts[name] for name in names}

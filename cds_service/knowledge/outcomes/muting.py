@@ -6,8 +6,10 @@ from collections.abc import Set
 from dataclasses import replace
 
 from cds_service.knowledge.call import Card
-from cds_service.knowledge.content.service import Rule, Service
-from cds_service.knowledge.outcomes.evaluation import Evaluation, GateState, RuleOutcome, opens
+from cds_service.knowledge.content.artifacts import Rule
+from cds_service.knowledge.content.service import Service
+from cds_service.knowledge.outcomes.evaluation import Evaluation, GateState
+from cds_service.knowledge.outcomes.judging import RuleOutcome, opens
 
 # In this section a card says what is not known. To be silent about it is never an option.
 _NOT_KNOWN = "missing"

@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cds_service.knowledge.call import Call, Retrieval, Retrieved
-from cds_service.knowledge.content.service import Rule, Service
+from cds_service.knowledge.content.artifacts import Rule
+from cds_service.knowledge.content.service import Service
 from cds_service.knowledge.facts.allergy import AllergyDefinition, keys_of_allergy
 from cds_service.knowledge.facts.condition import ConditionDefinition, keys_of_condition
 from cds_service.knowledge.facts.facts import (
@@ -28,7 +29,7 @@ from cds_service.knowledge.facts.medication import MedicationDefinition, keys_of
 from cds_service.knowledge.facts.observation import ObservationDefinition, keys_of_observation
 from cds_service.knowledge.facts.order import PREFETCH_KEY as ORDERS
 from cds_service.knowledge.facts.order import OrderDefinition
-from cds_service.knowledge.outcomes.evaluation import RuleOutcome, judge, withholds
+from cds_service.knowledge.outcomes.judging import RuleOutcome, judge, withholds
 from cds_service.knowledge.record.record import Key, PatientRecord
 
 _ALWAYS: Key = ("", "")

@@ -133,3 +133,16 @@ def _unit(quantity: Mapping[str, Any]) -> str | None:
     if isinstance(code, str) and code and quantity.get("system") in (*_UCUM, None):
         return code.strip()
     return unit.strip() if isinstance(unit, str) and unit.strip() else None
+
+
+def number_text(number: float | Interval) -> str:
+    """A number as a clinician reads it: at most four digits that count, bounds as < and >."""
+    if isinstance(number, Interval):
+        if number.low == float("-inf"):
+            return f"<{number_text(float(f'{number.high:.12g}'))}"
+        if number.high == float("inf"):
+            return f">{number_text(float(f'{number.low:.12g}'))}"
+        return f"{number_text(number.low)}–{number_text(number.high)}"
+    if abs(number) >= 1000:
+        return f"{number:.0f}"
+    return f"{number:.4g}"

@@ -10,9 +10,8 @@ import pytest
 import resources
 from hypothesis import settings
 
-from cds_service.knowledge import load
+from cds_service.knowledge import CDSService, load
 from cds_service.knowledge.call import Answer, Resource, Retrieval
-from cds_service.knowledge.content.service import Service
 from cds_service.knowledge.facts.facts import Facts
 from cds_service.knowledge.record.record import PatientRecord
 
@@ -28,13 +27,13 @@ AnswerTo = Callable[..., Answer]
 
 
 @pytest.fixture(scope="session")
-def tiny() -> Service:
+def tiny() -> CDSService:
     """The service `legs` of tests/tiny_cards."""
     return load(TINY_CARDS).services["legs"]
 
 
 @pytest.fixture(scope="session")
-def record_of(tiny: Service) -> RecordOf:
+def record_of(tiny: CDSService) -> RecordOf:
     """A record of resources, whose lists came whole but for `states`."""
 
     def make(*given: Resource, **members: Any) -> PatientRecord:
@@ -44,7 +43,7 @@ def record_of(tiny: Service) -> RecordOf:
 
 
 @pytest.fixture(scope="session")
-def facts_of(tiny: Service, record_of: RecordOf) -> FactsOf:
+def facts_of(tiny: CDSService, record_of: RecordOf) -> FactsOf:
     """The facts of tests/tiny_cards on resources."""
 
     def make(
@@ -59,7 +58,7 @@ def facts_of(tiny: Service, record_of: RecordOf) -> FactsOf:
 
 
 @pytest.fixture(scope="session")
-def answer_to(tiny: Service) -> AnswerTo:
+def answer_to(tiny: CDSService) -> AnswerTo:
     """The answer of tests/tiny_cards to a call with resources."""
 
     def make(*given: Resource, **members: Any) -> Answer:

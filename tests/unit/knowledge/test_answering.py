@@ -19,10 +19,9 @@ from resources import (
     patient,
 )
 
-from cds_service.knowledge import answering
+from cds_service.knowledge import CDSService, answering
 from cds_service.knowledge.answering import decide
 from cds_service.knowledge.call import Resource, Retrieval
-from cds_service.knowledge.content.service import Service
 from cds_service.knowledge.outcomes.evaluation import GateState
 from cds_service.knowledge.record import validation
 
@@ -47,7 +46,7 @@ def validated(monkeypatch: pytest.MonkeyPatch) -> list[list[Resource]]:
     return looked_at
 
 
-def test_an_answer_tells_what_applied_what_is_unknown_and_what_lacked(tiny: Service) -> None:
+def test_an_answer_tells_what_applied_what_is_unknown_and_what_lacked(tiny: CDSService) -> None:
     states = {"medicationRequests": Retrieval.INCOMPLETE, "surveys": Retrieval.FAILED}
     answer = tiny.answer(call(*OPEN, order(), states=states))
     assert answer.applied == ("S3",)
@@ -56,7 +55,7 @@ def test_an_answer_tells_what_applied_what_is_unknown_and_what_lacked(tiny: Serv
 
 
 def test_an_invalid_resource_behind_a_card_is_set_aside_and_the_card_changes(
-    tiny: Service,
+    tiny: CDSService,
 ) -> None:
     (before,) = tiny.answer(call(*OPEN, observation(2.4))).cards
     (after,) = tiny.answer(call(*OPEN, BAD_RESULT)).cards
@@ -65,13 +64,13 @@ def test_an_invalid_resource_behind_a_card_is_set_aside_and_the_card_changes(
     assert "- missing: potassium" in after.detail
 
 
-def test_an_invalid_resource_is_counted(tiny: Service) -> None:
+def test_an_invalid_resource_is_counted(tiny: CDSService) -> None:
     evaluation = decide(tiny, call(*OPEN, order(), BAD_ORDER))
     assert evaluation.facts["medication_list"].unreadable == 1
     assert evaluation.facts["opioid"].active is not True
 
 
-def test_what_an_invalid_order_was_for_is_not_called_absent(tiny: Service) -> None:
+def test_what_an_invalid_order_was_for_is_not_called_absent(tiny: CDSService) -> None:
     (card,) = (
         each
         for each in tiny.answer(call(*OPEN, order(), BAD_ORDER)).cards
@@ -81,7 +80,7 @@ def test_what_an_invalid_order_was_for_is_not_called_absent(tiny: Service) -> No
 
 
 def test_another_invalid_resource_that_could_come_to_matter_is_set_aside_too(
-    tiny: Service,
+    tiny: CDSService,
 ) -> None:
     older = observation(6.9, referenceRange="x", days=9)
     evaluation = decide(tiny, call(*OPEN, BAD_RESULT, older))
@@ -89,30 +88,32 @@ def test_another_invalid_resource_that_could_come_to_matter_is_set_aside_too(
     assert evaluation.outcomes["S2"].level is None
 
 
-def test_a_valid_resource_takes_the_place_of_an_invalid_one(tiny: Service) -> None:
+def test_a_valid_resource_takes_the_place_of_an_invalid_one(tiny: CDSService) -> None:
     evaluation = decide(tiny, call(*OPEN, BAD_RESULT, observation(3.0, days=9)))
     assert evaluation.facts["potassium"].value == 3.0
 
 
-def test_an_invalid_patient_is_set_aside(tiny: Service) -> None:
+def test_an_invalid_patient_is_set_aside(tiny: CDSService) -> None:
     odd = patient(birthDate="1950-01-01", name="Ada")
     evaluation = decide(tiny, call(odd, *OPEN[1:], order(), order(MORPHINE)))
     assert evaluation.outcomes["S4"].level in ("critical", "warning")
     assert evaluation.gate is GateState.OPEN
 
 
-def test_an_invalid_problem_behind_the_gate_closes_it(tiny: Service) -> None:
+def test_an_invalid_problem_behind_the_gate_closes_it(tiny: CDSService) -> None:
     odd = condition(ANXIETY, onsetDateTime={"year": 2024})
     assert tiny.answer(call(patient(), odd, OPEN[2])).cards == ()
 
 
-def test_a_valid_record_is_validated_once(tiny: Service, validated: list[list[Resource]]) -> None:
+def test_a_valid_record_is_validated_once(
+    tiny: CDSService, validated: list[list[Resource]]
+) -> None:
     decide(tiny, call(*OPEN, observation(2.4)))
     assert len(validated) == 1
 
 
 def test_resources_that_no_card_rests_on_are_not_validated(
-    tiny: Service, validated: list[list[Resource]]
+    tiny: CDSService, validated: list[list[Resource]]
 ) -> None:
     unrelated = [condition({"text": "a broken arm"}, onsetDateTime=7) for _ in range(50)]
     harmless = allergy(MORPHINE, onsetDateTime=7)
@@ -122,13 +123,13 @@ def test_resources_that_no_card_rests_on_are_not_validated(
 
 
 def test_nothing_is_validated_behind_a_closed_gate(
-    tiny: Service, validated: list[list[Resource]]
+    tiny: CDSService, validated: list[list[Resource]]
 ) -> None:
     decide(tiny, call(patient(), BAD_RESULT))
     assert [resource for each in validated for resource in each] == []
 
 
-def test_an_invalid_resource_behind_a_note_is_set_aside(tiny: Service) -> None:
+def test_an_invalid_resource_behind_a_note_is_set_aside(tiny: CDSService) -> None:
     (card,) = tiny.answer(call(*OPEN, order(intent=...))).cards
     assert "A sedative is taken." not in card.detail
 
@@ -138,7 +139,7 @@ def test_an_invalid_resource_behind_a_note_is_set_aside(tiny: Service) -> None:
     [{"text": {"div": 1}}, {"meta": 7}, {"extension": "x"}, {"contained": [{}]}],
 )
 def test_a_fault_in_what_nobody_reads_sets_nothing_aside(
-    tiny: Service, members: dict[str, Any]
+    tiny: CDSService, members: dict[str, Any]
 ) -> None:
     (card,) = tiny.answer(call(*OPEN, observation(2.4, **members))).cards
     assert card.indicator == "critical"
@@ -186,7 +187,7 @@ def test_only_so_many_are_remembered(asked: list[str], monkeypatch: pytest.Monke
 
 
 def test_without_the_required_data_one_warning_says_that_nothing_was_checked(
-    tiny: Service,
+    tiny: CDSService,
 ) -> None:
     answer = tiny.unavailable(call(states={"patient": Retrieval.MISSING}))
     (card,) = answer.cards
@@ -197,5 +198,5 @@ def test_without_the_required_data_one_warning_says_that_nothing_was_checked(
     assert answer.missing == ("conditions", "patient")
 
 
-def test_what_came_in_vain_is_not_looked_at_for_that_warning(tiny: Service) -> None:
+def test_what_came_in_vain_is_not_looked_at_for_that_warning(tiny: CDSService) -> None:
     assert tiny.unavailable(call(*OPEN)) == tiny.unavailable(call())

@@ -25,28 +25,28 @@ from resources import (
     worry_score,
 )
 
+from cds_service.knowledge import CDSService
 from cds_service.knowledge.call import Card, Resource, Retrieval
-from cds_service.knowledge.content.service import Service
 
 OPEN = (patient(), condition(ANXIETY, id="c1"), condition(WEAKNESS, id="c2"))
 BOTH_DRUGS = (order(LORAZEPAM), order(MORPHINE))
 
 
 @pytest.fixture
-def cards(tiny: Service) -> Any:
-    def make(*given: Resource, service: Service = tiny, **members: Any) -> tuple[Card, ...]:
+def cards(tiny: CDSService) -> Any:
+    def make(*given: Resource, service: CDSService = tiny, **members: Any) -> tuple[Card, ...]:
         return service.answer(call(*given, **members)).cards
 
     return make
 
 
-def test_without_a_cause_the_card_says_so(cards: Any, tiny: Service) -> None:
+def test_without_a_cause_the_card_says_so(cards: Any, tiny: CDSService) -> None:
     (card,) = cards(*OPEN, service=replace(tiny, least_points=9))
     assert card.summary == "Weakness with anxiety: no listed cause."
     assert "**Causes**" not in card.detail
 
 
-def test_causes_beyond_the_limit_are_only_named(cards: Any, tiny: Service) -> None:
+def test_causes_beyond_the_limit_are_only_named(cards: Any, tiny: CDSService) -> None:
     (card,) = cards(*OPEN, worry_score(12), service=replace(tiny, most_causes=1))
     assert "- Less support: Tension, as a pattern of worry" in card.detail
     assert "Tension tires legs." not in card.detail
@@ -72,7 +72,9 @@ def test_a_withheld_drug_is_named_beside_those_that_remain(cards: Any) -> None:
     assert "      - **Allergy:** diazepam" in card.detail
 
 
-def test_a_class_for_the_first_cause_only_is_kept_back_elsewhere(cards: Any, tiny: Service) -> None:
+def test_a_class_for_the_first_cause_only_is_kept_back_elsewhere(
+    cards: Any, tiny: CDSService
+) -> None:
     given = (*OPEN, condition(WEAKNESS, onsetDateTime=days_ago(300)), worry_score(12))
     (card,) = cards(*given)
     assert card.summary == "Weakness with anxiety: tension has most support."

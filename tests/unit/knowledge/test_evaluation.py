@@ -23,8 +23,9 @@ from resources import (
     worry_score,
 )
 
+from cds_service.knowledge import CDSService
 from cds_service.knowledge.call import Resource, Retrieval
-from cds_service.knowledge.content.service import Points, Reason, Service
+from cds_service.knowledge.content.artifacts import Points, Reason
 from cds_service.knowledge.expressions.expressions import compile_expression
 from cds_service.knowledge.facts.members import members_of
 from cds_service.knowledge.outcomes.evaluation import Because, Evaluation, GateState, evaluate
@@ -35,9 +36,9 @@ OPEN = (patient(), condition(ANXIETY), condition(WEAKNESS))
 
 
 @pytest.fixture
-def evaluated(tiny: Service, record_of: RecordOf) -> Any:
-    def make(*given: Resource, service: Service = tiny, **members: Any) -> Evaluation:
-        return evaluate(service, record_of(*given, **members))
+def evaluated(tiny: CDSService, record_of: RecordOf) -> Any:
+    def make(*given: Resource, service: CDSService = tiny, **members: Any) -> Evaluation:
+        return evaluate(service, record_of(*given, **members), service.relevance)
 
     return make
 
@@ -159,7 +160,7 @@ def test_withholding_everything_has_a_name_of_its_own(evaluated: Any) -> None:
 
 
 def test_only_the_slots_that_every_limiting_rule_allows_remain(
-    tiny: Service, evaluated: Any
+    tiny: CDSService, evaluated: Any
 ) -> None:
     given = (*OPEN, observation(..., DUE_DATE, valueDateTime=days_ago(-100)), observation(4.0))
     assert evaluated(*given).only_slots == {"finding", "differential"}
@@ -198,7 +199,9 @@ def test_a_cause_with_too_few_points_is_named_nowhere(evaluated: Any) -> None:
     assert points(evaluation) == {"TENSION": 2}
 
 
-def test_ties_are_broken_in_the_order_that_the_service_names(tiny: Service, evaluated: Any) -> None:
+def test_ties_are_broken_in_the_order_that_the_service_names(
+    tiny: CDSService, evaluated: Any
+) -> None:
     given = (*OPEN, condition(WEAKNESS, onsetDateTime=days_ago(300)), worry_score(12))
     assert points(evaluated(*given)) == {"TENSION": 4, "WORRY": 4}
     for ties in (("TENSION", "WORRY"), ("WORRY", "TENSION")):
@@ -236,7 +239,7 @@ def test_points_count_only_what_holds_in_every_reading(evaluated: Any) -> None:
 
 
 def test_a_conflict_in_a_fact_that_only_a_cause_reads_earns_no_points(
-    tiny: Service, evaluated: Any
+    tiny: CDSService, evaluated: Any
 ) -> None:
     calm = compile_expression("%worry_answer.value = 0", members_of(tiny.facts))
     by_answer = (Points(2, 2, (Reason(calm, "weakness"),)),)
@@ -253,7 +256,7 @@ def test_a_conflict_in_a_fact_that_only_a_cause_reads_earns_no_points(
     assert "TENSION" not in points(evaluated(*OPEN, *answers, service=service))
 
 
-def test_a_withheld_cause_is_excluded(tiny: Service, evaluated: Any) -> None:
+def test_a_withheld_cause_is_excluded(tiny: CDSService, evaluated: Any) -> None:
     for item in ("TENSION", "causes"):
         rules = tuple(
             replace(rule, withhold=(replace(rule.withhold[0], items=(item,)),))

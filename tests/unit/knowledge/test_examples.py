@@ -6,15 +6,17 @@ from typing import Any
 
 import pytest
 
-from cds_service.knowledge.content.service import Service
+from cds_service.knowledge import CDSService
 from cds_service.knowledge.loading.examples import ExampleFacts, failures
 
 
-def facts(tiny: Service, **told: Any) -> ExampleFacts:
+def facts(tiny: CDSService, **told: Any) -> ExampleFacts:
     return ExampleFacts(tiny.facts, {name.replace("__", "."): each for name, each in told.items()})
 
 
-def test_the_patient_of_an_example_is_an_adult_of_whom_nothing_is_recorded(tiny: Service) -> None:
+def test_the_patient_of_an_example_is_an_adult_of_whom_nothing_is_recorded(
+    tiny: CDSService,
+) -> None:
     patient = facts(tiny)
     assert (patient["age"].value, patient["deceased"].value, patient["older"].value) == (
         *(40.0, False, False),
@@ -27,7 +29,7 @@ def test_the_patient_of_an_example_is_an_adult_of_whom_nothing_is_recorded(tiny:
     assert [each.name for each in patient["tests"].missing] == ["potassium", "worry_score"]
 
 
-def test_true_sets_what_follows_from_it(tiny: Service) -> None:
+def test_true_sets_what_follows_from_it(tiny: CDSService) -> None:
     patient = facts(tiny, anxiety=True, sedative=True, sedative_allergy=True)
     assert patient["anxiety"].certain is patient["anxiety"].confirmed is patient["anxiety"].new
     assert patient["sedative"].recent is True
@@ -36,7 +38,7 @@ def test_true_sets_what_follows_from_it(tiny: Service) -> None:
     )
 
 
-def test_null_is_what_the_record_does_not_say(tiny: Service) -> None:
+def test_null_is_what_the_record_does_not_say(tiny: CDSService) -> None:
     told = dict.fromkeys(("anxiety", "sedative", "sedative_allergy", "potassium", "age"))
     patient = facts(tiny, **told)
     assert patient["anxiety"].present is patient["anxiety"].certain is None
@@ -46,13 +48,13 @@ def test_null_is_what_the_record_does_not_say(tiny: Service) -> None:
     assert patient["age"].value is patient["older"].value is None
 
 
-def test_a_number_is_a_usable_value(tiny: Service) -> None:
+def test_a_number_is_a_usable_value(tiny: CDSService) -> None:
     patient = facts(tiny, potassium=3, worry_score=5)
     assert (patient["potassium"].state, patient["potassium"].value) == ("ok", 3.0)
     assert patient["tests"].value is True
 
 
-def test_a_member_is_told_by_its_path(tiny: Service) -> None:
+def test_a_member_is_told_by_its_path(tiny: CDSService) -> None:
     patient = facts(tiny, anxiety=True, anxiety__onset_days=400, potassium__state="stale")
     assert patient["anxiety"].onset_days == 400.0
     assert patient["potassium"].state == "stale"
@@ -63,11 +65,11 @@ def test_a_member_is_told_by_its_path(tiny: Service) -> None:
     [({"joy": True}, "no fact named joy"), ({"anxiety.joy": True}, "there is no member joy")],
 )
 def test_what_there_is_not_cannot_be_told(
-    tiny: Service, told: dict[str, Any], message: str
+    tiny: CDSService, told: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
         list(ExampleFacts(tiny.facts, told)[name] for name in tiny.facts)
 
 
-def test_every_example_of_the_small_knowledge_comes_out(tiny: Service) -> None:
+def test_every_example_of_the_small_knowledge_comes_out(tiny: CDSService) -> None:
     assert list(failures(tiny)) == []

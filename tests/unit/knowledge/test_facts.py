@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from resources import NOW, condition, days_ago, observation, order, patient, worry_score
 
+from cds_service.knowledge import CDSService
 from cds_service.knowledge.call import Retrieval
-from cds_service.knowledge.content.service import Service
-from cds_service.knowledge.content.words import FactName
+from cds_service.knowledge.facts.facts import FactName
 from cds_service.knowledge.record.quantities import Interval
 
 from .conftest import FactsOf
@@ -91,7 +91,7 @@ def test_an_incomplete_list_makes_a_group_not_retrieved_not_missing(facts_of: Fa
     assert group.value is False
 
 
-def test_a_fact_is_read_once(facts_of: FactsOf, tiny: Service) -> None:
+def test_a_fact_is_read_once(facts_of: FactsOf, tiny: CDSService) -> None:
     facts = facts_of(observation(4.0))
     assert facts["potassium"] is facts["potassium"]
     assert set(facts) == {"potassium"} < set(tiny.facts)

@@ -16,8 +16,7 @@ import pytest
 import yaml
 
 from cds_service.errors import KnowledgeError
-from cds_service.knowledge import load
-from cds_service.knowledge.content.service import Service
+from cds_service.knowledge import CDSService, load
 
 from .conftest import TINY_CARDS
 
@@ -95,14 +94,14 @@ def test_the_error_shows_one_problem_a_line(cards: Path) -> None:
     assert str(caught.value).splitlines() == list(caught.value.problems)
 
 
-def test_the_small_knowledge_is_sound(tiny: Service) -> None:
+def test_the_small_knowledge_is_sound(tiny: CDSService) -> None:
     assert problems_of(TINY_CARDS, thorough=True) == []
     assert (tiny.id, tiny.hook, tiny.version) == ("legs", "patient-view", "tiny-1")
     assert tiny.languages == ("en", "es")
     assert (tiny.title, tiny.usage_requirements) == ("Legs", "For tests.")
 
 
-def test_templates_ask_for_the_codes_of_the_facts_that_read_them(tiny: Service) -> None:
+def test_templates_ask_for_the_codes_of_the_facts_that_read_them(tiny: CDSService) -> None:
     start = "Observation?patient={{context.patientId}}"
     assert tiny.prefetch["laboratory"] == f"{start}&code=11778-8,2823-3,6298-4"
     assert tiny.prefetch["surveys"] == f"{start}&code=69725-0,70274-6"

@@ -19,8 +19,8 @@ from resources import (
     worry_score,
 )
 
+from cds_service.knowledge import CDSService
 from cds_service.knowledge.call import Answer, Resource, Retrieval
-from cds_service.knowledge.content.service import Service
 from cds_service.knowledge.outcomes.muting import can_be_muted
 
 OPEN = (patient(), condition(ANXIETY, id="c1"), condition(WEAKNESS, id="c2"))
@@ -29,20 +29,20 @@ BOTH_DRUGS = (order(LORAZEPAM), order(MORPHINE))
 LOW, VERY_LOW = observation(3.0), observation(2.4)
 
 
-def answer(service: Service, *given: Resource, **members: Any) -> Answer:
+def answer(service: CDSService, *given: Resource, **members: Any) -> Answer:
     return service.answer(call(*given, **members))
 
 
-def disabled(service: Service, *rules: str) -> Service:
+def disabled(service: CDSService, *rules: str) -> CDSService:
     return replace(service, disabled=frozenset(rules))
 
 
-def shadowed(service: Service, *rules: str) -> Service:
+def shadowed(service: CDSService, *rules: str) -> CDSService:
     return replace(service, shadow=frozenset(rules))
 
 
 @pytest.mark.parametrize("switch", [disabled, shadowed])
-def test_a_muted_rule_makes_no_card(tiny: Service, switch: Any) -> None:
+def test_a_muted_rule_makes_no_card(tiny: CDSService, switch: Any) -> None:
     assert [card.rules[0] for card in answer(tiny, *OPEN, LOW).cards][0] == "S2"
     muted = answer(switch(tiny, "S2"), *OPEN, LOW)
     assert [card.indicator for card in muted.cards] == ["info"]
@@ -50,7 +50,7 @@ def test_a_muted_rule_makes_no_card(tiny: Service, switch: Any) -> None:
 
 
 @pytest.mark.parametrize("switch", [disabled, shadowed])
-def test_a_muted_rule_makes_no_line(tiny: Service, switch: Any) -> None:
+def test_a_muted_rule_makes_no_line(tiny: CDSService, switch: Any) -> None:
     [said] = answer(tiny, *OPEN, observation(4.0)).cards
     [unsaid] = answer(switch(tiny, "S2"), *OPEN, observation(4.0)).cards
     assert "**Potassium:**" in said.detail
@@ -58,7 +58,7 @@ def test_a_muted_rule_makes_no_line(tiny: Service, switch: Any) -> None:
 
 
 @pytest.mark.parametrize("switch", [disabled, shadowed])
-def test_what_a_muted_rule_withholds_stays_withheld(tiny: Service, switch: Any) -> None:
+def test_what_a_muted_rule_withholds_stays_withheld(tiny: CDSService, switch: Any) -> None:
     given = (*OPEN, worry_score(12), order(MORPHINE))
     [card] = answer(switch(tiny, "S4"), *given).cards
     assert "Lorazepam" not in card.detail
@@ -67,30 +67,32 @@ def test_what_a_muted_rule_withholds_stays_withheld(tiny: Service, switch: Any) 
 
 @pytest.mark.parametrize("switch", [disabled, shadowed])
 def test_a_muted_critical_card_still_silences_what_it_would_have(
-    tiny: Service, switch: Any
+    tiny: CDSService, switch: Any
 ) -> None:
     assert answer(switch(tiny, "S2"), *OPEN, VERY_LOW, worry_score(12)).cards == ()
 
 
-def test_a_patient_whom_only_a_muted_rule_let_in_gets_no_card(tiny: Service) -> None:
+def test_a_patient_whom_only_a_muted_rule_let_in_gets_no_card(tiny: CDSService) -> None:
     given = (*NO_SYMPTOM, *BOTH_DRUGS)
     assert [card.rules for card in answer(tiny, *given).cards] == [("S4",)]
     assert answer(disabled(tiny, "S4"), *given).cards == ()
 
 
-def test_muting_does_not_take_away_the_card_that_says_what_was_not_checked(tiny: Service) -> None:
+def test_muting_does_not_take_away_the_card_that_says_what_was_not_checked(
+    tiny: CDSService,
+) -> None:
     states = {"conditions": Retrieval.INCOMPLETE}
     given = (*NO_SYMPTOM, *BOTH_DRUGS)
     [card] = answer(disabled(tiny, "S4"), *given, states=states).cards
     assert card.summary == "Legs could not be checked: the problem list came incomplete."
 
 
-def test_a_disabled_rule_does_not_count_as_applied_and_a_watched_one_does(tiny: Service) -> None:
+def test_a_disabled_rule_does_not_count_as_applied_and_a_watched_one_does(tiny: CDSService) -> None:
     assert "S2" not in answer(disabled(tiny, "S2"), *OPEN, LOW).applied
     assert "S2" in answer(shadowed(tiny, "S2"), *OPEN, LOW).applied
 
 
-def test_what_a_watched_rule_would_have_shown_is_told_apart(tiny: Service) -> None:
+def test_what_a_watched_rule_would_have_shown_is_told_apart(tiny: CDSService) -> None:
     told = answer(shadowed(tiny, "S2"), *OPEN, LOW)
     [shadow] = told.shadow
     assert (shadow.indicator, shadow.rules) == ("warning", ("S2",))
@@ -99,16 +101,16 @@ def test_what_a_watched_rule_would_have_shown_is_told_apart(tiny: Service) -> No
     assert answer(disabled(tiny, "S2"), *OPEN, LOW).shadow == ()
 
 
-def test_muting_nothing_changes_nothing(tiny: Service) -> None:
+def test_muting_nothing_changes_nothing(tiny: CDSService) -> None:
     assert answer(disabled(tiny), *OPEN, LOW) == answer(tiny, *OPEN, LOW)
 
 
-def test_rules_that_protect_cannot_be_muted(tiny: Service) -> None:
+def test_rules_that_protect_cannot_be_muted(tiny: CDSService) -> None:
     can = {rule.id: can_be_muted(tiny, rule) for rule in tiny.rules}
     assert can == {"S1": False, "S2": True, "S3": False, "S4": True, "S5": True, "S6": False}
 
 
-def test_what_is_not_known_is_said_by_a_muted_rule_too(tiny: Service) -> None:
+def test_what_is_not_known_is_said_by_a_muted_rule_too(tiny: CDSService) -> None:
     # S3 has nothing but that, and cannot be muted by a setting; others have a card besides.
     given, states = OPEN, {"medicationRequests": Retrieval.FAILED}
     whole = answer(tiny, *given, states=states)

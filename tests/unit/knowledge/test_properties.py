@@ -28,11 +28,12 @@ from resources import (
     worry_score,
 )
 
+from cds_service.knowledge import CDSService
 from cds_service.knowledge.call import Answer, Resource, Retrieval
-from cds_service.knowledge.content.service import Service
 from cds_service.knowledge.content.words import utf16_length
 from cds_service.knowledge.facts.facts import Facts
-from cds_service.knowledge.outcomes.evaluation import GateState, evaluate, judge
+from cds_service.knowledge.outcomes.evaluation import GateState, evaluate
+from cds_service.knowledge.outcomes.judging import judge
 
 from .conftest import AnswerTo, FactsOf, RecordOf
 
@@ -241,10 +242,10 @@ def test_an_allergy_is_read_by_code_and_by_words_alike(
 
 @given(resources=ANXIOUS, states=SOME_STATES)
 def test_every_rule_comes_out_as_if_all_rules_were_judged(
-    tiny: Service, record_of: RecordOf, resources: list[Resource], states: dict[str, Retrieval]
+    tiny: CDSService, record_of: RecordOf, resources: list[Resource], states: dict[str, Retrieval]
 ) -> None:
     record = record_of(*resources, states=states)
-    evaluation = evaluate(tiny, record)
+    evaluation = evaluate(tiny, record, tiny.relevance)
     assume(evaluation.gate is GateState.OPEN and not evaluation.facts.conflicts)
     for rule in tiny.rules:
         outcome = judge(rule, Facts(tiny.facts, record))

@@ -23,8 +23,8 @@ from resources import (
     statement,
 )
 
+from cds_service.knowledge import CDSService
 from cds_service.knowledge.call import Resource, Retrieval
-from cds_service.knowledge.content.service import Service
 from cds_service.knowledge.record.fhir_json import reference_of
 from cds_service.knowledge.record.record import PatientRecord, SetAside
 
@@ -256,7 +256,7 @@ def test_only_a_whole_list_lets_absence_be_inferred(
     assert facts["potassium"].state == ("missing" if is_complete else "not-retrieved")
 
 
-def test_a_key_that_is_not_mentioned_is_missing(tiny: Service) -> None:
+def test_a_key_that_is_not_mentioned_is_missing(tiny: CDSService) -> None:
     record = PatientRecord(call(states={}), tiny.terminology)
     assert not record.is_complete("no-such-key")
 

@@ -22,8 +22,8 @@ from resources import (
     worry_score,
 )
 
+from cds_service.knowledge import CDSService
 from cds_service.knowledge.call import Card, Resource, Retrieval, Source
-from cds_service.knowledge.content.service import Service
 from cds_service.knowledge.content.words import utf16_length
 
 OPEN = (patient(), condition(ANXIETY, id="c1"), condition(WEAKNESS, id="c2"))
@@ -33,8 +33,8 @@ SEVERE = allergy(criticality="high")
 
 
 @pytest.fixture
-def cards(tiny: Service) -> Any:
-    def make(*given: Resource, service: Service = tiny, **members: Any) -> tuple[Card, ...]:
+def cards(tiny: CDSService) -> Any:
+    def make(*given: Resource, service: CDSService = tiny, **members: Any) -> tuple[Card, ...]:
         return service.answer(call(*given, **members)).cards
 
     return make
@@ -141,7 +141,7 @@ def test_cards_come_by_indicator_and_then_by_slot(cards: Any) -> None:
     ]
 
 
-def test_beyond_the_limit_information_is_dropped_first(cards: Any, tiny: Service) -> None:
+def test_beyond_the_limit_information_is_dropped_first(cards: Any, tiny: CDSService) -> None:
     given = (*OLD, observation(3.0), *BOTH_DRUGS, SEVERE)
     assert indicators(cards(*given)) == ["critical", "critical", "warning", "info"]
     fewer = replace(tiny, most_cards=3)

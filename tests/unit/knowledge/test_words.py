@@ -12,20 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from cds_service.knowledge.cards.voice import LONGEST_TEXT, Voice, escape_markdown, harmless
 from cds_service.knowledge.content.words import (
-    LONGEST_TEXT,
-    FactName,
     Placeholder,
-    Voice,
     Words,
-    escape_markdown,
-    harmless,
-    number_text,
     parse_text,
     parse_words,
     utf16_length,
 )
-from cds_service.knowledge.record.quantities import Interval
+from cds_service.knowledge.facts.facts import FactName
+from cds_service.knowledge.record.quantities import Interval, number_text
 
 
 @dataclass

@@ -1,0 +1,143 @@
+"""Texts said about one patient: placeholders filled with facts that are made harmless."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from cds_service.knowledge.content.words import Pieces, Placeholder, Text, Words, utf16_length
+from cds_service.knowledge.facts.facts import FactName
+from cds_service.knowledge.record.quantities import Interval, number_text
+
+_MARKDOWN = re.compile(r"([\\`*_\[\]#|~$])")
+# What makes a list, a line or a heading where it begins a line.
+_AT_THE_START = re.compile(r"^(\d{1,9}(?=[.)](?:\s|$))|(?=[-=+]))")
+_WEB_ADDRESS = re.compile(r"(www)\.", re.IGNORECASE)
+_SPACES = re.compile(r"\s+")
+# One text of the record on a card, and a list of them: names are read, not studied.
+LONGEST_TEXT = 40
+
+
+class Voice:
+    """Says texts about one patient in one language.
+
+    `plain` is for summaries, which clients show as they are; everything else is Markdown, where
+    text from the record can neither form markup nor HTML nor links.
+    """
+
+    def __init__(self, words: Words, facts: Mapping[str, Any]) -> None:
+        self._words = words
+        self._facts = facts
+
+    def about(self, facts: Mapping[str, Any] | None) -> Voice:
+        """The same voice about another reading of the record; None is the one it has."""
+        return self if facts is None or facts is self._facts else Voice(self._words, facts)
+
+    def has(self, id_: str, part: str) -> bool:
+        """Whether there are words for it."""
+        return self._words.has(id_, part)
+
+    def say(self, id_: str, part: str) -> str:
+        """The text as Markdown."""
+        return self.fill(self._words.texts[id_, part])
+
+    def plain(self, id_: str, part: str) -> str:
+        """A text that has no placeholders."""
+        return self._words.plain(id_, part)
+
+    def join(self, mark: str, texts: Iterable[str]) -> str:
+        """Texts with the language's own mark between them: `separator` or `list-separator`."""
+        return self.mark(mark).join(texts)
+
+    def mark(self, name: str) -> str:
+        """A punctuation mark of the language; only those of ASCII want a blank behind them."""
+        mark = self.plain("layout", name)
+        return f"{mark} " if mark.isascii() else mark
+
+    def fill(self, text: Text, *, plain: bool = False) -> str:
+        """A text with the facts put in; a line all of whose facts are empty or 0 is left out."""
+        if not text.placeholders:
+            return text.literal
+        return "\n".join(self._fill_line(line, plain) for line in text.lines if self._says(line))
+
+    def _says(self, line: Pieces) -> bool:
+        named = [piece for piece in line if isinstance(piece, Placeholder)]
+        return not named or any(self._value(each) not in (None, (), 0) for each in named)
+
+    def _fill_line(self, line: Pieces, plain: bool) -> str:
+        return "".join(
+            piece if isinstance(piece, str) else self.shown(self._value(piece), plain=plain)
+            for piece in line
+        )
+
+    def _value(self, placeholder: Placeholder) -> Any:
+        return getattr(self._facts[placeholder.fact], placeholder.member)
+
+    def text(self, id_: str, part: str) -> Text:
+        """The text as it stands in the words."""
+        return self._words.texts[id_, part]
+
+    def shown(self, value: Any, *, plain: bool = False) -> str:
+        """A fact's value as it stands on a card."""
+        match value:
+            case None:
+                return self._words.plain("layout", "unknown")
+            case FactName(name, part):
+                return self.say(name, part if self.has(name, part) else "label")
+            case str():
+                return harmless(value) if plain else escape_markdown(harmless(value))
+            case Interval() | float() | int():
+                return number_text(value)
+            case tuple():
+                return self._list(value, plain)
+        raise TypeError(f"a {type(value).__name__} has no words")
+
+    def _list(self, values: tuple[Any, ...], plain: bool) -> str:
+        if all(isinstance(value, FactName) for value in values):
+            return self.join("list-separator", (self.shown(value) for value in values))
+        names = [harmless(value) for value in values]
+        kept = fitting(names) if plain else names[:5]
+        text = self.join("list-separator", kept)
+        if len(kept) < len(names):
+            text += f" +{min(len(names) - len(kept), 99)}"
+        return text if plain else escape_markdown(text)
+
+
+def fitting(names: list[str]) -> list[str]:
+    """As many names as a summary has room for, the first one always, cut where others follow."""
+    if len(names) == 1:
+        return names
+    room = LONGEST_TEXT - len(" +99")
+    kept = [cut(names[0], room)]
+    for name in names[1:]:
+        if utf16_length(", ".join([*kept, name])) > room:
+            break
+        kept.append(name)
+    return kept
+
+
+def harmless(text: str) -> str:
+    """Text of the record on one line: no control or direction characters, no links, cut."""
+    text = "".join(
+        character if unicodedata.category(character)[0] != "C" else " " for character in text
+    )
+    text = _SPACES.sub(" ", text).strip()
+    text = _WEB_ADDRESS.sub(r"\1 ", text.replace("://", ": //")).replace("@", " at ")
+    return cut(text.replace("<", "‹").replace(">", "›"), LONGEST_TEXT)
+
+
+def cut(text: str, longest: int) -> str:
+    """A text of at most so many UTF-16 units; an ellipsis says that there was more."""
+    if utf16_length(text) <= longest:
+        return text
+    while utf16_length(text) >= longest:
+        text = text[:-1]
+    return text.rstrip() + "…"
+
+
+def escape_markdown(text: str) -> str:
+    """Text that neither Markdown (GFM) nor HTML reads as markup."""
+    escaped = _MARKDOWN.sub(r"\\\1", text.replace("&", "&amp;"))
+    return _AT_THE_START.sub(r"\1\\", escaped)

@@ -1,0 +1,61 @@
+"""One rule decided: the level at which it applies, what it opens, and what it takes away."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from cds_service.knowledge.content.artifacts import LEVELS, Rule, Withhold
+
+
+@dataclass(frozen=True, slots=True)
+class RuleOutcome:
+    """The level at which a rule applies, or None; `unknown` when the record does not say.
+
+    `facts` is the reading of the record that led to it, for the words; None is the first one.
+    """
+
+    rule: Rule
+    facts: Mapping[str, Any] | None = field(repr=False)
+    level: str | None
+    unknown: bool = False
+
+
+def judge(rule: Rule, facts: Mapping[str, Any], *, for_baseline: bool = False) -> RuleOutcome:
+    """The worst level whose condition holds; unknown when none holds and one cannot be told.
+
+    A baseline outcome is shared by all calls and keeps no facts.
+    """
+    read = None if for_baseline else facts
+    unknown = False
+    for level, condition in rule.levels.items():
+        holds = condition.evaluate(facts)
+        if holds:
+            return RuleOutcome(rule, read, level, unknown)
+        unknown = unknown or holds is None
+    return RuleOutcome(rule, read, None, unknown)
+
+
+def worse(one: RuleOutcome, other: RuleOutcome) -> RuleOutcome:
+    """The outcome at the worse level, of two readings of one record."""
+    if one.level is None:
+        return other if other.level else one
+    if other.level is None:
+        return one
+    return min(one, other, key=lambda outcome: LEVELS.index(str(outcome.level)))
+
+
+def opens(outcome: RuleOutcome) -> bool:
+    """Whether a rule makes cards possible without the symptom of the gate (C.1)."""
+    level, least = outcome.level, outcome.rule.opens
+    return bool(level and least) and LEVELS.index(str(level)) <= LEVELS.index(str(least))
+
+
+def withholds(
+    withhold: Withhold, outcome: RuleOutcome, readings: Sequence[Mapping[str, Any]]
+) -> bool:
+    """Whether a rule takes its items away: in any reading, or whenever it applies."""
+    if withhold.when is None:
+        return outcome.level is not None
+    return any(withhold.when.evaluate(facts) is True for facts in readings)
