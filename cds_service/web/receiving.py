@@ -1,0 +1,135 @@
+"""A request is read from the network before a thread works on it, so that slow clients hold none.
+
+granian calls `Receiver` by RSGI, its own interface, where an open connection holds no thread. What
+is refused here goes through the application all the same: an error has one form, one log line and
+the same CORS headers wherever it arises.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import sys
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from granian.rsgi import HTTPProtocol, Scope
+from werkzeug.wrappers import Response
+
+from cds_service.errors import BodyTooLarge, BodyTooLate, CDSError, TooManyLargeBodies
+
+REFUSED = "cds_service.refused"  # in the WSGI environ: the error to answer with
+LARGE = 1024 * 1024  # bytes; smaller bodies are not counted
+_HEALTH = "/health"
+
+
+@dataclass(slots=True)
+class _Body:
+    """What came of a body, and how much of the room for large bodies it holds."""
+
+    content: bytearray = field(default_factory=bytearray)
+    held: int = 0
+
+
+class Receiver:
+    """A WSGI application behind RSGI.
+
+    `seconds` is how long a body may take to arrive, `most_bytes` how long it may be,
+    `large_bodies` how many of that length may be in work at once, and `threads` how many calls are
+    answered side by side. Health has a thread of its own.
+    """
+
+    def __init__(
+        self,
+        application: Callable[..., Iterable[bytes]],
+        *,
+        seconds: float,
+        most_bytes: int,
+        large_bodies: int,
+        threads: int,
+    ) -> None:
+        self._application = application
+        self._seconds = seconds
+        self._most_bytes = most_bytes
+        self._room = large_bodies * most_bytes
+        self._calls = ThreadPoolExecutor(threads, thread_name_prefix="call")
+        self._health = ThreadPoolExecutor(1, thread_name_prefix="health")
+
+    async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
+        """Answer one request."""
+        body = _Body()
+        threads = self._health if scope.path.startswith(_HEALTH) else self._calls
+        try:
+            refused = await self._read(scope, protocol, body)
+            environ = _environ(scope, body.content, refused)
+            answer = asyncio.get_running_loop().run_in_executor
+            response = await answer(threads, self._answer, environ)
+        finally:
+            self._room += body.held
+        headers = response.headers.to_wsgi_list()
+        protocol.response_bytes(response.status_code, headers, response.get_data())
+
+    def _answer(self, environ: dict[str, Any]) -> Response:
+        return Response.from_app(self._application, environ, buffered=True)
+
+    async def _read(self, scope: Scope, protocol: HTTPProtocol, body: _Body) -> CDSError | None:
+        """Read the body. Gives the error instead where it is too long, too late or one too many."""
+        declared = scope.headers.get("content-length") or ""
+        try:
+            self._hold(body, int(declared) if declared.isdecimal() else 0)
+            async with asyncio.timeout(self._seconds):
+                async for chunk in protocol:
+                    body.content += chunk
+                    self._hold(body, len(body.content))
+        except TimeoutError:
+            return BodyTooLate("The body did not arrive in time.")
+        except CDSError as error:
+            return error
+        return None
+
+    def _hold(self, body: _Body, size: int) -> None:
+        """Take room for a body of so many bytes; BodyTooLarge or TooManyLargeBodies without it."""
+        if size > self._most_bytes:
+            raise BodyTooLarge("The body is larger than this service accepts.")
+        more = size - body.held if size > LARGE else 0
+        if more > self._room:
+            raise TooManyLargeBodies("Too many large bodies at once; send it again later.")
+        if more > 0:
+            self._room -= more
+            body.held += more
+
+
+def _environ(scope: Scope, body: bytearray, refused: CDSError | None) -> dict[str, Any]:
+    """The WSGI environ (PEP 3333) of a request; of a header that comes twice, both values."""
+    client, _, client_port = scope.client.rpartition(":")
+    server, _, server_port = scope.server.rpartition(":")
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": scope.method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": scope.path.encode().decode("latin-1"),
+        "QUERY_STRING": scope.query_string,
+        "SERVER_NAME": server.strip("[]"),
+        "SERVER_PORT": server_port,
+        "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
+        "REMOTE_ADDR": client.strip("[]"),
+        "REMOTE_PORT": client_port,
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope.scheme,
+        "wsgi.input": io.BytesIO(body),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+        "wsgi.input_terminated": True,
+        REFUSED: refused,
+    }
+    for name, text in scope.headers.items():
+        key = name.upper().replace("-", "_")
+        if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+            key = f"HTTP_{key}"
+        environ[key] = f"{environ[key]},{text}" if key in environ else text
+    # What was declared is what came, or the call is refused; chunks declare nothing.
+    environ["CONTENT_LENGTH"] = str(len(body))
+    return environ
