@@ -90,6 +90,13 @@ class MethodNotAllowed(CDSError):
     code = "not-supported"
 
 
+class BodyTooLate(CDSError):
+    """The body did not arrive in the time that one body may take."""
+
+    status = 408
+    code = "timeout"
+
+
 class PreconditionFailed(CDSError):
     """Data that the service cannot do without came neither as prefetch nor otherwise."""
 
@@ -125,6 +132,10 @@ class Unavailable(CDSError):
     status = 503
     code = "transient"
     headers = {"Retry-After": "5"}
+
+
+class TooManyLargeBodies(Unavailable):
+    """So many large bodies are in work that one more would take too much memory."""
 
 
 class StoreUnavailable(Unavailable):

@@ -32,6 +32,7 @@ from cds_service.web import web
 from cds_service.web.cds_hooks import cds_hooks
 from cds_service.web.collaborators import EXTENSION, Check, Collaborators, call_notes
 from cds_service.web.operations import operations
+from cds_service.web.receiving import Receiver
 from cds_service.wire.requests import Knowledge
 
 if TYPE_CHECKING:
@@ -108,6 +109,22 @@ def application() -> Flask:
     gc.enable()
     watch.start(app.extensions[EXTENSION].knowledge)
     return app
+
+
+def receiver() -> Receiver:
+    """What `serve` runs in each worker: the application behind a reader of requests."""
+    app = application()
+    settings = app.extensions[EXTENSION].settings
+    fetches = bool(settings.fhir_servers) or settings.development
+    return Receiver(
+        app,
+        seconds=10,
+        most_bytes=settings.max_body_bytes,
+        large_bodies=2,
+        # Calls are work for the processor, where more threads than a few only take turns; but a
+        # call that fetches mostly waits for the FHIR server.
+        threads=32 if fetches else 4,
+    )
 
 
 def _allow_browsers(app: Flask, settings: Settings) -> None:

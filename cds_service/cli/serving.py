@@ -6,12 +6,14 @@ from tempfile import TemporaryDirectory
 
 import click
 from granian.constants import Interfaces
+from granian.http import HTTP1Settings
 from granian.server import Server
 
 from cds_service.cli import settings_or_stop
 from cds_service.current_knowledge import Stamp, renew_on_hangup
 from cds_service.settings import share_metrics
 
+_MOST_CONNECTIONS = 8192
 _SECONDS_TO_STOP = 8  # containers are given ten
 
 
@@ -26,21 +28,20 @@ def serve(host: str | None, port: int | None, workers: int | None) -> None:
     processes = workers or settings.workers
     click.echo(f"Discovery: http://{address}:{number}/cds-services")
     server = Server(
-        "cds_service:application",
+        "cds_service.factory:receiver",
         factory=True,
-        interface=Interfaces.WSGI,
+        interface=Interfaces.RSGI,
         address=address,
         port=number,
         workers=processes,
-        # A worker that cannot start has said why; starting it again would not help.
-        respawn_failed_workers=False,
+        respawn_failed_workers=True,
         # One that is told to stop while it starts does not hear it.
         workers_kill_timeout=_SECONDS_TO_STOP,
         log_access=False,
-        # Calls are work for the processor, where more threads than this only take turns; but a
-        # call that fetches mostly waits for the FHIR server.
-        blocking_threads=16 if settings.fhir_servers or settings.development else 4,
-        backpressure=64,
+        # Connections are no work: a proxy's pool keeps thousands of them open.
+        backlog=_MOST_CONNECTIONS,
+        backpressure=_MOST_CONNECTIONS,
+        http1_settings=HTTP1Settings(header_read_timeout=10_000),
     )
     # In place of granian's own answer to SIGHUP, which starts every worker anew.
     stamp = Stamp(settings.runtime_dir, settings.cards_dir)

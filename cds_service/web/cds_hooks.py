@@ -34,6 +34,7 @@ from cds_service.web.collaborators import (
     json_response,
 )
 from cds_service.web.languages import in_language, preferred_language
+from cds_service.web.receiving import REFUSED
 from cds_service.wire.hooks import HookContext, load_context
 from cds_service.wire.json_text import read_json
 from cds_service.wire.requests import CDSRequest, Service, load_feedback, load_request
@@ -55,6 +56,9 @@ def begin() -> None:
     )
     clear_contextvars()
     bind_contextvars(request_id=g.notes.request_id)
+    refused = request.environ.get(REFUSED)
+    if refused is not None:
+        raise refused
 
 
 @cds_hooks.before_request

@@ -64,6 +64,7 @@ class Receiver:
         try:
             refused = await self._read(scope, protocol, body)
             environ = _environ(scope, body.content, refused)
+            body.content = bytearray()  # the environ has it now
             answer = asyncio.get_running_loop().run_in_executor
             response = await answer(threads, self._answer, environ)
         finally:
