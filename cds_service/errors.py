@@ -138,6 +138,10 @@ class TooManyLargeBodies(Unavailable):
     """So many large bodies are in work that one more would take too much memory."""
 
 
+class TooManyFetches(Unavailable):
+    """So many calls fetch data at once that this one would wait too long for its turn."""
+
+
 class StoreUnavailable(Unavailable):
     """The store does not answer; the client is to send the same again, later."""
 

@@ -167,8 +167,8 @@ class Settings:
     )
     fhir_connections: int = setting(
         "number",
-        values.whole_number(1, 256),
-        16,
+        values.whole_number(1, 1024),
+        160,
         "How many requests to FHIR servers each worker has under way at most.",
     )
     fhir_pages: int = setting(

@@ -6,10 +6,12 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
+from threading import BoundedSemaphore
 from time import perf_counter
 from typing import Any
 from urllib.parse import quote
 
+from cds_service.errors import TooManyFetches
 from cds_service.fhir import connections as transport
 from cds_service.fhir.addresses import AllowList, Base
 from cds_service.fhir.circuit_breaker import CircuitBreaker
@@ -22,6 +24,9 @@ from cds_service.wire.requests import CDSRequest
 
 # The rest of the time is for the cards.
 _SHARE_FOR_FETCHING = 0.8
+# About as many lists as a service asks for. More calls than there are connections for would wait
+# in our own queue, and that would look as if the server were slow.
+_REQUESTS_OF_A_CALL = 10
 _TOKEN = re.compile(r"\{\{ *([^{}]*?) *\}\}")
 _SEPARATORS = re.compile(r"([\\,|$])")
 _BEARER = re.compile(r"[!-~]+")
@@ -54,6 +59,7 @@ class FHIRClient:
             authorities=settings.fhir_authorities,
         )
         self.threads = ThreadPoolExecutor(settings.fhir_connections, thread_name_prefix="fhir")
+        self.calls = BoundedSemaphore(max(1, settings.fhir_connections // _REQUESTS_OF_A_CALL))
         self.circuit_breaker = CircuitBreaker(timer)
 
     def fetch_for(
@@ -91,20 +97,26 @@ class Fetching:
             resources=settings.fhir_resources,
             timer=client.timer,
         )
-        self._had_time = False
         self.fetched = Fetched(0, 0.0, {})
 
     def __call__(self, wanting: Mapping[str, Wanted]) -> Mapping[str, Any]:
-        """What could be had of the keys; see prefetch.Fetch. Does not raise."""
+        """What could be had of the keys; see prefetch.Fetch.
+
+        Raises TooManyFetches when other calls leave no connection free in time.
+        """
         begun = self._client.timer()
         base = self._client.allow_list.find(self._server)
         if base is None or self._headers is None:
             return self._not_tried(wanting, Outcome.BARRED)
         if not self._client.circuit_breaker.allows(base):
             return self._not_tried(wanting, Outcome.SUSPENDED)
-        self._had_time = self._allowance.seconds >= self._client.settings.fhir_milliseconds / 2000
         downloads = self._downloads(base, wanting)
-        self._run(dict.fromkeys(downloads.values()))  # in the order of the service
+        if not self._client.calls.acquire(timeout=self._allowance.seconds / 2):
+            raise TooManyFetches("Too many calls are fetching; send it again later.")
+        try:
+            self._run(dict.fromkeys(downloads.values()))  # in the order of the service
+        finally:
+            self._client.calls.release()
         values = {key: self._value(wanting[key], each) for key, each in downloads.items()}
         self._report(base, wanting, downloads, values, begun)
         return {key: value for key, value in values.items() if value is not None}
@@ -177,8 +189,11 @@ class Fetching:
         different = set(downloads.values())
         requests = sum(each.requests for each in different)
         answered = any(each.answered for each in different)
-        # A call that came here late says nothing of the server.
-        if requests and (answered or self._had_time):
+        # A request that was not given a fair time says nothing of the server.
+        fair_time = self._client.settings.fhir_milliseconds / 2000
+        had_time = any(each.seconds >= fair_time for each in different)
+        failed = any(each.outcome is Outcome.UNREACHABLE for each in different)
+        if requests and (answered or had_time or failed):
             self._client.circuit_breaker.report(base, answered=answered)
         milliseconds = (self._client.timer() - begun) * 1000
         before = self.fetched

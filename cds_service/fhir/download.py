@@ -65,13 +65,13 @@ class Allowance:
         self._deadline = deadline
         self._bytes = size
         self._resources = resources
-        self._timer = timer
+        self.timer = timer
         self._lock = Lock()
 
     @property
     def seconds(self) -> float:
         """How long the call may still wait; 0 when its time is up."""
-        return max(0.0, self._deadline - self._timer())
+        return max(0.0, self._deadline - self.timer())
 
     def seconds_left(self) -> float:
         """The same, or NotFetched when there is none."""
@@ -123,6 +123,8 @@ class Download:
         self._links: Any = None  # of the last page; what is odd about them is not ours to judge
         self._next: str | None = address
         self._fault: Outcome | None = Outcome.LATE
+        self._began: float | None = None
+        self._ended: float | None = None
         self.requests = 0
         self.answered = False
 
@@ -142,8 +144,16 @@ class Download:
             return self._fault or Outcome.IN_PART
         return Outcome.IN_PART
 
+    @property
+    def seconds(self) -> float:
+        """How long the server had so far; the time in our own queue does not count."""
+        if self._began is None:
+            return 0.0
+        return (self._ended or self._allowance.timer()) - self._began
+
     def run(self) -> None:
         """Read all pages, or as many as may be. Does not raise for what a server does."""
+        self._began = self._allowance.timer()
         try:
             while self._next and self._pages:
                 self._pages -= 1
@@ -151,6 +161,7 @@ class Download:
             self._fault = None
         except NotFetched as error:
             self._fault = error.outcome
+        self._ended = self._allowance.timer()
 
     def _read_page(self, address: str) -> None:
         page = self._get(address)

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from granian.rsgi import HTTPProtocol, Scope
+from granian.rsgi import Scope
 from werkzeug.wrappers import Response
 
 from cds_service.errors import BodyTooLarge, BodyTooLate, CDSError, TooManyLargeBodies
@@ -57,7 +57,7 @@ class Receiver:
         self._calls = ThreadPoolExecutor(threads, thread_name_prefix="call")
         self._health = ThreadPoolExecutor(1, thread_name_prefix="health")
 
-    async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
+    async def __rsgi__(self, scope: Scope, protocol: Any) -> None:
         """Answer one request."""
         body = _Body()
         threads = self._health if scope.path.startswith(_HEALTH) else self._calls
@@ -75,7 +75,7 @@ class Receiver:
     def _answer(self, environ: dict[str, Any]) -> Response:
         return Response.from_app(self._application, environ, buffered=True)
 
-    async def _read(self, scope: Scope, protocol: HTTPProtocol, body: _Body) -> CDSError | None:
+    async def _read(self, scope: Scope, protocol: Any, body: _Body) -> CDSError | None:
         """Read the body. Gives the error instead where it is too long, too late or one too many."""
         declared = scope.headers.get("content-length") or ""
         try:

@@ -6,14 +6,23 @@ from typing import Any
 
 import orjson
 
-from cds_service.errors import UnreadableBody
+from cds_service.errors import BodyTooLarge, UnreadableBody
 
 LEVELS = 100  # of nesting; the deepest FHIR record that we know has fewer than twenty
 _ORJSON_LEVELS = 1024
+# A body of 16 MiB that holds FHIR has about 800,000 values and takes six times its size in memory;
+# one of nothing but empty objects has eleven million, and takes twenty-five times its size.
+MOST_VALUES = 1_000_000
 
 
 def read_json(text: bytes) -> Any:
-    """The value in a text; UnreadableBody if it is no JSON or nests too deeply."""
+    """The value in a text; UnreadableBody if it is no JSON or nests too deeply.
+
+    Raises BodyTooLarge for more values than any record holds.
+    """
+    # Each value but one stands behind one of these; in a text they may stand too, which is rare.
+    if len(text) > MOST_VALUES and sum(map(text.count, (b",", b"{", b"["))) > MOST_VALUES:
+        raise BodyTooLarge("The body holds more values than this service reads in a call.")
     # orjson refuses what is deeper than its limit. Inside enough brackets, that limit is ours.
     around = _ORJSON_LEVELS - LEVELS
     try:
