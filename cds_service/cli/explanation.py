@@ -20,7 +20,7 @@ from cds_service.knowledge.answering import decide
 from cds_service.knowledge.call import Call, Card
 from cds_service.knowledge.cards.rendering import render
 from cds_service.knowledge.content.artifacts import LEVELS, Rule
-from cds_service.knowledge.facts.facts import ExpressionDefinition, GroupDefinition, ListDefinition
+from cds_service.knowledge.facts.kinds import kind_of, made_of
 from cds_service.knowledge.loading.examples import ExampleFacts, rule_result
 from cds_service.knowledge.outcomes.evaluation import Evaluation
 from cds_service.knowledge.outcomes.judging import judge
@@ -168,7 +168,7 @@ def _possible(rule: Rule, service: CDSService) -> frozenset[str]:
     told = {
         name: None
         for name, definition in service.facts.items()
-        if not isinstance(definition, ExpressionDefinition | GroupDefinition | ListDefinition)
+        if kind_of(definition).can_be_unknown() and not made_of(definition)
     }
     nothing_known = ExampleFacts(service.facts, told)
     always = any(condition.text == "true" for condition in rule.levels.values())

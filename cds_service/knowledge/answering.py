@@ -11,7 +11,7 @@ from cds_service.knowledge.cards.rendering import render, render_unavailable
 from cds_service.knowledge.content.service import Service
 from cds_service.knowledge.content.suppression import conditions_held
 from cds_service.knowledge.expressions.expressions import Expression
-from cds_service.knowledge.facts.facts import Facts, GroupFact
+from cds_service.knowledge.facts.facts import Facts
 from cds_service.knowledge.outcomes.evaluation import (
     CauseOutcome,
     Evaluation,
@@ -133,5 +133,4 @@ def _because(outcome: CauseOutcome) -> Iterable[Expression]:
 
 def _missing(evaluation: Evaluation) -> Iterable[str]:
     for fact in evaluation.facts.values():
-        if isinstance(fact, GroupFact):
-            yield from (each.name for each in (*fact.missing, *fact.not_retrieved))
+        yield from fact.lacking()

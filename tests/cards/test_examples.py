@@ -20,7 +20,8 @@ from cds_service.knowledge.expressions.fhirpath import (
     Operation,
     parse,
 )
-from cds_service.knowledge.facts.facts import ListDefinition, PatientDefinition
+from cds_service.knowledge.facts.list import ListDefinition
+from cds_service.knowledge.facts.patient import PatientDefinition
 from cds_service.knowledge.loading import examples
 from cds_service.knowledge.outcomes.evaluation import weigh
 from cds_service.knowledge.outcomes.judging import judge

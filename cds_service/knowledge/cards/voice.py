@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cds_service.knowledge.content.words import Pieces, Placeholder, Text, Words, utf16_length
-from cds_service.knowledge.facts.facts import FactName
+from cds_service.knowledge.facts.kind import FactName
 from cds_service.knowledge.record.quantities import Interval, number_text
 
 _MARKDOWN = re.compile(r"([\\`*_\[\]#|~$])")

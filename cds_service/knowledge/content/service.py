@@ -22,7 +22,7 @@ from cds_service.knowledge.content.artifacts import (
 from cds_service.knowledge.content.suppression import Suppression
 from cds_service.knowledge.content.words import Words
 from cds_service.knowledge.expressions.expressions import Expression
-from cds_service.knowledge.facts.facts import Definition
+from cds_service.knowledge.facts.kinds import Definition
 from cds_service.knowledge.record.terminology import Terminology
 
 

@@ -24,6 +24,7 @@ from cds_service.knowledge.expressions.fhirpath import (
 from cds_service.knowledge.expressions.logic import Evaluate, Operand
 
 BOOLEAN, NUMBER, TEXT, TEXTS = "true/false", "number", "text", "list of texts"
+FACT_NAMES = "list of facts"
 
 
 class ExpressionError(ValueError):

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from cds_service.knowledge.call import Resource
-from cds_service.knowledge.facts.condition import code_of, name_of
+from cds_service.knowledge.facts.kind import (
+    AS_RECORDED,
+    NOT_TOLD,
+    Fact,
+    Kind,
+    no_source,
+    none_of,
+    of_record,
+)
+from cds_service.knowledge.facts.schema import DefinitionSchema, ValueSet, ValueSets
+from cds_service.knowledge.record.fhir_json import code_of, name_of
 from cds_service.knowledge.record.record import Key, PatientRecord, Statement, with_past
 
 _OVER = frozenset({"inactive", "resolved"})
@@ -21,8 +32,14 @@ class AllergyDefinition:
     severe: str | None = None
 
 
+class AllergySchema(DefinitionSchema):
+    built_as = AllergyDefinition
+    value_sets = ValueSets(data_key="allergy", required=True)
+    severe = ValueSet(metadata={"guide": "value set of severe reactions"})
+
+
 @dataclass(frozen=True, slots=True)
-class AllergyFact:
+class AllergyFact(Fact):
     """Members that expressions and words may use; None means that the record does not say."""
 
     present: bool | None
@@ -81,3 +98,25 @@ def _is_severe(statement: Statement, definition: AllergyDefinition, record: Pati
         ):
             return True
     return False
+
+
+def _example(_: AllergyDefinition, present: Any, __: Mapping[str, Any]) -> AllergyFact:
+    if present is NOT_TOLD or not present:
+        absent = False if present is NOT_TOLD else present
+        return AllergyFact(absent, absent)
+    return AllergyFact(True, False, AS_RECORDED)
+
+
+ALLERGY = Kind(
+    key="allergy",
+    schema=AllergySchema,
+    definition=AllergyDefinition,
+    fact=AllergyFact,
+    main="present",
+    read=of_record(read_allergy),
+    resource_types=("AllergyIntolerance",),
+    keys=keys_of_allergy,
+    source=no_source,
+    made_of=none_of,
+    example=_example,
+)

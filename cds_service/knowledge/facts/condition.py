@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Annotated, Any
+
+from marshmallow import fields
 
 from cds_service.knowledge.call import Resource
+from cds_service.knowledge.facts.kind import (
+    AS_RECORDED,
+    NOT_TOLD,
+    Fact,
+    Kind,
+    no_source,
+    none_of,
+    of_record,
+)
+from cds_service.knowledge.facts.schema import DefinitionSchema, Duration, ValueSets
 from cds_service.knowledge.record import dates
+from cds_service.knowledge.record.fhir_json import code_of, name_of, text_of
 from cds_service.knowledge.record.quantities import Interval, Number
 from cds_service.knowledge.record.record import Key, PatientRecord, Statement, with_past
 
@@ -32,20 +45,27 @@ class ConditionDefinition:
     visit_reason: timedelta | None = None
 
 
+class ConditionSchema(DefinitionSchema):
+    built_as = ConditionDefinition
+    value_sets = ValueSets(data_key="condition", required=True)
+    within = Duration(metadata={"guide": "recorded"})
+    any_status = fields.Boolean()
+    visit_reason = Duration(metadata={"guide": "window in which the reason of a visit counts"})
+
+
 @dataclass(frozen=True, slots=True)
-class ConditionFact:
+class ConditionFact(Fact):
     """Members that expressions and words may use; None means that the record does not say.
 
-    `certain` leaves out what only words tell and what the record disputes; `onset_days` is since
-    the earliest onset, `latest_days` since the latest; `new` is an onset of at most 30 days ago.
+    `certain` leaves out what only words tell and what the record disputes.
     """
 
     present: bool | None
-    certain: bool | None = None
-    confirmed: bool | None = None
+    certain: Annotated[bool | None, "by a specific code and undisputed"] = None
+    confirmed: Annotated[bool | None, "and not provisional"] = None
     disputed: bool = False
-    onset_days: Number | None = None
-    latest_days: Number | None = None
+    onset_days: Annotated[Number | None, "since the earliest onset"] = None
+    latest_days: Annotated[Number | None, "since the latest onset"] = None
     onset_date: str | None = None
     names: tuple[str, ...] = ()
     resources: tuple[Resource, ...] = ()
@@ -56,7 +76,7 @@ class ConditionFact:
         return self.present
 
     @property
-    def new(self) -> bool | None:
+    def new(self) -> Annotated[bool | None, "≤ 30 days"]:
         """Whether the latest onset is at most 30 days ago."""
         if not self.present:
             return self.present
@@ -125,7 +145,7 @@ def _summarise(
         disputed=disputed,
         onset_days=first.days_before(record.now) if first else None,
         latest_days=last.days_before(record.now) if last else None,
-        onset_date=written(first),
+        onset_date=dates.written(first),
         names=tuple(dict.fromkeys(each.name for each in current if each.name)),
         resources=tuple(each.statement.resource for each in current),
     )
@@ -180,39 +200,23 @@ def _identities(concept: Resource) -> set[tuple[Any, Any]]:
     return found or {("text", name_of(concept).lower())}
 
 
-def text_of(value: object) -> str | None:
-    """A text, or None for what is none: records hold lists and objects where a code belongs."""
-    return value if isinstance(value, str) else None
+def _example(_: ConditionDefinition, present: Any, __: Mapping[str, Any]) -> ConditionFact:
+    if present is NOT_TOLD or not present:
+        absent = False if present is NOT_TOLD else present
+        return ConditionFact(absent, absent, absent)
+    return ConditionFact(True, True, True, onset_days=10.0, latest_days=10.0, names=AS_RECORDED)
 
 
-def code_of(concept: object) -> str | None:
-    """The first code of a CodeableConcept, stripped; None when it has none."""
-    codings = concept.get("coding") if isinstance(concept, dict) else None
-    for coding in codings if isinstance(codings, list) else ():
-        if isinstance(coding, dict) and isinstance(coding.get("code"), str):
-            return str(coding["code"]).strip()
-    return None
-
-
-def name_of(concept: object) -> str:
-    """What the record calls a concept: its text, else a display, else a code; "" if nothing."""
-    if not isinstance(concept, dict):
-        return ""
-    codings = concept.get("coding")
-    candidates = [concept.get("text")]
-    for member in ("display", "code"):
-        for coding in codings if isinstance(codings, list) else ():
-            if isinstance(coding, dict):
-                candidates.append(coding.get(member))
-    return next((each.strip() for each in candidates if isinstance(each, str) and each.strip()), "")
-
-
-def written(span: dates.Span | None) -> str | None:
-    """A date as a clinician reads it, no more precise than the record: 2024, 2024-03-01."""
-    if span is None:
-        return None
-    if span.earliest.date() == span.latest.date() or span.has_time:
-        return span.latest.date().isoformat()
-    if (span.earliest.year, span.earliest.month) == (span.latest.year, span.latest.month):
-        return f"{span.earliest:%Y-%m}"
-    return f"{span.earliest:%Y}"
+CONDITION = Kind(
+    key="condition",
+    schema=ConditionSchema,
+    definition=ConditionDefinition,
+    fact=ConditionFact,
+    main="present",
+    read=of_record(read_condition),
+    resource_types=("Condition", "Encounter"),
+    keys=keys_of_condition,
+    source=no_source,
+    made_of=none_of,
+    example=_example,
+)

@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
-from typing import Any
+from datetime import timedelta
+from typing import Annotated, Any
 
 from cds_service.knowledge.call import Resource, Retrieval
-from cds_service.knowledge.facts.condition import name_of, text_of
-from cds_service.knowledge.record import dates
+from cds_service.knowledge.facts.courses import FORGOTTEN, Course, course_of, unbroken
+from cds_service.knowledge.facts.kind import (
+    AS_RECORDED,
+    NOT_TOLD,
+    Fact,
+    Kind,
+    no_source,
+    none_of,
+    of_record,
+)
+from cds_service.knowledge.facts.schema import DefinitionSchema, ValueSets
+from cds_service.knowledge.record.fhir_json import name_of
 from cds_service.knowledge.record.quantities import Interval, Number
 from cds_service.knowledge.record.record import Key, PatientRecord, Statement
 
 _KINDS = ("MedicationRequest", "MedicationStatement")
-_IN_FORCE = frozenset({"active", "on-hold", "unknown"})
-_ENDED = frozenset({"completed", "stopped"})
-_ONLY_PROPOSED = frozenset({"proposal", "plan", "option"})
-# A supply that ran out this recently may still be taken (A.0); gaps up to it are one course (R61).
-_GAP = timedelta(days=14)
-# An order still "active" after this long without a known end may be a forgotten entry.
-_FORGOTTEN = timedelta(days=365)
 _RECENT = timedelta(days=30)
-_DAYS = {"d": 1, "wk": 7, "mo": 30, "a": 365, "day": 1, "days": 1, "week": 7, "weeks": 7}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,29 +36,27 @@ class MedicationDefinition:
     each: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class MedicationFact:
-    """Members that expressions and words may use; None means that the record does not say.
+class MedicationSchema(DefinitionSchema):
+    built_as = MedicationDefinition
+    value_sets = ValueSets(data_key="medication", required=True)
+    each = ValueSets(at_least=0, metadata={"guide": "drugs that count as different"})
 
-    `recent`: in force or ended at most 30 days ago; `uncertain`: all that is in force is old, on
-    hold or known by its words only; `count`: different drugs in force, at least so many when a
-    list did not come whole; `overlap_days`: for how long two of them; `duration_days`: unbroken
-    cover up to now; `covered_days`: cover before the stop; `stopped_days`: since the stop;
-    `stop_unknown`: it ended, the record does not say when; `intolerance` and `ineffective`: why
-    it once ended.
-    """
+
+@dataclass(frozen=True, slots=True)
+class MedicationFact(Fact):
+    """Members that expressions and words may use; None means that the record does not say."""
 
     active: bool | None
-    recent: bool | None = None
-    uncertain: bool = False
-    count: Number = 0.0
-    overlap_days: Number | None = None
-    duration_days: float | None = None
-    covered_days: float | None = None
-    stopped_days: float | None = None
-    stop_unknown: bool = False
-    intolerance: bool = False
-    ineffective: bool = False
+    recent: Annotated[bool | None, "active or ended ≤ 30 days ago"] = None
+    uncertain: Annotated[bool, "all that is active is old, on hold or known by words only"] = False
+    count: Annotated[Number, "different drugs; at least so many when a list is not whole"] = 0.0
+    overlap_days: Annotated[Number | None, "for how long two of them"] = None
+    duration_days: Annotated[float | None, "unbroken cover up to now"] = None
+    covered_days: Annotated[float | None, "before the stop"] = None
+    stopped_days: Annotated[float | None, "since the stop"] = None
+    stop_unknown: Annotated[bool, "it ended, the record does not say when"] = False
+    intolerance: Annotated[bool, "why it once ended"] = False
+    ineffective: Annotated[bool, "why it once ended"] = False
     names: tuple[str, ...] = ()
     date: str | None = None
     resources: tuple[Resource, ...] = ()
@@ -72,23 +72,12 @@ class MedicationFact:
         return self.active
 
 
-@dataclass(frozen=True, slots=True)
-class _Course:
-    """From when to when one order or statement covers; `end` None is open."""
-
-    statement: Statement
-    start: date | None
-    end: date | None
-    in_force: bool
-    uncertain: bool
-
-
 def read_medication(definition: MedicationDefinition, record: PatientRecord) -> MedicationFact:
     """The fact that a definition gives on a record."""
     statements = [
         each for kind in _KINDS for each in record.statements(kind, definition.value_sets)
     ]
-    courses = [course for each in statements if (course := _course(each, record))]
+    courses = [course for each in statements if (course := course_of(each, record))]
     in_force = [course for course in courses if course.in_force]
     ended = [course for course in courses if not course.in_force]
     if not in_force and not ended:
@@ -123,85 +112,19 @@ def _absent(record: PatientRecord) -> bool | None:
     return False if whole else None
 
 
-def _course(statement: Statement, record: PatientRecord) -> _Course | None:
-    resource = statement.resource
-    status = text_of(resource.get("status", "unknown"))
-    if resource.get("doNotPerform") is True or text_of(resource.get("intent")) in _ONLY_PROPOSED:
-        return None
-    if status not in _IN_FORCE and status not in _ENDED:
-        return None
-    today = record.now.date()
-    start, end = _start(resource), _end(resource)
-    if start and start > today:
-        return None
-    if status in _ENDED:
-        return _Course(statement, start, min(end, today) if end else None, False, False)
-    if end and today - end > _GAP:
-        return _Course(statement, start, end, False, False)
-    forgotten = end is None and (start is None or today - start > _FORGOTTEN)
-    uncertain = forgotten or status != "active" or statement.is_weak
-    return _Course(statement, start, None, True, uncertain)
-
-
-def _start(resource: Resource) -> date | None:
-    candidates = [resource.get("authoredOn"), resource.get("effectiveDateTime")]
-    candidates += [period.get("start") for period in _periods(resource)]
-    candidates.append(resource.get("dateAsserted"))
-    spans = [span for span in map(dates.read, candidates) if span]
-    return spans[0].earliest.date() if spans else None
-
-
-def _end(resource: Resource) -> date | None:
-    ends = [dates.read(period.get("end")) for period in _periods(resource)]
-    known = [span.latest.date() for span in ends if span]
-    if known:
-        return max(known)
-    start = dates.read(resource.get("authoredOn"))
-    supply = _supply(resource)
-    if start is None or supply is None:
-        return None
-    day = start.latest.date()
-    return day + supply if supply < date.max - day else date.max
-
-
-def _periods(resource: Resource) -> Iterable[dict[str, Any]]:
-    """Every period that bounds the use: of the statement, the dosage, the dispensing."""
-    yield _object(resource.get("effectivePeriod"))
-    dosages = resource.get("dosageInstruction", resource.get("dosage"))
-    for dosage in dosages if isinstance(dosages, list) else ():
-        repeat = _object(_object(_object(dosage).get("timing")).get("repeat"))
-        yield _object(repeat.get("boundsPeriod"))
-    yield _object(_object(resource.get("dispenseRequest")).get("validityPeriod"))
-
-
-def _supply(resource: Resource) -> timedelta | None:
-    dispense = _object(resource.get("dispenseRequest"))
-    duration = _object(dispense.get("expectedSupplyDuration"))
-    days = _DAYS.get(str(duration.get("code", duration.get("unit"))))
-    amount, repeats = duration.get("value"), dispense.get("numberOfRepeatsAllowed", 0)
-    if days is None or not isinstance(amount, int | float) or not isinstance(repeats, int):
-        return None
-    total = amount * days * (1 + repeats)
-    return timedelta(days=total) if 0 < total < 3660 else None
-
-
-def _object(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _is_recent(ended: list[_Course], record: PatientRecord) -> bool | None:
+def _is_recent(ended: list[Course], record: PatientRecord) -> bool | None:
     today = record.now.date()
     if any(course.end and today - course.end <= _RECENT for course in ended):
         return True
     # Ended on an unknown day: it may have been lately unless the whole course is long past.
     unknown = any(
-        course.end is None and (course.start is None or today - course.start <= _FORGOTTEN)
+        course.end is None and (course.start is None or today - course.start <= FORGOTTEN)
         for course in ended
     )
     return None if unknown else _absent(record)
 
 
-def _reason(course: _Course, record: PatientRecord) -> frozenset[str]:
+def _reason(course: Course, record: PatientRecord) -> frozenset[str]:
     """The value sets that the reason for the stop names, by its words."""
     reason = course.statement.resource.get("statusReason")
     reasons = reason if isinstance(reason, list) else [reason]
@@ -209,7 +132,7 @@ def _reason(course: _Course, record: PatientRecord) -> frozenset[str]:
 
 
 def _drugs(
-    in_force: list[_Course], definition: MedicationDefinition, record: PatientRecord
+    in_force: list[Course], definition: MedicationDefinition, record: PatientRecord
 ) -> dict[str, Any]:
     """How many different drugs are in force, and for how long two of them."""
     drug_of = {
@@ -240,40 +163,48 @@ def _overlap(longest: list[float]) -> Number | None:
 
 
 def _cover(
-    courses: list[_Course], in_force: list[_Course], ended: list[_Course], record: PatientRecord
+    courses: list[Course], in_force: list[Course], ended: list[Course], record: PatientRecord
 ) -> dict[str, Any]:
     today = record.now.date()
     if in_force:
-        return {"duration_days": _unbroken(courses, today, today)}
+        return {"duration_days": unbroken(courses, today, today)}
     ends = [course.end for course in ended if course.end]
     if not ends:
         return {"stop_unknown": True}
     last = max(ends)
     return {
         "stopped_days": float((today - last).days),
-        "covered_days": _unbroken(courses, last, today),
+        "covered_days": unbroken(courses, last, today),
         "stop_unknown": len(ends) < len(ended),
     }
-
-
-def _unbroken(courses: list[_Course], until: date, today: date) -> float | None:
-    """Days of cover that reach back from `until` with no gap above 14 days."""
-    spans = [
-        (course.end or (today if course.in_force else course.start), course.start)
-        for course in courses
-        if course.start
-    ]
-    reached = until
-    for end, start in sorted(spans, reverse=True):
-        if reached - end <= _GAP and start < reached:
-            reached = start
-    return float((until - reached).days) if spans else None
 
 
 def _name(statement: Statement) -> str:
     return name_of(statement.concept)
 
 
-def _latest_start(courses: list[_Course]) -> str | None:
+def _latest_start(courses: list[Course]) -> str | None:
     starts = [course.start for course in courses if course.start]
     return max(starts).isoformat() if starts else None
+
+
+def _example(_: MedicationDefinition, active: Any, __: Mapping[str, Any]) -> MedicationFact:
+    if active is NOT_TOLD or not active:
+        absent = False if active is NOT_TOLD else active
+        return MedicationFact(absent, absent)
+    return MedicationFact(True, True, count=1, duration_days=10.0, names=AS_RECORDED)
+
+
+MEDICATION = Kind(
+    key="medication",
+    schema=MedicationSchema,
+    definition=MedicationDefinition,
+    fact=MedicationFact,
+    main="active",
+    read=of_record(read_medication),
+    resource_types=_KINDS,
+    keys=keys_of_medication,
+    source=no_source,
+    made_of=none_of,
+    example=_example,
+)

@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import chain, groupby, takewhile
+from typing import Annotated, Any
+
+from marshmallow import ValidationError, fields, post_load
+from marshmallow.validate import Regexp
 
 from cds_service.knowledge.call import Resource
-from cds_service.knowledge.facts.condition import code_of, text_of, written
+from cds_service.knowledge.facts.kind import NOT_TOLD, PRESENT, Fact, Kind, Reading, none_of
+from cds_service.knowledge.facts.schema import DefinitionSchema, Duration, ValueSets
 from cds_service.knowledge.record import dates
-from cds_service.knowledge.record.quantities import Interval, Number, Quantity
+from cds_service.knowledge.record.fhir_json import (
+    coded_answer,
+    interpretation_of,
+    is_heading,
+    text_of,
+)
+from cds_service.knowledge.record.quantities import (
+    Number,
+    Quantity,
+    is_below,
+    middle,
+    number_text,
+)
 from cds_service.knowledge.record.record import Key, PatientRecord, Statement
 
 _FINAL = frozenset({"final", "amended", "corrected"})
@@ -36,22 +53,47 @@ class ObservationDefinition:
     days_ahead: bool = False
 
 
+class ObservationSchema(DefinitionSchema):
+    value_sets = ValueSets(data_key="observation", required=True)
+    prefetch_key = fields.String(
+        data_key="from", metadata={"guide": "prefetch key: laboratory, vitalSigns, surveys"}
+    )
+    within = Duration()
+    quantity = fields.String()
+    at_least = fields.Float()
+    answer = fields.String(validate=Regexp(r"^\S+\|\S+$"), metadata={"guide": "`system|code`"})
+    days_ahead = fields.Boolean()
+
+    @post_load
+    def build(self, data: dict[str, Any], **_: Any) -> ObservationDefinition:
+        """The definition, with the quantity that reads its numbers."""
+        prefetch = self.known.prefetch
+        if data.get("prefetch_key") not in prefetch or "within" not in data:
+            raise ValidationError(f"wants `within` and `from`: {', '.join(sorted(prefetch))}")
+        answer, name = data.pop("answer", None), data.pop("quantity", data["value_sets"][0])
+        quantity = self.known.library.quantities.get(name)
+        if quantity is None and answer is None and not data.get("days_ahead"):
+            raise ValidationError({"quantity": [f"quantities.yaml does not have {name}"]})
+        expected = tuple(answer.split("|")) if answer else None
+        return ObservationDefinition(**data, quantity=quantity, answer=expected)
+
+
 @dataclass(frozen=True, slots=True)
-class ObservationFact:
+class ObservationFact(Fact):
     """Members that expressions and words may use; None means that the record does not say.
 
-    `state` is one of ok, conflicting, stale, unreadable, missing, not-retrieved. `value` is there
-    only while ok or conflicting; `last_value` is the newest readable one however old.
+    `value` is there only while ok or conflicting; `last_value` is the newest readable one however
+    old.
     """
 
-    state: str
-    value: Number | None = None
+    state: Annotated[str, "ok, conflicting, stale, unreadable, missing, not-retrieved"]
+    value: Annotated[Number | None, "only in its window"] = None
     date: str | None = None
     age_days: Number | None = None
     last_value: Number | None = None
     previous: Number | None = None
     low: float | None = None
-    high: float | None = None
+    high: Annotated[float | None, "reference range"] = None
     flag: str | None = None
     count: int = 0
     span_days: float | None = None
@@ -64,6 +106,20 @@ class ObservationFact:
         if self.state in ("ok", "conflicting"):
             return True
         return None if self.state in ("not-retrieved", "unreadable") else False
+
+    def standing(self) -> str:
+        """Its state; what is ok is there."""
+        return PRESENT if self.state == "ok" else self.state
+
+    def stated(self) -> list[str]:
+        """Its state, and the values beside the one that its resource shows."""
+        state = [] if self.state == "ok" else [self.state]
+        others = (self.previous, self.other_value)
+        return [*state, *(number_text(each) for each in others if each is not None)]
+
+    def has_rival(self) -> bool:
+        """Whether two different values were measured at one time."""
+        return self.state == "conflicting"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +162,7 @@ def _choose(
     record: PatientRecord,
     highest: bool,
 ) -> ObservationFact:
-    newest.sort(key=lambda reading: _middle(reading.number), reverse=highest)
+    newest.sort(key=lambda reading: middle(reading.number), reverse=highest)
     chosen, other = newest[0], newest[-1].number
     state = "conflicting" if other != chosen.number else "ok"
     if not chosen.span.is_within(definition.within, record.now):
@@ -123,13 +179,13 @@ def _choose(
     return ObservationFact(
         state=state,
         value=chosen.number if usable else None,
-        date=written(chosen.span) if state != "missing" else None,
+        date=dates.written(chosen.span) if state != "missing" else None,
         age_days=chosen.span.days_before(record.now),
         last_value=chosen.number if state != "missing" else None,
         previous=previous.number if previous else None,
         low=low,
         high=high,
-        flag=_flag(chosen.statement),
+        flag=interpretation_of(chosen.statement.element),
         count=len(in_window),
         span_days=_span(in_window),
         other_value=other if state == "conflicting" else None,
@@ -140,8 +196,8 @@ def _choose(
 def _unreadable(reading: _Reading) -> ObservationFact:
     return ObservationFact(
         "unreadable",
-        date=written(reading.span),
-        flag=_flag(reading.statement),
+        date=dates.written(reading.span),
+        flag=interpretation_of(reading.statement.element),
         resources=(reading.statement.resource,),
     )
 
@@ -151,7 +207,7 @@ def _newest_first(definition: ObservationDefinition, record: PatientRecord) -> I
     dated.sort(key=lambda each: each[0].earliest, reverse=True)
     for span, statement in dated:
         number = _number(definition, statement, record)
-        if definition.at_least is None or not _is_below(number, definition.at_least):
+        if definition.at_least is None or not is_below(number, definition.at_least):
             yield _Reading(number, span, statement)
 
 
@@ -159,20 +215,12 @@ def _dated(
     definition: ObservationDefinition, record: PatientRecord
 ) -> Iterable[tuple[dates.Span, Statement]]:
     for statement in record.statements("Observation", definition.value_sets):
-        if text_of(statement.resource.get("status")) not in _FINAL or _is_heading(
-            statement.element
-        ):
+        if text_of(statement.resource.get("status")) not in _FINAL or is_heading(statement.element):
             continue
-        span = _effective(statement.resource)
+        span = dates.effective(statement.resource)
         if span is None or span.is_future(record.now):
             continue  # counted by the list of results (R08)
         yield span, statement
-
-
-def _is_heading(element: Resource) -> bool:
-    """Whether it only gathers other Observations, as a panel does."""
-    gathers = "component" in element or "hasMember" in element
-    return gathers and not any(member.startswith("value") for member in element)
 
 
 def _number(
@@ -184,36 +232,7 @@ def _number(
         date = dates.read(statement.element.get("valueDateTime"))
         return float((date.latest.date() - record.now.date()).days) if date else None
     if definition.answer is not None:
-        return _answer(definition.answer, statement.element.get("valueCodeableConcept"))
-    return None
-
-
-def _answer(expected: tuple[str, str], concept: object) -> float | None:
-    """1 when the coded value is the expected one, 0 when it is another, None when there is none."""
-    if code_of(concept) is None:
-        return None
-    codings = concept["coding"] if isinstance(concept, dict) else []
-    found = {
-        (text_of(each.get("system")), text_of(each.get("code")))
-        for each in codings
-        if isinstance(each, dict)
-    }
-    return 1.0 if expected in found else 0.0
-
-
-def _effective(resource: Resource) -> dates.Span | None:
-    period = resource.get("effectivePeriod")
-    period = period if isinstance(period, dict) else {}
-    for candidate in (
-        resource.get("effectiveDateTime"),
-        resource.get("effectiveInstant"),
-        period.get("end"),
-        period.get("start"),
-        resource.get("issued"),
-    ):
-        span = dates.read(candidate)
-        if span:
-            return span
+        return coded_answer(definition.answer, statement.element.get("valueCodeableConcept"))
     return None
 
 
@@ -228,15 +247,6 @@ def _reference_range(
     return quantity.read_bound(stated.get("low")), quantity.read_bound(stated.get("high"))
 
 
-def _flag(statement: Statement) -> str | None:
-    interpretations = statement.element.get("interpretation")
-    for interpretation in interpretations if isinstance(interpretations, list) else ():
-        code = code_of(interpretation)
-        if code:
-            return code
-    return None
-
-
 def _span(readings: list[_Reading]) -> float | None:
     if not readings:
         return None
@@ -244,13 +254,28 @@ def _span(readings: list[_Reading]) -> float | None:
     return float((newest.date() - oldest.date()).days)
 
 
-def _middle(number: Number | None) -> float:
-    if isinstance(number, Interval):
-        return (max(number.low, -1e12) + min(number.high, 1e12)) / 2
-    return number if number is not None else 0.0
+def _read(definition: ObservationDefinition, reading: Reading) -> ObservationFact:
+    return read_observation(definition, reading.record, highest=reading.highest)
 
 
-def _is_below(number: Number | None, bound: float) -> bool:
-    if isinstance(number, Interval):
-        return number.high < bound
-    return number is not None and number < bound
+def _example(_: ObservationDefinition, value: Any, __: Mapping[str, Any]) -> ObservationFact:
+    if value is NOT_TOLD or value is None:
+        return ObservationFact("missing" if value is NOT_TOLD else "not-retrieved")
+    return ObservationFact(
+        "ok", value, date="2026-11-20", age_days=2.0, last_value=value, count=1, span_days=0.0
+    )
+
+
+OBSERVATION = Kind(
+    key="observation",
+    schema=ObservationSchema,
+    definition=ObservationDefinition,
+    fact=ObservationFact,
+    main="value",
+    read=_read,
+    resource_types=("Observation",),
+    keys=keys_of_observation,
+    source=lambda definition: definition.prefetch_key,
+    made_of=none_of,
+    example=_example,
+)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Annotated, Any
+
+from marshmallow import ValidationError, validates_schema
 
 from cds_service.knowledge.call import Resource
-from cds_service.knowledge.facts.condition import text_of
+from cds_service.knowledge.facts.kind import NOT_TOLD, Fact, Kind, no_source, none_of, of_record
+from cds_service.knowledge.facts.schema import DefinitionSchema, Duration, ValueSets
 from cds_service.knowledge.record import dates
+from cds_service.knowledge.record.fhir_json import text_of
 from cds_service.knowledge.record.record import PatientRecord
 
 PREFETCH_KEY = "serviceRequests"
@@ -25,11 +31,23 @@ class OrderDefinition:
     within: timedelta
 
 
+class OrderSchema(DefinitionSchema):
+    built_as = OrderDefinition
+    value_sets = ValueSets(data_key="order", required=True)
+    within = Duration(metadata={"guide": "since authored"})
+
+    @validates_schema
+    def needs_its_list(self, data: dict[str, Any], **_: Any) -> None:
+        """Orders come from a list of their own, and are asked for by their date."""
+        if PREFETCH_KEY not in self.known.prefetch or "within" not in data:
+            raise ValidationError(f"wants `within`, and the prefetch key {PREFETCH_KEY}")
+
+
 @dataclass(frozen=True, slots=True)
-class OrderFact:
+class OrderFact(Fact):
     """Members that expressions and words may use; None means that the record does not say."""
 
-    present: bool | None
+    present: Annotated[bool | None, "on order: active, and meant as an order"]
     resources: tuple[Resource, ...] = ()
 
     @property
@@ -59,3 +77,22 @@ def _is_in_force(resource: Resource) -> bool:
         and text_of(resource.get("intent")) in _MEANT
         and resource.get("doNotPerform") is not True
     )
+
+
+def _example(_: OrderDefinition, present: Any, __: Mapping[str, Any]) -> OrderFact:
+    return OrderFact(False if present is NOT_TOLD else present)
+
+
+ORDER = Kind(
+    key="order",
+    schema=OrderSchema,
+    definition=OrderDefinition,
+    fact=OrderFact,
+    main="present",
+    read=of_record(read_order),
+    resource_types=("ServiceRequest",),
+    keys=none_of,
+    source=no_source,
+    made_of=none_of,
+    example=_example,
+)

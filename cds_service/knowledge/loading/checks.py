@@ -11,9 +11,10 @@ from pathlib import Path
 
 from cds_service.knowledge.content.artifacts import Rule, SuggestionRule
 from cds_service.knowledge.content.service import Service
-from cds_service.knowledge.facts.facts import made_of
+from cds_service.knowledge.facts.kinds import kind_of, made_of
+from cds_service.knowledge.facts.library import Library
 from cds_service.knowledge.loading import examples, word_checks
-from cds_service.knowledge.loading.library import Library, Problems
+from cds_service.knowledge.loading.library import Problems
 from cds_service.knowledge.loading.suppression_rows import check_suppression
 from cds_service.knowledge.outcomes.evaluation import ALL_CAUSES, ALL_DRUGS, ALL_MEASURES
 
@@ -168,10 +169,9 @@ def check_value_sets(services: Mapping[str, Service], library: Library, problems
 
 
 def _used_value_sets(services: Mapping[str, Service]) -> set[str]:
-    used: set[str] = set()
-    for service in services.values():
-        for definition in service.facts.values():
-            used.update(getattr(definition, "value_sets", ()))
-            used.update(getattr(definition, "each", ()))
-            used.update(filter(None, [getattr(definition, "severe", None)]))
-    return used
+    return {
+        value_set
+        for service in services.values()
+        for definition in service.facts.values()
+        for _, value_set in kind_of(definition).value_sets(definition)
+    }

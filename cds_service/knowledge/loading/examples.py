@@ -8,32 +8,18 @@ from typing import Any
 
 from cds_service.knowledge.content.artifacts import Cause, Example, Rule
 from cds_service.knowledge.content.service import Service
-from cds_service.knowledge.facts.allergy import AllergyDefinition, AllergyFact
-from cds_service.knowledge.facts.condition import ConditionDefinition, ConditionFact
-from cds_service.knowledge.facts.facts import (
-    Definition,
-    ExpressionDefinition,
-    GroupDefinition,
-    ListDefinition,
-    ListFact,
-    PatientDefinition,
-    ValueFact,
-    read_group,
-)
-from cds_service.knowledge.facts.medication import MedicationDefinition, MedicationFact
-from cds_service.knowledge.facts.observation import ObservationDefinition, ObservationFact
-from cds_service.knowledge.facts.order import OrderDefinition, OrderFact
+from cds_service.knowledge.facts.kind import NOT_TOLD
+from cds_service.knowledge.facts.kinds import Definition, kind_of
 from cds_service.knowledge.outcomes.evaluation import CauseOutcome, weigh
 from cds_service.knowledge.outcomes.judging import RuleOutcome, judge, withholds
 
-_NAMES = ("as recorded",)
-# An example's patient is an adult whose lists came whole and hold nothing, and whose tests were
-# never done; its facts say what is different. `null` is what the record does not tell.
-_ADULT = {"age": 40.0, "sex": None, "deceased": False, "user": "Practitioner"}
-
 
 class ExampleFacts(Mapping[str, Any]):
-    """The facts of an example, by name."""
+    """The facts of an example, by name.
+
+    Its patient is an adult whose lists came whole and hold nothing, and whose tests were never
+    done; what it tells is different. `null` is what the record does not say.
+    """
 
     def __init__(self, definitions: Mapping[str, Definition], told: Mapping[str, Any]) -> None:
         self._definitions = definitions
@@ -47,7 +33,7 @@ class ExampleFacts(Mapping[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._known:
-            self._known[name] = self._make(self._definitions[name], self._told.get(name, {}))
+            self._known[name] = self._example(name)
         return self._known[name]
 
     def __iter__(self) -> Any:
@@ -56,69 +42,15 @@ class ExampleFacts(Mapping[str, Any]):
     def __len__(self) -> int:
         return len(self._definitions)
 
-    def _make(self, definition: Definition, told: dict[str, Any]) -> Any:
-        if isinstance(definition, ExpressionDefinition) and not told:
-            return ValueFact(definition.expression.evaluate(self))
-        if isinstance(definition, GroupDefinition) and not told:
-            return read_group(definition, self)
-        return make_fact(definition, told)
-
-
-def make_fact(definition: Definition, told: Mapping[str, Any]) -> Any:
-    """A fact with the members that are told; the others follow from `value` where they can."""
-    told = dict(told)
-    match definition:
-        case ConditionDefinition():
-            fact: Any = _condition(_taken(told, "present"))
-        case ObservationDefinition():
-            fact = _observation(_taken(told))
-        case MedicationDefinition():
-            fact = _medication(_taken(told, "active"))
-        case AllergyDefinition():
-            present = _taken(told, "present")
-            fact = AllergyFact(present, False if present else present, _NAMES if present else ())
-        case OrderDefinition():
-            fact = OrderFact(_taken(told, "present"))
-        case ListDefinition():
-            fact = ListFact(complete=_taken(told, "complete", otherwise=True))
-        case PatientDefinition():
-            return ValueFact(_taken(told, otherwise=_ADULT[definition.member]))
-        case _:
-            return ValueFact(_taken(told))
-    unknown = sorted(set(told) - {each.name for each in fields(fact)})
-    if unknown:
-        raise ValueError(f"there is no member {', '.join(unknown)}")
-    return replace(fact, **told)
-
-
-def _taken(told: dict[str, Any], alias: str = "value", otherwise: Any = ...) -> Any:
-    """The fact's main value: told as `fact`, as `fact.value` or by its own name."""
-    for key in ("value", alias):
-        if key in told:
-            return told.pop(key)
-    return (False if alias in ("present", "active") else ...) if otherwise is ... else otherwise
-
-
-def _condition(present: bool | None) -> ConditionFact:
-    if not present:
-        return ConditionFact(present, present, present)
-    return ConditionFact(True, True, True, onset_days=10.0, latest_days=10.0, names=_NAMES)
-
-
-def _observation(value: Any) -> ObservationFact:
-    if value is ...:
-        return ObservationFact("missing")
-    if value is None:
-        return ObservationFact("not-retrieved")
-    return ObservationFact(
-        "ok", value, date="2026-11-20", age_days=2.0, last_value=value, count=1, span_days=0.0
-    )
-
-
-def _medication(active: bool | None) -> MedicationFact:
-    if not active:
-        return MedicationFact(active, active)
-    return MedicationFact(True, True, count=1, duration_days=10.0, names=_NAMES)
+    def _example(self, name: str) -> Any:
+        definition = self._definitions[name]
+        kind, told = kind_of(definition), dict(self._told.get(name, {}))
+        main = told.pop("value", told.pop(kind.main, NOT_TOLD))
+        fact: Any = kind.example(definition, main, self)
+        unknown = sorted(set(told) - {field.name for field in fields(fact)})
+        if unknown:
+            raise ValueError(f"there is no member {', '.join(unknown)}")
+        return replace(fact, **told)
 
 
 def _plain(value: Any) -> Any:

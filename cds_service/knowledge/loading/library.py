@@ -1,4 +1,4 @@
-"""What all services share in cards/: value sets, quantities, references, the words of records."""
+"""The shared files of cards/ to a Library; every mistake is noted."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import orjson
 from marshmallow import Schema, ValidationError
 
 from cds_service.knowledge.call import Source
+from cds_service.knowledge.facts.library import Library
 from cds_service.knowledge.loading.check_digits import is_check_digit_right
 from cds_service.knowledge.loading.library_files import (
     QuantitiesSchema,
@@ -82,17 +83,6 @@ def _flatten(messages: Any, prefix: str = "") -> Iterable[tuple[str, str]]:
     else:
         for message in messages if isinstance(messages, list) else [messages]:
             yield prefix, str(message)
-
-
-@dataclass(frozen=True)
-class Library:
-    """What every service may refer to."""
-
-    value_sets: Mapping[str, str]  # id to title
-    terminology: Terminology
-    quantities: Mapping[str, Quantity]
-    references: Mapping[str, Source]
-    codes: Mapping[str, Mapping[str, tuple[str, ...]]]  # value set, system: codes as written
 
 
 def load_library(folder: Path, problems: Problems, *, thorough: bool = False) -> Library:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cds_service.errors import KnowledgeError
 from cds_service.knowledge.answering import Knowledge
+from cds_service.knowledge.facts.kinds import RESOURCE_TYPES
 from cds_service.knowledge.loading import checks
 from cds_service.knowledge.loading.library import Problems, load_library
 from cds_service.knowledge.loading.service_folder import ServiceFolder
@@ -33,7 +34,7 @@ def load(folder: Path, *, thorough_on: date | None = None) -> Knowledge:
         problems.add(folder, "", "holds no service (a folder with service.yaml)")
     if problems.found:
         raise KnowledgeError(problems.found)
-    load_models()
+    load_models(RESOURCE_TYPES)
     for service in services.values():
         service.prepare()
     version = "+".join(service.version for service in services.values())

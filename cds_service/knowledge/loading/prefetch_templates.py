@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from cds_service.knowledge.facts.facts import Definition
-from cds_service.knowledge.facts.observation import ObservationDefinition
-from cds_service.knowledge.loading.library import Library
+from cds_service.knowledge.facts.kinds import Definition, kind_of
+from cds_service.knowledge.facts.library import Library
 from cds_service.knowledge.record.terminology import LOINC
 
 _CODES = "{codes}"
@@ -27,8 +26,8 @@ def fill_templates(
             {
                 code
                 for definition in facts.values()
-                if isinstance(definition, ObservationDefinition) and definition.prefetch_key == key
-                for value_set in definition.value_sets
+                if kind_of(definition).source(definition) == key
+                for _, value_set in kind_of(definition).value_sets(definition)
                 for code in library.codes.get(value_set, {}).get(LOINC, ())
             }
         )

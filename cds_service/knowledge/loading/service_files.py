@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from marshmallow import (
@@ -10,7 +9,6 @@ from marshmallow import (
     Schema,
     ValidationError,
     fields,
-    pre_load,
     validate,
     validates_schema,
 )
@@ -163,41 +161,6 @@ class DrugsSchema(StrictSchema):
 
     classes = fields.List(fields.Nested(DrugClassSchema), required=True)
     drugs = fields.List(fields.Nested(DrugSchema), required=True)
-
-
-class FactSchema(StrictSchema):
-    """One fact of facts.yaml; which keys go together is checked by the loader."""
-
-    patient = fields.String(validate=OneOf(("age", "sex", "deceased", "user")))
-    list = fields.String()
-    condition = texts(validate=validate.Length(min=1))
-    observation = texts(validate=validate.Length(min=1))
-    medication = texts(validate=validate.Length(min=1))
-    allergy = texts(validate=validate.Length(min=1))
-    order = texts(validate=validate.Length(min=1))
-    group = fields.List(fields.List(fields.String()))
-    expression = fields.String()
-    source = fields.String(data_key="from")
-    quantity = fields.String()
-    within = fields.String(validate=_DURATION)
-    at_least = fields.Float()
-    answer = fields.String(validate=Regexp(r"^\S+\|\S+$"))
-    days_ahead = fields.Boolean()
-    any_status = fields.Boolean()
-    visit_reason = fields.String(validate=_DURATION)
-    each = texts()
-    severe = fields.String()
-
-    @pre_load
-    def accept_one(self, data: Any, **_: Any) -> Any:
-        """A single value set may stand without brackets."""
-        lists = ("condition", "observation", "medication", "allergy", "order")
-        if not isinstance(data, Mapping):
-            return data
-        return {
-            key: [value] if key in lists and isinstance(value, str) else value
-            for key, value in data.items()
-        }
 
 
 class GateSchema(StrictSchema):

@@ -26,20 +26,20 @@ from cds_service.knowledge.content.artifacts import (
     SuggestionRule,
     Withhold,
 )
+from cds_service.knowledge.content.words import Text, Words, parse_text, parse_words
 from cds_service.knowledge.expressions.expressions import (
     BOOLEAN,
     Expression,
     ExpressionError,
     compile_expression,
 )
-from cds_service.knowledge.facts.kinds import define_facts
-from cds_service.knowledge.loading import words_loader
-from cds_service.knowledge.loading.library import Library, Problems
+from cds_service.knowledge.facts.library import Library
+from cds_service.knowledge.loading.fact_files import FactFiles
+from cds_service.knowledge.loading.library import Problems
 from cds_service.knowledge.loading.prefetch_templates import fill_templates
 from cds_service.knowledge.loading.service_files import (
     CauseSchema,
     DrugsSchema,
-    FactSchema,
     MeasureSchema,
     RuleSchema,
     ServiceSchema,
@@ -56,18 +56,15 @@ class ServiceFolder:
         self._library = library
         self._problems = problems
         self._types: dict[str, str] = {}
-        self._fact_paths: dict[str, Path] = {}
 
     def load(self) -> CDSService | None:
         """The service, or None when its outline cannot be made out."""
         path = self._folder / "service.yaml"
         data = self._problems.load(ServiceSchema(), path, self._problems.read(path))
-        entries = self._fact_entries()
-        if data is None or entries is None:
+        facts = FactFiles(self._folder, self._problems)
+        if data is None:
             return None
-        definitions, self._types = define_facts(
-            entries, data["prefetch"], self._library, self._note_fact
-        )
+        definitions, self._types = facts.define(data["prefetch"], self._library)
         prefetch = fill_templates(data["prefetch"], definitions, self._library, self._note(path))
         drugs_data = self._read(DrugsSchema(), "drugs.yaml", {"classes": [], "drugs": []})
         return CDSService(
@@ -97,7 +94,7 @@ class ServiceFolder:
             drugs={entry["id"]: _governance(entry) for entry in drugs_data["drugs"]},
             suggestions=tuple(self._suggestions()),
             suppression=suppression_rows(data["suppression"], partial(self._condition, path)),
-            words=words_loader.load_words(self._folder / "words", self._problems),
+            words=_load_words(self._folder / "words", self._problems),
             sources=self._library.references,
             terminology=self._library.terminology,
         )
@@ -119,26 +116,8 @@ class ServiceFolder:
                 loaded.append(item)
         return loaded
 
-    def _note_fact(self, key: str, message: str) -> None:
-        self._problems.add(self._fact_paths[key.partition(".")[0]], key, message)
-
     def _note(self, path: Path) -> Any:
         return lambda key, message: self._problems.add(path, key, message)
-
-    def _fact_entries(self) -> dict[str, dict[str, Any]] | None:
-        """The facts of facts.yaml, then those of each file in facts/, in the order of names."""
-        schema = FactSchema()
-        entries: dict[str, dict[str, Any]] = {}
-        for path in (self._folder / "facts.yaml", *sorted((self._folder / "facts").glob("*.yaml"))):
-            data = self._problems.read(path)
-            for name in data if isinstance(data, dict) else ():
-                if name in self._fact_paths:
-                    self._problems.add(path, name, "is a fact of another file already")
-                self._fact_paths[name] = path
-                entry = self._problems.load(schema, path, data[name], name)
-                if entry is not None:
-                    entries[name] = entry
-        return entries or None
 
     def _gate(self, data: Mapping[str, Any]) -> Gate:
         """The gate; a wrong condition is noted and stands open for the other checks."""
@@ -286,3 +265,26 @@ def _example(entry: Mapping[str, Any]) -> Example:
 
 def _optional_tuple(values: Iterable[str] | None) -> tuple[str, ...] | None:
     return None if values is None else tuple(values)
+
+
+def _load_words(folder: Path, problems: Problems) -> dict[str, Words]:
+    """The words of a service by language; a text that stands twice is a problem."""
+    languages = sorted(path for path in folder.glob("*") if path.is_dir())
+    if not languages:
+        problems.add(folder, "", "holds no language")
+    return {path.name: _load_language(path, problems) for path in languages}
+
+
+def _load_language(folder: Path, problems: Problems) -> Words:
+    texts: dict[tuple[str, str], Text] = {}
+    for path in sorted(folder.glob("**/*.md")):
+        for id_, part, source, line in parse_words(path.read_text(encoding="utf-8")):
+            key = f"line {line}, {id_} {part}".rstrip()
+            if not part:
+                problems.add(path, key, "text wants a heading of its own: ## part")
+            elif not source:
+                problems.add(path, key, "is empty")
+            elif (id_, part) in texts:
+                problems.add(path, key, "stands here or in another file already")
+            texts[id_, part] = parse_text(source)
+    return Words(folder.name, texts)

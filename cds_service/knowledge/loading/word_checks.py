@@ -10,9 +10,8 @@ from cds_service.knowledge.cards.voice import LONGEST_TEXT
 from cds_service.knowledge.content.artifacts import LEVELS
 from cds_service.knowledge.content.service import Service
 from cds_service.knowledge.content.words import LONGEST_SUMMARY, Text, Words, utf16_length
-from cds_service.knowledge.expressions.expressions import BOOLEAN, NUMBER, TEXT, TEXTS
-from cds_service.knowledge.facts.facts import GroupDefinition, made_of
-from cds_service.knowledge.facts.members import members_of
+from cds_service.knowledge.expressions.expressions import BOOLEAN, FACT_NAMES, NUMBER, TEXT, TEXTS
+from cds_service.knowledge.facts.kinds import kind_of, made_of, types_of
 from cds_service.knowledge.loading.library import Problems
 
 # The longest that a placeholder of each type may become in a summary.
@@ -37,7 +36,7 @@ Key = tuple[str, str]
 def check_words(service: Service, folder: Path, problems: Problems) -> None:
     """Note every text that is missing, unused, too long, or names what is no fact."""
     needed = dict(_needed(service))
-    types = members_of(service.facts)
+    types = types_of(service.facts)
     optional = frozenset(_optional(service))
     for language, words in service.words.items():
         path = folder / language
@@ -68,7 +67,7 @@ def _needed(service: Service) -> Iterable[tuple[Key, bool]]:
             for reason in reasons:
                 yield ("override-reasons", reason.code), False
     for definition in service.facts.values():
-        if isinstance(definition, GroupDefinition):
+        if FACT_NAMES in kind_of(definition).members(definition).values():
             for name in made_of(definition):
                 yield (name, "label"), False
     yield from _needed_by_rules(service)

@@ -14,13 +14,11 @@ import orjson
 
 from cds_service.knowledge.call import Card, Resource, Trace, TracedRule
 from cds_service.knowledge.content.service import Service
-from cds_service.knowledge.facts.facts import ListFact
-from cds_service.knowledge.facts.observation import ObservationFact
+from cds_service.knowledge.facts.kind import ABSENT
 from cds_service.knowledge.outcomes.evaluation import Evaluation
 from cds_service.knowledge.outcomes.relevance import Relevance
 from cds_service.knowledge.record.quantities import number_text
 
-PRESENT, ABSENT = "present", "absent"
 # In these states a fact leaves a condition open.
 LACKING = frozenset({"missing", "stale", "unreadable", "not-retrieved", "unknown"})
 # What a server or a program writes into a resource without changing what it says.
@@ -33,7 +31,7 @@ def trace(card: Card, service: Service, evaluation: Evaluation, relevance: Relev
     silenced_rules, silenced_facts = _behind(card.silenced, service, evaluation, relevance)
     by_state: dict[str, list[str]] = {}
     for name, fact in facts.items():
-        by_state.setdefault(state_of(fact), []).append(name)
+        by_state.setdefault(fact.standing(), []).append(name)
     by_state.pop(ABSENT, None)
     return replace(
         card,
@@ -53,20 +51,8 @@ def near_misses(evaluation: Evaluation, relevance: Relevance) -> Mapping[str, tu
     open_ = [id_ for id_, each in evaluation.outcomes.items() if each.unknown and not each.level]
     # What nobody has read left nothing open.
     named = {name for id_ in open_ for name in evidence[id_] if name in facts}
-    lacking = {name for name in named if state_of(facts[name]) in LACKING}
+    lacking = {name for name in named if facts[name].standing() in LACKING}
     return {id_: tuple(name for name in evidence[id_] if name in lacking) for id_ in open_}
-
-
-def state_of(fact: Any) -> str:
-    """What the record says of a fact: present, absent, or in which way it does not say."""
-    if isinstance(fact, ObservationFact):
-        return PRESENT if fact.state == "ok" else fact.state
-    if fact.value is None:
-        return "unknown"
-    if isinstance(fact, ListFact):
-        return ABSENT if fact.complete else "not-retrieved"
-    # A medicine that was stopped is not in force, and is on record all the same.
-    return PRESENT if fact.value is not False or fact.resources else ABSENT
 
 
 def _behind(
@@ -99,7 +85,7 @@ def _fingerprint(rules: Iterable[TracedRule], facts: Mapping[str, Any]) -> str:
     resources = {_digest(each) for fact in facts.values() for each in fact.resources}
     told = [
         sorted((rule.id, rule.level) for rule in rules),
-        sorted([name, *stated] for name, fact in facts.items() if (stated := _stated(fact))),
+        sorted([name, *stated] for name, fact in facts.items() if (stated := fact.stated())),
         sorted(resources),
     ]
     return hashlib.sha256(orjson.dumps(told)).hexdigest()
@@ -110,23 +96,8 @@ def _digest(resource: Resource) -> str:
     return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-def _stated(fact: Any) -> list[str]:
-    """What a card may state of a fact and no resource behind it shows."""
-    match fact:
-        case ObservationFact():
-            state = [] if fact.state == "ok" else [fact.state]
-            others = (fact.previous, fact.other_value)
-            return [*state, *(number_text(each) for each in others if each is not None)]
-        case ListFact():
-            aside = (fact.unreadable, fact.other_version, fact.other_patient, fact.future)
-            return (
-                [] if fact.complete and not any(aside) else [str(fact.complete), *map(str, aside)]
-            )
-    return []
-
-
 def _has_value(fact: Any) -> bool:
-    return not isinstance(fact, ListFact) and not isinstance(fact.value, bool | None)
+    return not isinstance(fact.value, bool | None)
 
 
 def _value(fact: Any) -> str:

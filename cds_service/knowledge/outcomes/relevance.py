@@ -15,20 +15,9 @@ from typing import Any
 from cds_service.knowledge.call import Call, Retrieval, Retrieved
 from cds_service.knowledge.content.artifacts import Rule
 from cds_service.knowledge.content.service import Service
-from cds_service.knowledge.facts.allergy import AllergyDefinition, keys_of_allergy
-from cds_service.knowledge.facts.condition import ConditionDefinition, keys_of_condition
-from cds_service.knowledge.facts.facts import (
-    Definition,
-    ExpressionDefinition,
-    Facts,
-    ListDefinition,
-    PatientDefinition,
-    made_of,
-)
-from cds_service.knowledge.facts.medication import MedicationDefinition, keys_of_medication
-from cds_service.knowledge.facts.observation import ObservationDefinition, keys_of_observation
+from cds_service.knowledge.facts.facts import Facts
+from cds_service.knowledge.facts.kinds import Definition, kind_of, made_of
 from cds_service.knowledge.facts.order import PREFETCH_KEY as ORDERS
-from cds_service.knowledge.facts.order import OrderDefinition
 from cds_service.knowledge.outcomes.judging import RuleOutcome, judge, withholds
 from cds_service.knowledge.record.record import Key, PatientRecord
 
@@ -145,24 +134,15 @@ def _keys_of_rule(rule: Rule, definitions: Mapping[str, Definition]) -> Iterable
 
 def _below(name: str, definitions: Mapping[str, Definition]) -> Iterable[str]:
     yield name
-    definition = definitions[name]
-    if isinstance(definition, ExpressionDefinition):
-        for each in definition.expression.facts:
-            yield from _below(each, definitions)
+    for each in made_of(definitions[name]):
+        yield from _below(each, definitions)
 
 
 def _keys_of_fact(name: str, definitions: Mapping[str, Definition]) -> Iterable[Key]:
-    match definitions[name]:
-        case PatientDefinition() | ListDefinition() | OrderDefinition():
-            yield _ALWAYS
-        case ConditionDefinition() as condition:
-            yield from keys_of_condition(condition)
-        case ObservationDefinition() as observation:
-            yield from keys_of_observation(observation)
-        case MedicationDefinition() as medication:
-            yield from keys_of_medication(medication)
-        case AllergyDefinition() as allergy:
-            yield from keys_of_allergy(allergy)
-        case made:
-            for below in made_of(made):
-                yield from _keys_of_fact(below, definitions)
+    """Where a fact looks in the record; one that looks nowhere is read on every call."""
+    definition = definitions[name]
+    below = made_of(definition)
+    keys = tuple(kind_of(definition).keys(definition))
+    yield from keys or (() if below else (_ALWAYS,))
+    for other in below:
+        yield from _keys_of_fact(other, definitions)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from calendar import monthrange
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from typing import Any
 
 from cds_service.knowledge.record.quantities import Interval
 
@@ -88,3 +90,31 @@ def years_between(birth: Span, now: datetime) -> float | Interval:
 
 def _years(birth: date, today: date) -> int:
     return today.year - birth.year - ((today.month, today.day) < (birth.month, birth.day))
+
+
+def written(span: Span | None) -> str | None:
+    """A date as a clinician reads it, no more precise than the record: 2024, 2024-03-01."""
+    if span is None:
+        return None
+    if span.earliest.date() == span.latest.date() or span.has_time:
+        return span.latest.date().isoformat()
+    if (span.earliest.year, span.earliest.month) == (span.latest.year, span.latest.month):
+        return f"{span.earliest:%Y-%m}"
+    return f"{span.earliest:%Y}"
+
+
+def effective(resource: Mapping[str, Any]) -> Span | None:
+    """When an Observation was made: the end of a period, and the issue where nothing else is."""
+    period = resource.get("effectivePeriod")
+    period = period if isinstance(period, dict) else {}
+    for candidate in (
+        resource.get("effectiveDateTime"),
+        resource.get("effectiveInstant"),
+        period.get("end"),
+        period.get("start"),
+        resource.get("issued"),
+    ):
+        span = read(candidate)
+        if span:
+            return span
+    return None

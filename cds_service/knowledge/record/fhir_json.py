@@ -1,4 +1,4 @@
-"""CodeableConcepts as records write them: whether they say something, and of which medicine."""
+"""FHIR elements of any shape: what they are called, whether they say something, of what."""
 
 from __future__ import annotations
 
@@ -97,3 +97,59 @@ def id_of(reference: str) -> str:
 def reference_of(resource: Resource) -> str:
     """Where a resource stands, as a relative FHIR reference."""
     return f"{resource.get('resourceType')}/{resource.get('id', '?')}"
+
+
+def text_of(value: object) -> str | None:
+    """A text, or None for what is none: records hold lists and objects where a code belongs."""
+    return value if isinstance(value, str) else None
+
+
+def code_of(concept: object) -> str | None:
+    """The first code of a CodeableConcept, stripped; None when it has none."""
+    codings = concept.get("coding") if isinstance(concept, dict) else None
+    for coding in codings if isinstance(codings, list) else ():
+        if isinstance(coding, dict) and isinstance(coding.get("code"), str):
+            return str(coding["code"]).strip()
+    return None
+
+
+def name_of(concept: object) -> str:
+    """What the record calls a concept: its text, else a display, else a code; "" if nothing."""
+    if not isinstance(concept, dict):
+        return ""
+    codings = concept.get("coding")
+    candidates = [concept.get("text")]
+    for member in ("display", "code"):
+        for coding in codings if isinstance(codings, list) else ():
+            if isinstance(coding, dict):
+                candidates.append(coding.get(member))
+    return next((each.strip() for each in candidates if isinstance(each, str) and each.strip()), "")
+
+
+def is_heading(element: Resource) -> bool:
+    """Whether an Observation only gathers others, as a panel does."""
+    gathers = "component" in element or "hasMember" in element
+    return gathers and not any(member.startswith("value") for member in element)
+
+
+def coded_answer(expected: tuple[str, str], concept: object) -> float | None:
+    """1 when the coded value is the expected one, 0 when it is another, None when there is none."""
+    if code_of(concept) is None:
+        return None
+    codings = concept["coding"] if isinstance(concept, dict) else []
+    found = {
+        (text_of(each.get("system")), text_of(each.get("code")))
+        for each in codings
+        if isinstance(each, dict)
+    }
+    return 1.0 if expected in found else 0.0
+
+
+def interpretation_of(element: Resource) -> str | None:
+    """The code of an Observation's interpretation: H, L."""
+    interpretations = element.get("interpretation")
+    for interpretation in interpretations if isinstance(interpretations, list) else ():
+        code = code_of(interpretation)
+        if code:
+            return code
+    return None

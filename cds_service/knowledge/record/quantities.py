@@ -146,3 +146,17 @@ def number_text(number: float | Interval) -> str:
     if abs(number) >= 1000:
         return f"{number:.0f}"
     return f"{number:.4g}"
+
+
+def middle(number: Number | None) -> float:
+    """A number to sort by: of an interval its middle."""
+    if isinstance(number, Interval):
+        return (max(number.low, -1e12) + min(number.high, 1e12)) / 2
+    return number if number is not None else 0.0
+
+
+def is_below(number: Number | None, bound: float) -> bool:
+    """Whether a number is surely below a bound."""
+    if isinstance(number, Interval):
+        return number.high < bound
+    return number is not None and number < bound

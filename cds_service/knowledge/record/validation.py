@@ -16,16 +16,6 @@ from cds_service.knowledge.call import Resource
 _NOT_READ = frozenset({"text", "meta", "contained", "extension", "implicitRules", "language"})
 # What the library raises for odd input; a KeyError for an unknown resource type inside another.
 _REFUSALS = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
-_TYPES = (
-    "AllergyIntolerance",
-    "Condition",
-    "Encounter",
-    "MedicationRequest",
-    "MedicationStatement",
-    "Observation",
-    "Patient",
-    "ServiceRequest",
-)
 _MODELS: dict[str, type[FHIRAbstractModel]] = {}
 # A chart is opened more than once: what was found valid is known again by a digest under a key
 # that this process alone has, so that nothing of a record is kept.
@@ -34,9 +24,9 @@ _MOST_REMEMBERED = 30_000  # 3 MiB; then it begins anew
 _valid: set[bytes] = set()
 
 
-def load_models() -> None:
-    """Import the models before the first call needs them (about 0.2 s)."""
-    for resource_type in _TYPES:
+def load_models(resource_types: Iterable[str]) -> None:
+    """Import the models of what facts read, before the first call needs them (about 0.2 s)."""
+    for resource_type in resource_types:
         _MODELS[resource_type] = get_fhir_model_class(resource_type)
 
 

@@ -16,7 +16,7 @@ from resources import (
 )
 
 from cds_service.knowledge.call import Resource, Retrieval
-from cds_service.knowledge.facts.condition import code_of, name_of
+from cds_service.knowledge.record.fhir_json import code_of, name_of
 from cds_service.knowledge.record.quantities import Interval
 
 from .conftest import FactsOf

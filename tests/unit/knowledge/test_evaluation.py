@@ -27,7 +27,7 @@ from cds_service.knowledge import CDSService
 from cds_service.knowledge.call import Resource, Retrieval
 from cds_service.knowledge.content.artifacts import Points, Reason
 from cds_service.knowledge.expressions.expressions import compile_expression
-from cds_service.knowledge.facts.members import members_of
+from cds_service.knowledge.facts.kinds import types_of
 from cds_service.knowledge.outcomes.evaluation import Because, Evaluation, GateState, evaluate
 
 from .conftest import RecordOf
@@ -241,7 +241,7 @@ def test_points_count_only_what_holds_in_every_reading(evaluated: Any) -> None:
 def test_a_conflict_in_a_fact_that_only_a_cause_reads_earns_no_points(
     tiny: CDSService, evaluated: Any
 ) -> None:
-    calm = compile_expression("%worry_answer.value = 0", members_of(tiny.facts))
+    calm = compile_expression("%worry_answer.value = 0", types_of(tiny.facts))
     by_answer = (Points(2, 2, (Reason(calm, "weakness"),)),)
     causes = tuple(
         replace(cause, points=by_answer) if cause.id == "TENSION" else cause

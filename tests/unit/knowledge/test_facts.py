@@ -7,7 +7,7 @@ from resources import NOW, condition, days_ago, observation, order, patient, wor
 
 from cds_service.knowledge import CDSService
 from cds_service.knowledge.call import Retrieval
-from cds_service.knowledge.facts.facts import FactName
+from cds_service.knowledge.facts.kind import FactName
 from cds_service.knowledge.record.quantities import Interval
 
 from .conftest import FactsOf

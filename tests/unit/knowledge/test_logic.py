@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cds_service.knowledge.expressions.expressions import BOOLEAN, NUMBER, compile_expression
-from cds_service.knowledge.facts.facts import ValueFact
+from cds_service.knowledge.facts.kind import ValueFact
 from cds_service.knowledge.record.quantities import Interval
 
 TYPES = {"a.value": BOOLEAN, "b.value": BOOLEAN, "x.value": NUMBER, "y.value": NUMBER}

@@ -20,7 +20,7 @@ from cds_service.knowledge.content.words import (
     parse_words,
     utf16_length,
 )
-from cds_service.knowledge.facts.facts import FactName
+from cds_service.knowledge.facts.kind import FactName
 from cds_service.knowledge.record.quantities import Interval, number_text
 
 

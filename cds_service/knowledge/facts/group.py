@@ -1,0 +1,121 @@
+"""The states of several measurements at once, so that a text can name those that lack."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from marshmallow import ValidationError, fields, post_load
+
+from cds_service.knowledge.call import Resource
+from cds_service.knowledge.facts.kind import (
+    NOT_TOLD,
+    Fact,
+    FactName,
+    Kind,
+    Reading,
+    ValueFact,
+    no_source,
+    none_of,
+)
+from cds_service.knowledge.facts.schema import DefinitionSchema
+
+_SAID_AS = {"stale": "reading", "conflicting": "reading", "unreadable": "unreadable"}
+_FROM_BEST = ("ok", "conflicting", "stale", "unreadable", "not-retrieved", "missing")
+_RANK = {state: rank for rank, state in enumerate(_FROM_BEST)}
+
+
+@dataclass(frozen=True, slots=True)
+class GroupDefinition:
+    """A fact of kind `group`: the states of several observations; a tuple means any of them."""
+
+    facts: tuple[tuple[str, ...], ...]
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """The facts of the group, alternatives among them."""
+        return tuple(name for alternatives in self.facts for name in alternatives)
+
+
+class GroupSchema(DefinitionSchema):
+    facts = fields.List(fields.List(fields.String()), data_key="group", required=True)
+
+    @classmethod
+    def facts_named(cls, entry: Mapping[str, Any]) -> Iterable[str]:
+        """Every fact of the group."""
+        for alternatives in entry["group"] if isinstance(entry["group"], list) else ():
+            yield from map(str, alternatives if isinstance(alternatives, list) else ())
+
+    @post_load
+    def build(self, data: dict[str, Any], **_: Any) -> GroupDefinition:
+        """The definition; each of its facts must have a state."""
+        definition = GroupDefinition(tuple(map(tuple, data["facts"])))
+        for name in definition.members:
+            if f"{name}.state" not in self.known.types:
+                raise ValidationError({"group": [f"{name} is no observation fact"]})
+        return definition
+
+
+@dataclass(frozen=True, slots=True)
+class GroupFact(Fact):
+    """The facts in each state, empty for none; what was read once is said with its value."""
+
+    missing: Annotated[tuple[FactName, ...], "the names of facts"] = ()
+    stale: tuple[FactName, ...] = ()
+    unreadable: tuple[FactName, ...] = ()
+    conflicting: tuple[FactName, ...] = ()
+    not_retrieved: tuple[FactName, ...] = ()
+    resources: tuple[Resource, ...] = ()
+
+    @property
+    def value(self) -> Annotated[bool, "whether every fact of the group has a usable value"]:
+        """Whether every fact of the group has a usable value."""
+        return not (self.missing or self.stale or self.unreadable or self.not_retrieved)
+
+    def lacking(self) -> Iterable[str]:
+        """The facts of the group that are not on record."""
+        return (name.name for name in (*self.missing, *self.not_retrieved))
+
+
+def read_group(definition: GroupDefinition, facts: Mapping[str, Any]) -> GroupFact:
+    """Which facts of a group are in which state; of alternatives the best one counts."""
+    found: dict[str, list[FactName]] = {state: [] for state in _FROM_BEST}
+    for alternatives in definition.facts:
+        best, *others = alternatives
+        state = facts[best].state
+        for name in others:
+            if _RANK[facts[name].state] < _RANK[state]:
+                best, state = name, facts[name].state
+        if state != "ok":
+            found[state].append(FactName(best, _SAID_AS.get(state, "label")))
+    return GroupFact(
+        missing=tuple(found["missing"]),
+        stale=tuple(found["stale"]),
+        unreadable=tuple(found["unreadable"]),
+        conflicting=tuple(found["conflicting"]),
+        not_retrieved=tuple(found["not-retrieved"]),
+    )
+
+
+def _read(definition: GroupDefinition, reading: Reading) -> GroupFact:
+    return read_group(definition, reading.facts)
+
+
+def _example(definition: GroupDefinition, value: Any, facts: Mapping[str, Any]) -> Fact:
+    return read_group(definition, facts) if value is NOT_TOLD else ValueFact(value)
+
+
+GROUP = Kind(
+    key="group",
+    schema=GroupSchema,
+    definition=GroupDefinition,
+    fact=GroupFact,
+    main="value",
+    read=_read,
+    resource_types=(),
+    keys=none_of,
+    source=no_source,
+    made_of=lambda definition: definition.members,
+    example=_example,
+)

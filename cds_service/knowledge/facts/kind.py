@@ -1,0 +1,195 @@
+"""A kind of fact: one row that says all there is to know of it, whatever a record holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin, get_type_hints
+
+from cds_service.knowledge.call import Resource
+from cds_service.knowledge.expressions.expressions import BOOLEAN, FACT_NAMES, NUMBER, TEXT, TEXTS
+from cds_service.knowledge.facts.schema import DefinitionSchema, ValueSet, ValueSets
+from cds_service.knowledge.record.quantities import Interval
+from cds_service.knowledge.record.record import Key, PatientRecord
+
+PRESENT, ABSENT = "present", "absent"
+NOT_TOLD: Any = ...  # what an example does not say of a fact
+AS_RECORDED = ("as recorded",)  # the names of whatever an example tells of
+
+
+@dataclass(frozen=True, slots=True)
+class FactName:
+    """The name of a fact as a value, and the part of the fact's own words that says it."""
+
+    name: str
+    part: str
+
+
+class Fact:
+    """What every fact offers beside its members."""
+
+    __slots__ = ()
+
+    @property
+    def value(self) -> Any:
+        """What the bare name of the fact means; None when the record does not say."""
+        raise NotImplementedError
+
+    @property
+    def resources(self) -> tuple[Resource, ...]:
+        """The resources that it was read from."""
+        raise NotImplementedError
+
+    def standing(self) -> str:
+        """What the record says of it: present, absent, or in which way it does not say."""
+        if self.value is None:
+            return "unknown"
+        # A medicine that was stopped is not in force, and is on record all the same.
+        return PRESENT if self.value is not False or self.resources else ABSENT
+
+    def stated(self) -> list[str]:
+        """What a card may state of it and no resource behind it shows."""
+        return []
+
+    def has_rival(self) -> bool:
+        """Whether two different values were measured at one time."""
+        return False
+
+    def lacking(self) -> Iterable[str]:
+        """The names of the facts whose absence it tells."""
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class ValueFact(Fact):
+    """A value of the type that the definition says; None means that the record does not say."""
+
+    value: Any
+    resources: tuple[Resource, ...] = ()
+
+    @property
+    def present(self) -> Any:
+        """The same as `value`."""
+        return self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a fact is read from: the record, and the other facts of it.
+
+    Of two different values measured at one time `highest` chooses.
+    """
+
+    record: PatientRecord
+    facts: Mapping[str, Any]
+    highest: bool = False
+
+
+D = TypeVar("D")
+F = TypeVar("F", bound=Fact)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[D, F]):
+    """One kind of fact. The loader, relevance, validation, examples and the guide follow it.
+
+    `key` names it in YAML; `schema` says what may stand beside and builds a `definition`. `read`
+    gives a `fact`, whose annotations and typed properties are the members; the bare name of the
+    fact means the member `main`. `keys` tells where in the record's index it looks, `source` the
+    prefetch key that its definition names, `made_of` the facts that it looks at itself;
+    `resource_types` are the FHIR resources that it reads. `example` gives the fact of which an
+    example tells `main`, or NOT_TOLD.
+    """
+
+    key: str
+    schema: type[DefinitionSchema]
+    definition: type[D]
+    fact: type[F]
+    main: str
+    read: Callable[[D, Reading], F]
+    resource_types: tuple[str, ...]
+    keys: Callable[[D], Iterable[Key]]
+    source: Callable[[D], str | None]
+    made_of: Callable[[D], tuple[str, ...]]
+    example: Callable[[D, Any, Mapping[str, Any]], Fact]
+
+    def members(self, definition: D) -> dict[str, str]:
+        """The type of every member; where the annotation is Any, the definition has a `type`."""
+        return {
+            name: str(getattr(definition, "type")) if hint is Any else _type_of(hint)  # noqa: B009
+            for name, (hint, _) in self._hints.items()
+        }
+
+    def options(self) -> tuple[str, ...]:
+        """The keys that may stand beside its own in YAML."""
+        return tuple(key for key, _, _ in self.schema.named_fields() if key != self.key)
+
+    def value_sets(self, definition: D) -> Iterable[tuple[str, str]]:
+        """Every value set that a definition names, after the key in YAML that names it."""
+        for key, name, field in self.schema.named_fields():
+            named = getattr(definition, name, None)
+            if isinstance(field, ValueSets):
+                yield from ((key, value_set) for value_set in named or ())
+            elif isinstance(field, ValueSet) and named is not None:
+                yield key, str(named)
+
+    def can_be_unknown(self) -> bool:
+        """Whether a record may leave its value open."""
+        hint, _ = self._hints["value"]
+        return hint is Any or type(None) in get_args(hint)
+
+    @property
+    def _hints(self) -> Mapping[str, tuple[Any, str]]:
+        fact: Any = self.fact
+        return members_of(fact)
+
+
+def of_record(read: Callable[[D, PatientRecord], F]) -> Callable[[D, Reading], F]:
+    """A reader that looks at the record alone."""
+    return lambda definition, reading: read(definition, reading.record)
+
+
+def none_of(_: Any) -> tuple[()]:
+    """Of a kind that looks into no index, or at no other fact."""
+    return ()
+
+
+def no_source(_: Any) -> None:
+    """Of a kind whose definitions name no prefetch key."""
+    return None
+
+
+@cache
+def members_of(fact: Any) -> Mapping[str, tuple[Any, str]]:
+    """The members of a class of facts: the annotation of each, and what the guide says of it."""
+    hints = get_type_hints(fact, include_extras=True)
+    for name, attribute in vars(fact).items():
+        if isinstance(attribute, property):
+            hints[name] = get_type_hints(attribute.fget, include_extras=True)["return"]
+    del hints["resources"]
+    return {name: _with_gloss(hint) for name, hint in hints.items()}
+
+
+def _with_gloss(hint: Any) -> tuple[Any, str]:
+    if get_origin(hint) is Annotated:
+        return hint.__origin__, hint.__metadata__[0]
+    return hint, ""
+
+
+def _type_of(hint: Any) -> str:
+    alternatives = set(get_args(hint)) if get_origin(hint) is not tuple else {hint}
+    types = (alternatives or {hint}) - {type(None)}
+    for type_, hints in _TYPES.items():
+        if types <= hints:
+            return type_
+    raise TypeError(f"{hint} is no type that a condition can have")
+
+
+_TYPES: Mapping[str, frozenset[Any]] = {
+    BOOLEAN: frozenset({bool}),
+    NUMBER: frozenset({int, float, Interval}),
+    TEXT: frozenset({str}),
+    TEXTS: frozenset({tuple[str, ...]}),
+    FACT_NAMES: frozenset({tuple[FactName, ...]}),
+}

@@ -1,0 +1,84 @@
+"""What YAML may say of a fact: the base of every kind's schema, and the fields that kinds share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from marshmallow import EXCLUDE, Schema, fields, post_load, validate
+
+from cds_service.knowledge.facts.library import Library
+
+_DURATION = validate.Regexp(
+    r"^\d+ (hours|days)$", error="wants a number of hours or days, as in 30 days"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a definition may refer to; `types` has every `fact.member` that is defined before it."""
+
+    library: Library
+    prefetch: Mapping[str, str]
+    types: Mapping[str, str]
+
+
+class DefinitionSchema(Schema):
+    """An entry of facts.yaml of one kind; the loader has refused the keys of other kinds."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    built_as: ClassVar[type]
+
+    def __init__(self, known: Known) -> None:
+        super().__init__()
+        self.known = known
+
+    @classmethod
+    def named_fields(cls) -> Iterable[tuple[str, str, fields.Field[Any]]]:
+        """Each key in YAML, the member of the definition that it becomes, and its field."""
+        for name, field in cls._declared_fields.items():
+            yield field.data_key or name, name, field
+
+    @classmethod
+    def facts_named(cls, entry: Mapping[str, Any]) -> Iterable[str]:
+        """The other facts that an entry names: they must be defined before it."""
+        return ()
+
+    @post_load
+    def build(self, data: dict[str, Any], **_: Any) -> Any:
+        """The definition."""
+        return self.built_as(**data)
+
+
+class ValueSets(fields.List[str]):
+    """The ids of value sets; a single one may stand without brackets."""
+
+    def __init__(self, *, at_least: int = 1, **arguments: Any) -> None:
+        length = validate.Length(min=at_least)
+        super().__init__(fields.String(), validate=length, **arguments)
+
+    def _deserialize(self, value: Any, *arguments: Any, **named: Any) -> Any:
+        listed = [value] if isinstance(value, str) else value
+        return tuple(super()._deserialize(listed, *arguments, **named))
+
+
+class ValueSet(fields.String):
+    """The id of one value set."""
+
+
+class Duration(fields.String):
+    """A span of time in days or hours: `30 days`."""
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(validate=_DURATION, **arguments)
+
+    def deserialize(self, value: Any, *arguments: Any, **named: Any) -> Any:
+        written = super().deserialize(value, *arguments, **named)
+        if not isinstance(written, str):
+            return written
+        amount, unit = written.split()
+        return timedelta(**{unit: int(amount)})

@@ -1,0 +1,81 @@
+"""facts.yaml and facts/*.yaml to definitions: each entry by the schema of its kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from cds_service.knowledge.facts.kind import Kind
+from cds_service.knowledge.facts.kinds import KINDS, Definition, types_of
+from cds_service.knowledge.facts.library import Library
+from cds_service.knowledge.facts.schema import Known
+from cds_service.knowledge.loading.library import Problems
+
+
+class FactFiles:
+    """The facts of one service as they are written, and the file in which each stands."""
+
+    def __init__(self, folder: Path, problems: Problems) -> None:
+        self._problems = problems
+        self._paths: dict[str, Path] = {}
+        self._entries: dict[str, tuple[Kind[Any, Any], Mapping[str, Any]]] = {}
+        for path in (folder / "facts.yaml", *sorted((folder / "facts").glob("*.yaml"))):
+            data = problems.read(path)
+            for name, entry in data.items() if isinstance(data, dict) else ():
+                self._read(path, name, entry)
+
+    def define(
+        self, prefetch: Mapping[str, str], library: Library
+    ) -> tuple[dict[str, Definition], dict[str, str]]:
+        """The definitions by name, and the type of every `fact.member`; mistakes are noted."""
+        definitions: dict[str, Definition] = {}
+        types: dict[str, str] = {}
+        known = Known(library, prefetch, types)
+        schemas = {kind.key: kind.schema(known) for kind in KINDS}
+        for name in self._in_order():
+            kind, entry = self._entries[name]
+            path = self._paths[name]
+            definition = self._problems.load(schemas[kind.key], path, entry, name)
+            if definition is None:
+                continue
+            for key, value_set in kind.value_sets(definition):
+                if value_set not in library.value_sets:
+                    self._problems.add(path, f"{name}.{key}", f"there is no value set {value_set}")
+            definitions[name] = definition
+            types.update(types_of({name: definition}))
+        return definitions, types
+
+    def _read(self, path: Path, name: str, entry: Any) -> None:
+        if name in self._paths:
+            self._problems.add(path, name, "is a fact of another file already")
+        self._paths[name] = path
+        if not isinstance(entry, dict):
+            self._problems.add(path, name, "wants a mapping of keys")
+            return
+        kinds = [kind for kind in KINDS if kind.key in entry]
+        if len(kinds) != 1:
+            message = f"wants exactly one of {', '.join(kind.key for kind in KINDS)}"
+            self._problems.add(path, name, message)
+            return
+        kind = kinds[0]
+        for key in entry:
+            if key != kind.key and key not in kind.options():
+                allowed = ", ".join(kind.options())
+                message = f"{key} does not go with {kind.key}; allowed: {allowed}"
+                self._problems.add(path, name, message)
+        self._entries[name] = kind, entry
+
+    def _in_order(self) -> Iterable[str]:
+        """The names so that every fact follows those it is made of, wherever they are written."""
+        named = {
+            name: set(kind.schema.facts_named(entry))
+            for name, (kind, entry) in self._entries.items()
+        }
+        waiting = dict.fromkeys(self._entries)
+        while waiting:
+            ready = [name for name in waiting if not named[name] & waiting.keys()]
+            # Facts that go round in a circle come last: each is told that the other is unknown.
+            for name in ready or list(waiting):
+                yield name
+                del waiting[name]
