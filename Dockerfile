@@ -21,6 +21,7 @@ VOLUME /data
 USER 10001:10001
 WORKDIR /tmp
 EXPOSE 8000
+# Alive, not ready: a container is not started anew because its database hangs.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=15s --retries=3 \
-    CMD ["python", "-c", "import os, urllib.request as http; http.urlopen('http://127.0.0.1:' + (os.environ.get('CDS_PORT') or '8000') + '/health/ready', timeout=2)"]
+    CMD ["python", "-c", "import os, urllib.request as http; http.urlopen('http://127.0.0.1:' + (os.environ.get('CDS_PORT') or '8000') + '/health/live', timeout=2)"]
 CMD ["cds-service", "serve"]

@@ -13,8 +13,9 @@ Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
 
 _PORTS = {"http": 80, "https": 443}
-# What a base address has no use for, or some server may read as a slash or a dot where we do not.
-_AMBIGUOUS = re.compile(r"%2e|%2f|%5c|[?#@\\]|[^!-~]", re.IGNORECASE)
+# What a base address has no use for, or some server may read as a slash or a dot where we do not:
+# Java servers cut a segment at its semicolon, and "..;" is ".." to them.
+_AMBIGUOUS = re.compile(r"%2e|%2f|%5c|%3b|[?#@;\\]|[^!-~]", re.IGNORECASE)
 _QUERY = re.compile(r"[!\"$-\[\]-~]*")  # visible ASCII, without a fragment or a backslash
 _NAT64 = IPv6Network("64:ff9b::/96")
 # Where clouds tell their machines secrets, beside the link-local ranges; and tunnels (Teredo,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from flask import Response, request
+from werkzeug.datastructures import LanguageAccept
+from werkzeug.http import parse_accept_header
 
 from cds_service.settings import Settings
 from cds_service.wire.requests import Service
@@ -12,12 +14,14 @@ _SCRIPTS = {
     **dict.fromkeys(("zh", "zh-cn", "zh-sg", "zh-my"), "zh-hans"),
     **dict.fromkeys(("zh-tw", "zh-hk", "zh-mo"), "zh-hant"),
 }
+_LONGEST_HEADER = 1000  # browsers send fewer than a hundred characters
 
 
 def preferred_language(service: Service, settings: Settings) -> str:
     """The language that the caller likes best among those of the service (RFC 4647, lookup)."""
     languages = {language.lower(): language for language in service.languages}
-    for wanted, quality in request.accept_languages:
+    header = request.headers.get("Accept-Language", "")[:_LONGEST_HEADER]
+    for wanted, quality in parse_accept_header(header, LanguageAccept):
         tag = _SCRIPTS.get(wanted.lower(), wanted.lower())
         while quality > 0 and tag:
             if tag in languages:

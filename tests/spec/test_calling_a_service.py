@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from pathlib import Path
 from typing import Any
 
@@ -241,6 +242,15 @@ def test_the_language_is_the_best_that_the_service_speaks(
     assert response.headers["Content-Language"] == language
     assert toy.calls[0].language == language
     assert "Accept-Language" in response.vary
+
+
+@pytest.mark.parametrize("unit", ["-", "a-", "a,", "es;q=0.1,", '"'])
+def test_a_header_of_any_length_is_read_in_no_time(client: FlaskClient, unit: str) -> None:
+    headers = {"Accept-Language": unit * 160_000}
+    began = time.process_time()
+    response = client.post(TOY, json=cds_request(), headers=headers)
+    assert response.status_code == 200
+    assert time.process_time() - began < 0.5
 
 
 @pytest.mark.parametrize("setting, language", [("es", "es"), ("ES", "es"), ("fr", "en")])

@@ -91,6 +91,8 @@ def test_in_development_other_servers_still_need_a_line(fhir_server: str) -> Non
         ("https://fhir.example.org/r4/Condition?patient=ada&code=http://loinc.org|1,2", True),
         ("https://fhir.example.org/r4/Condition?page=%2F..%2F", True),
         ("https://fhir.example.org/r4/../x?page=2", False),
+        ("https://fhir.example.org/r4/..;/x?page=2", False),
+        ("https://fhir.example.org/r4/..%3B/x", False),
         ("https://fhir.example.org/r4x?page=2", False),
         ("https://fhir.example.org/r4/Condition?a=b#c", False),
         ("https://fhir.example.org/r4/Condition?a=\\b", False),

@@ -18,6 +18,7 @@ _WEB_ADDRESS = re.compile(r"(www)\.", re.IGNORECASE)
 _SPACES = re.compile(r"\s+")
 # One text of the record on a card, and a list of them: names are read, not studied.
 LONGEST_TEXT = 40
+_MOST_READ = 1000  # characters of a text of which forty are shown; the rest is not looked at
 
 
 class Voice:
@@ -121,7 +122,8 @@ def fitting(names: list[str]) -> list[str]:
 def harmless(text: str) -> str:
     """Text of the record on one line: no control or direction characters, no links, cut."""
     text = "".join(
-        character if unicodedata.category(character)[0] != "C" else " " for character in text
+        character if unicodedata.category(character)[0] != "C" else " "
+        for character in text[:_MOST_READ]
     )
     text = _SPACES.sub(" ", text).strip()
     text = _WEB_ADDRESS.sub(r"\1 ", text.replace("://", ": //")).replace("@", " at ")
@@ -132,6 +134,7 @@ def cut(text: str, longest: int) -> str:
     """A text of at most so many UTF-16 units; an ellipsis says that there was more."""
     if utf16_length(text) <= longest:
         return text
+    text = text[:longest]  # a character is one or two units
     while utf16_length(text) >= longest:
         text = text[:-1]
     return text.rstrip() + "…"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 import unicodedata
 from dataclasses import dataclass
 from typing import Any
@@ -181,6 +182,13 @@ def test_numbers_are_written_for_a_clinician(number: Any, text: str) -> None:
 )
 def test_text_of_the_record_is_made_harmless(text: str, safe: str) -> None:
     assert harmless(text) == safe
+
+
+@pytest.mark.parametrize("unit", ["x", "𝔵", " ", "\n", "www.", "://", "a b"])
+def test_a_name_of_any_length_is_cut_in_no_time(unit: str) -> None:
+    began = time.process_time()
+    assert utf16_length(harmless(unit * 160_000)) <= LONGEST_TEXT
+    assert time.process_time() - began < 0.2
 
 
 def test_long_text_is_cut_with_an_ellipsis() -> None:
