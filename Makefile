@@ -26,10 +26,11 @@ run: install ## serve on http://localhost:8000
 test: install ## run the whole suite
 	$(BIN)/python -m pytest
 
-check: install ## format, lint, types, cards, tests
+check: install ## format, lint, types, imports, cards, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 	$(BIN)/cds-service check
 	$(BIN)/python -m pytest
 

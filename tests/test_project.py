@@ -15,8 +15,11 @@ from typing import Any
 
 import pytest
 import yaml
+from grimp import ImportGraph
 
 from cds_service.settings import SETTINGS
+
+from .library_contract import LibraryContract
 
 PROJECT = Path(__file__).parent.parent
 PACKAGE = PROJECT / "cds_service"
@@ -44,6 +47,23 @@ def test_imports_point_down() -> None:
     command = [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"]
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_library_outside_of_its_room_breaks_the_contract() -> None:
+    graph = ImportGraph()
+    graph.add_module("cds_service")
+    graph.add_module("flask", is_squashed=True)
+    for importer in ("cds_service.web.pages", "cds_service.website", "cds_service.wire.hooks"):
+        graph.add_import(importer=importer, imported="flask")
+    contract = LibraryContract(
+        "libraries", {"root_packages": ["cds_service"]}, {"rooms": ["flask: factory web"]}
+    )
+    check = contract.check(graph, verbose=False)
+    assert not check.kept
+    assert check.metadata["found"] == [
+        ("cds_service.website", "flask"),
+        ("cds_service.wire.hooks", "flask"),
+    ]
 
 
 @pytest.mark.parametrize("path", MODULES, ids=_name)

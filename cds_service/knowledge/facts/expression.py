@@ -33,7 +33,7 @@ class ExpressionDefinition:
 
 
 class ExpressionSchema(DefinitionSchema):
-    expression = fields.String(required=True)
+    expression = fields.String(required=True, metadata={"guide": "a condition"})
 
     @classmethod
     def facts_named(cls, entry: Mapping[str, Any]) -> Iterable[str]:

@@ -39,7 +39,12 @@ class GroupDefinition:
 
 
 class GroupSchema(DefinitionSchema):
-    facts = fields.List(fields.List(fields.String()), data_key="group", required=True)
+    facts = fields.List(
+        fields.List(fields.String()),
+        data_key="group",
+        required=True,
+        metadata={"guide": "[[fact], [fact, or another]]"},
+    )
 
     @classmethod
     def facts_named(cls, entry: Mapping[str, Any]) -> Iterable[str]:
@@ -61,15 +66,15 @@ class GroupSchema(DefinitionSchema):
 class GroupFact(Fact):
     """The facts in each state, empty for none; what was read once is said with its value."""
 
-    missing: Annotated[tuple[FactName, ...], "the names of facts"] = ()
+    missing: tuple[FactName, ...] = ()
     stale: tuple[FactName, ...] = ()
     unreadable: tuple[FactName, ...] = ()
     conflicting: tuple[FactName, ...] = ()
-    not_retrieved: tuple[FactName, ...] = ()
+    not_retrieved: Annotated[tuple[FactName, ...], "like the others, a list of facts"] = ()
     resources: tuple[Resource, ...] = ()
 
     @property
-    def value(self) -> Annotated[bool, "whether every fact of the group has a usable value"]:
+    def value(self) -> Annotated[bool, "true when all have a usable value"]:
         """Whether every fact of the group has a usable value."""
         return not (self.missing or self.stale or self.unreadable or self.not_retrieved)
 

@@ -65,7 +65,7 @@ class Fact:
 class ValueFact(Fact):
     """A value of the type that the definition says; None means that the record does not say."""
 
-    value: Any
+    value: Annotated[Any, "what is read or computed"]
     resources: tuple[Resource, ...] = ()
 
     @property

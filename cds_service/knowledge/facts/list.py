@@ -40,7 +40,9 @@ class ListDefinition:
 
 
 class ListSchema(DefinitionSchema):
-    prefetch_key = fields.String(data_key="list", required=True)
+    prefetch_key = fields.String(
+        data_key="list", required=True, metadata={"guide": "<prefetch key>"}
+    )
 
     @post_load
     def build(self, data: dict[str, Any], **_: Any) -> ListDefinition:

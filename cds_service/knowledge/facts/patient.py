@@ -38,7 +38,10 @@ class PatientDefinition:
 class PatientSchema(DefinitionSchema):
     built_as = PatientDefinition
     member = fields.String(
-        data_key="patient", required=True, validate=OneOf(("age", "sex", "deceased", "user"))
+        data_key="patient",
+        required=True,
+        validate=OneOf(("age", "sex", "deceased", "user")),
+        metadata={"guide": "age (or sex, deceased, user)"},
     )
 
 

@@ -59,6 +59,7 @@ class ValueSets(fields.List[str]):
 
     def __init__(self, *, at_least: int = 1, **arguments: Any) -> None:
         length = validate.Length(min=at_least)
+        arguments.setdefault("metadata", {"guide": "[value sets]"})
         super().__init__(fields.String(), validate=length, **arguments)
 
     def _deserialize(self, value: Any, *arguments: Any, **named: Any) -> Any:
