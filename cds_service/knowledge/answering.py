@@ -103,7 +103,7 @@ def _evidence(service: CDSService, evaluation: Evaluation) -> Iterable[Resource]
     """The resources behind everything that was found true."""
     if evaluation.gate is not GateState.OPEN:
         return ()
-    expressions = [service.gate.anxiety, service.gate.symptom]
+    expressions = [service.gate.when, service.gate.opened_by_rules]
     for applied in evaluation.applied:
         expressions.append(applied.rule.levels[str(applied.level)])
         expressions.extend(filter(None, [applied.rule.section_when]))

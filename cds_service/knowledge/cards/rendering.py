@@ -9,17 +9,15 @@ from cds_service.knowledge.call import Call, Card, Source
 from cds_service.knowledge.cards.differential import render_differential
 from cds_service.knowledge.cards.suggestions import NAMESPACE, offered_suggestions
 from cds_service.knowledge.cards.voice import Voice
-from cds_service.knowledge.content.artifacts import LEVELS, Slot
+from cds_service.knowledge.content.artifacts import DIFFERENTIAL, LEVELS, Slot
 from cds_service.knowledge.content.service import Service
 from cds_service.knowledge.content.words import LONGEST_SUMMARY, utf16_length
 from cds_service.knowledge.outcomes.evaluation import Evaluation, GateState
 from cds_service.knowledge.outcomes.judging import RuleOutcome
 
-DIFFERENTIAL = "differential"
-
 
 def render(service: Service, evaluation: Evaluation, call: Call) -> tuple[Card, ...]:
-    """The cards of one call in the order of C.3; none when the gate is closed."""
+    """The cards of one call worst first, then by slot; none when the gate is closed."""
     if evaluation.gate is GateState.CLOSED:
         return ()
     voice = Voice(service.words[call.language], evaluation.facts)
@@ -34,9 +32,12 @@ def render_unavailable(service: Service, evaluation: Evaluation, call: Call) -> 
     """The card that says that the data without which nothing can be checked did not come."""
     voice = Voice(service.words[call.language], evaluation.facts)
     text = voice.text("unavailable", "warning")
-    slot = next(slot for slot in service.slots if slot.id == DIFFERENTIAL)
     draft = _Draft(
-        slot, "warning", voice.fill(text.summary, plain=True), voice.fill(text.detail), ()
+        service.slot_of("unavailable"),
+        "warning",
+        voice.fill(text.summary, plain=True),
+        voice.fill(text.detail),
+        (),
     )
     return draft.card(service, evaluation, voice, call)
 
@@ -93,9 +94,8 @@ class _Draft:
 
 
 def _drafts(service: Service, evaluation: Evaluation, voice: Voice) -> Iterable[_Draft]:
-    slots = {slot.id: slot for slot in service.slots}
     if evaluation.gate is GateState.UNCHECKED:
-        yield _unchecked(slots[DIFFERENTIAL], voice)
+        yield _unchecked(service.slot_of("unchecked"), voice)
         return
     silenced: dict[str, str] = {}
     critical: list[_Draft] = []
@@ -118,10 +118,10 @@ def _drafts(service: Service, evaluation: Evaluation, voice: Voice) -> Iterable[
 def _of_slot(
     service: Service, evaluation: Evaluation, voice: Voice, slot: Slot
 ) -> Iterable[_Draft]:
-    if slot.id != DIFFERENTIAL:
+    if slot.kind != DIFFERENTIAL:
         for outcomes in _groups(slot, evaluation):
             yield _merged(service, outcomes, slot, evaluation, voice)
-    elif evaluation.symptom:
+    elif evaluation.by_record:
         yield _differential(service, evaluation, voice, slot)
 
 

@@ -10,6 +10,9 @@ from cds_service.knowledge.call import Coding
 from cds_service.knowledge.expressions.expressions import Expression
 
 LEVELS = ("critical", "warning", "info")
+# How the card of a slot is laid out: rules merged into one card, or causes with what speaks for
+# each of them.
+MERGED, DIFFERENTIAL = SLOT_KINDS = ("merged", "differential")
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,11 +174,13 @@ class Cause:
 class Slot:
     """A place for one card, and the override reasons by indicator.
 
-    `silences`: while this slot has a critical card, cards of those slots up to that level stay
-    away (B.9). `only_with` names reasons that are offered only on cards of one of the rules.
+    `kind` is how its card is laid out, see SLOT_KINDS. `silences`: while this slot has a critical
+    card, cards of those slots up to that level stay away. `only_with` names reasons that are
+    offered only on cards of one of the rules.
     """
 
     id: str
+    kind: str
     override_reasons: Mapping[str, tuple[Coding, ...]]
     keep_apart: str | None
     silences: Mapping[str, str]
@@ -184,9 +189,18 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """When cards are possible at all (C.1)."""
+    """When cards are possible at all.
+
+    `when` opens the gate by itself; while `opened_by_rules` holds, a rule may open it too. Rules of
+    `silence` keep every card away. `unchecked` is when a closed gate is to be said.
+    """
 
     silence: tuple[str, ...]
-    anxiety: Expression
-    symptom: Expression
+    when: Expression
+    opened_by_rules: Expression
     unchecked: Expression
+
+    @property
+    def conditions(self) -> tuple[Expression, ...]:
+        """Every condition of the gate."""
+        return (self.when, self.opened_by_rules, self.unchecked)

@@ -37,11 +37,13 @@ class Service:
     prefetch: Mapping[str, str]
     gate: Gate
     slots: tuple[Slot, ...]
+    notices: Mapping[str, str]  # the slots of the cards `unchecked` and `unavailable`
     most_cards: int
     most_causes: int
     least_points: int
     ties: tuple[str, ...]
     sections: tuple[str, ...]
+    never_muted: tuple[str, ...]  # sections whose lines are said whatever is switched off
     review_after: timedelta
     facts: Mapping[str, Definition]
     rules: tuple[Rule, ...]
@@ -88,6 +90,10 @@ class Service:
             for indicator, codes in slot.override_reasons.items()
         }
 
+    def slot_of(self, notice: str) -> Slot:
+        """The slot of a card that says that something could not be checked."""
+        return next(slot for slot in self.slots if slot.id == self.notices[notice])
+
     @cached_property
     def silencing_rules(self) -> tuple[Rule, ...]:
         """The rules that answer with no card at all when they apply."""
@@ -129,7 +135,7 @@ class Service:
     @property
     def conditions(self) -> Iterable[Expression]:
         """Every condition of the service."""
-        yield from (self.gate.anxiety, self.gate.symptom, self.gate.unchecked)
+        yield from self.gate.conditions
         for rule in self.rules:
             yield from rule.conditions
         yield from (row.when for row in self.suppression if row.when)

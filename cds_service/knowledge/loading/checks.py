@@ -80,6 +80,8 @@ class _Checker:
         for slot in service.slots:
             self._want("service.yaml", f"slots.{slot.id}.silences", slot.silences, slots)
         check_suppression(service, partial(self._add, "service.yaml"))
+        self._want("service.yaml", "notices", service.notices.values(), slots)
+        self._want("service.yaml", "never_muted", service.never_muted, service.sections)
         self._want("service.yaml", "gate.silence", service.gate.silence, rule_ids)
         ids = [rule.id for rule in service.rules] + [cause.id for cause in service.causes]
         for id_, times in Counter(ids).items():

@@ -14,7 +14,9 @@ from marshmallow import (
 )
 from marshmallow.validate import OneOf, Regexp
 
-LEVEL = OneOf(("critical", "warning", "info"))
+from cds_service.knowledge.content.artifacts import LEVELS, MERGED, SLOT_KINDS
+
+LEVEL = OneOf(LEVELS)
 _DURATION = Regexp(r"^\d+ (hours|days)$", error="wants a number of hours or days, as in 30 days")
 
 
@@ -166,9 +168,9 @@ class DrugsSchema(StrictSchema):
 class GateSchema(StrictSchema):
     """service.yaml, `gate`."""
 
-    silence = texts(required=True)
-    anxiety = fields.String(required=True)
-    symptom = fields.String(required=True)
+    silence = texts(load_default=list)
+    when = fields.String(required=True)
+    opened_by_rules = fields.String(load_default="false")
     unchecked = fields.String(required=True)
 
 
@@ -176,14 +178,22 @@ class SlotSchema(StrictSchema):
     """service.yaml, one of `slots`; they stand in the order of the cards."""
 
     id = fields.String(required=True)
+    kind = fields.String(load_default=MERGED, validate=OneOf(SLOT_KINDS))
     override_reasons = fields.Dict(
-        keys=fields.String(validate=LEVEL), values=texts(), required=True
+        keys=fields.String(validate=LEVEL), values=texts(), load_default=dict
     )
     keep_apart = fields.String(load_default=None, validate=LEVEL)
     silences = fields.Dict(
         keys=fields.String(), values=fields.String(validate=LEVEL), load_default=dict
     )
     only_with = fields.Dict(keys=fields.String(), values=texts(), load_default=dict)
+
+
+class NoticesSchema(StrictSchema):
+    """service.yaml, `notices`: the slots of cards that say that something could not be checked."""
+
+    unchecked = fields.String(required=True)
+    unavailable = fields.String(required=True)
 
 
 class SuppressionSchema(StrictSchema):
@@ -219,11 +229,13 @@ class ServiceSchema(StrictSchema):
     prefetch = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
     gate = fields.Nested(GateSchema, required=True)
     slots = fields.List(fields.Nested(SlotSchema), required=True)
-    override_systems = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
+    notices = fields.Nested(NoticesSchema, required=True)
+    override_systems = fields.Dict(keys=fields.String(), values=fields.String(), load_default=dict)
     suppression = fields.List(fields.Nested(SuppressionSchema), load_default=list)
     most_cards = fields.Integer(required=True)
-    most_causes = fields.Integer(required=True)
-    least_points = fields.Integer(required=True)
-    ties = texts(required=True)
+    most_causes = fields.Integer(load_default=0)
+    least_points = fields.Integer(load_default=0)
+    ties = texts(load_default=list)
     review_after_days = fields.Integer(required=True)
-    sections = texts(required=True)
+    sections = texts(load_default=list)
+    never_muted = texts(load_default=list)

@@ -75,11 +75,13 @@ class ServiceFolder:
             prefetch=prefetch,
             gate=self._gate(data["gate"]),
             slots=tuple(self._slots(data)),
+            notices=data["notices"],
             most_cards=data["most_cards"],
             most_causes=data["most_causes"],
             least_points=data["least_points"],
             ties=tuple(data["ties"]),
             sections=tuple(data["sections"]),
+            never_muted=tuple(data["never_muted"]),
             review_after=timedelta(days=data["review_after_days"]),
             facts=definitions,
             rules=tuple(self._rules()),
@@ -102,8 +104,9 @@ class ServiceFolder:
     # -- files -----------------------------------------------------------------------------------
 
     def _read(self, schema: Any, name: str, otherwise: Any, *, many: bool = False) -> Any:
+        """A file as its schema has it; a service may do without it."""
         path = self._folder / name
-        data = self._problems.read(path)
+        data = self._problems.read(path) if path.exists() else None
         if data is None:
             return otherwise
         if not many:
@@ -122,21 +125,36 @@ class ServiceFolder:
     def _gate(self, data: Mapping[str, Any]) -> Gate:
         """The gate; a wrong condition is noted and stands open for the other checks."""
         path = self._folder / "service.yaml"
-        anxiety, symptom, unchecked = (
+        when, opened_by_rules, unchecked = (
             self._condition(path, f"gate.{key}", data[key]) or _NOT_KNOWN
-            for key in ("anxiety", "symptom", "unchecked")
+            for key in ("when", "opened_by_rules", "unchecked")
         )
-        return Gate(tuple(data["silence"]), anxiety, symptom, unchecked)
+        return Gate(tuple(data["silence"]), when, opened_by_rules, unchecked)
 
     def _slots(self, data: Mapping[str, Any]) -> Iterable[Slot]:
         systems = data["override_systems"]
         for entry in data["slots"]:
             reasons = {
-                level: tuple(Coding(systems.get(code, systems["*"]), code, code) for code in codes)
+                level: tuple(Coding(self._system(code, systems), code, code) for code in codes)
                 for level, codes in entry["override_reasons"].items()
             }
             only_with = {code: tuple(rules) for code, rules in entry["only_with"].items()}
-            yield Slot(entry["id"], reasons, entry["keep_apart"], entry["silences"], only_with)
+            yield Slot(
+                entry["id"],
+                entry["kind"],
+                reasons,
+                entry["keep_apart"],
+                entry["silences"],
+                only_with,
+            )
+
+    def _system(self, code: str, systems: Mapping[str, str]) -> str:
+        """The code system of an override reason; `*` is that of all which are not named."""
+        system = systems.get(code, systems.get("*"))
+        if system is None:
+            key = "override_systems"
+            self._problems.add(self._folder / "service.yaml", key, f"has no system for {code}")
+        return system or ""
 
     def _rules(self) -> Iterable[Rule]:
         for path in sorted((self._folder / "rules").glob("*.yaml")):

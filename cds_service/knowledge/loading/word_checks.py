@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 
-from cds_service.knowledge.cards.rendering import DIFFERENTIAL
 from cds_service.knowledge.cards.voice import LONGEST_TEXT
-from cds_service.knowledge.content.artifacts import LEVELS
+from cds_service.knowledge.content.artifacts import DIFFERENTIAL, LEVELS
 from cds_service.knowledge.content.service import Service
 from cds_service.knowledge.content.words import LONGEST_SUMMARY, Text, Words, utf16_length
 from cds_service.knowledge.expressions.expressions import BOOLEAN, FACT_NAMES, NUMBER, TEXT, TEXTS
@@ -16,20 +15,9 @@ from cds_service.knowledge.loading.library import Problems
 
 # The longest that a placeholder of each type may become in a summary.
 _LONGEST = {NUMBER: 12, TEXT: LONGEST_TEXT, TEXTS: LONGEST_TEXT + 3}
-_LAYOUT = (
-    "causes",
-    "classes",
-    "colon",
-    "footer",
-    "full-stop",
-    "less-support",
-    "list-separator",
-    "measures",
-    "not-listed",
-    "opening",
-    "separator",
-    "unknown",
-)
+_LAYOUT = ("footer", "list-separator", "separator", "unknown")
+_LAYOUT_OF_DIFFERENTIAL = ("colon", "full-stop", "not-listed", "opening")
+_LAYOUT_OF_CAUSES = ("causes", "less-support")
 Key = tuple[str, str]
 
 
@@ -57,11 +45,12 @@ def _needed(service: Service) -> Iterable[tuple[Key, bool]]:
     """Every (id, part) that a card may say, and whether it begins with a summary."""
     for part in ("title", "description", "usageRequirements"):
         yield ("service", part), False
-    for part in (*_LAYOUT, *service.sections):
+    for part in _layout(service):
         yield ("layout", part), False
     yield ("unchecked", "info"), True
     yield ("unavailable", "warning"), True
-    yield ("no-cause", "summary"), True
+    if _has_differential(service):
+        yield ("no-cause", "summary"), True
     for slot in service.slots:
         for reasons in slot.override_reasons.values():
             for reason in reasons:
@@ -88,12 +77,31 @@ def _needed(service: Service) -> Iterable[tuple[Key, bool]]:
             yield (suggestion.governance.id, f"request {request.id}"), False
 
 
+def _layout(service: Service) -> Iterable[str]:
+    """The words between the others, where the service has something for them to stand between."""
+    yield from _LAYOUT
+    yield from service.sections
+    if _has_differential(service):
+        yield from _LAYOUT_OF_DIFFERENTIAL
+    if service.causes:
+        yield from _LAYOUT_OF_CAUSES
+    if service.measures:
+        yield "measures"
+    if service.classes:
+        yield "classes"
+
+
+def _has_differential(service: Service) -> bool:
+    return any(slot.kind == DIFFERENTIAL for slot in service.slots)
+
+
 def _needed_by_rules(service: Service) -> Iterable[tuple[Key, bool]]:
+    unsaid = {None, *(slot.id for slot in service.slots if slot.kind == DIFFERENTIAL)}
     for rule in service.rules:
         for level in LEVELS:
             if level not in rule.levels:
                 continue
-            if level != "info" and rule.slot not in (None, DIFFERENTIAL):
+            if level != "info" and rule.slot not in unsaid:
                 yield (rule.id, level), True
         beside = [item for item in rule.beside]
         own = any(

@@ -9,8 +9,9 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
-from cds_service.knowledge.content.artifacts import Cause, Reason, Rule
+from cds_service.knowledge.content.artifacts import Cause, Gate, Reason, Rule
 from cds_service.knowledge.content.service import Service
+from cds_service.knowledge.expressions.expressions import Expression
 from cds_service.knowledge.facts.facts import Facts
 from cds_service.knowledge.outcomes.judging import RuleOutcome, judge, opens, withholds, worse
 from cds_service.knowledge.outcomes.relevance import Relevance
@@ -21,7 +22,7 @@ ALL_DRUGS, ALL_MEASURES, ALL_CAUSES = "drugs", "measures", "causes"
 
 
 class GateState(StrEnum):
-    """Whether cards are possible (C.1); UNCHECKED is when the record did not come whole."""
+    """Whether cards are possible; UNCHECKED is when the record did not come whole."""
 
     CLOSED = "closed"
     OPEN = "open"
@@ -58,7 +59,7 @@ class Evaluation:
 
     facts: Mapping[str, Any]
     gate: GateState
-    symptom: bool | None = None
+    by_record: bool | None = None  # whether the gate opens without any rule
     outcomes: Mapping[str, RuleOutcome] = field(default_factory=dict)
     causes: Sequence[CauseOutcome] = ()
     not_listed: Sequence[CauseOutcome] = ()
@@ -86,14 +87,14 @@ def evaluate(service: Service, record: PatientRecord, relevance: Relevance) -> E
         return Evaluation(facts, GateState.CLOSED)
 
     def both_readings() -> list[Facts]:
-        """With two different values at one time, the safer outcome of both counts (R09)."""
+        """With two different values at one time, the safer outcome of both counts."""
         return [facts, Facts(service.facts, record, absent=absent, highest=True)]
 
-    anxiety = service.gate.anxiety.evaluate(facts)
-    if facts.conflicts and anxiety is not True:
-        anxiety = service.gate.anxiety.evaluate(both_readings()[1])
-    if anxiety is not True:
-        unchecked = service.gate.unchecked.evaluate(facts) is True and anxiety is None
+    possible = _may_open(service.gate, [facts])
+    if facts.conflicts and possible is not True:
+        possible = _may_open(service.gate, both_readings())
+    if possible is not True:
+        unchecked = service.gate.unchecked.evaluate(facts) is True and possible is None
         return Evaluation(facts, GateState.UNCHECKED if unchecked else GateState.CLOSED)
     rules = relevance.rules_to_judge(service, record)
     if not facts.conflicts:
@@ -126,9 +127,9 @@ def assess(
         outcomes[rule.id] = judge(rule, facts)
         for reading in readings[1:]:
             outcomes[rule.id] = worse(outcomes[rule.id], judge(rule, reading))
-    symptom = service.gate.symptom.evaluate(facts)
+    by_record = _in_any(service.gate.when, readings)
     applied = _applied(outcomes)
-    if symptom is not True and not any(map(opens, applied)):
+    if by_record is not True and not any(map(opens, applied)):
         unchecked = service.gate.unchecked.evaluate(facts) is True
         return Evaluation(facts, GateState.UNCHECKED if unchecked else GateState.CLOSED)
     withheld = _withheld([outcomes[rule.id] for rule in judged], readings)
@@ -137,7 +138,7 @@ def assess(
     return Evaluation(
         facts=facts,
         gate=GateState.OPEN,
-        symptom=symptom,
+        by_record=by_record,
         outcomes=outcomes,
         causes=listed,
         not_listed=not_listed,
@@ -145,6 +146,21 @@ def assess(
         only_slots=_only_slots(applied),
         demoted=frozenset(drug for outcome in applied for drug in outcome.rule.demote),
     )
+
+
+def _may_open(gate: Gate, readings: Sequence[Mapping[str, Any]]) -> bool | None:
+    """Whether the record, or a rule, can open the gate in any of the readings."""
+    by_rules = _in_any(gate.opened_by_rules, readings)
+    if by_rules is True:
+        return True
+    by_record = _in_any(gate.when, readings)
+    return None if by_rules is None and not by_record else by_record
+
+
+def _in_any(condition: Expression, readings: Sequence[Mapping[str, Any]]) -> bool | None:
+    """True when a condition holds in one reading; unknown when it is in one and holds in none."""
+    values = [condition.evaluate(facts) for facts in readings]
+    return True if True in values else None if None in values else False
 
 
 def _applied(outcomes: Mapping[str, RuleOutcome]) -> tuple[RuleOutcome, ...]:

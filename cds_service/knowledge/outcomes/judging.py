@@ -47,7 +47,7 @@ def worse(one: RuleOutcome, other: RuleOutcome) -> RuleOutcome:
 
 
 def opens(outcome: RuleOutcome) -> bool:
-    """Whether a rule makes cards possible without the symptom of the gate (C.1)."""
+    """Whether a rule makes cards possible that the record alone does not."""
     level, least = outcome.level, outcome.rule.opens
     return bool(level and least) and LEVELS.index(str(level)) <= LEVELS.index(str(least))
 

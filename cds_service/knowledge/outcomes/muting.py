@@ -11,18 +11,15 @@ from cds_service.knowledge.content.service import Service
 from cds_service.knowledge.outcomes.evaluation import Evaluation, GateState
 from cds_service.knowledge.outcomes.judging import RuleOutcome, opens
 
-# In this section a card says what is not known. To be silent about it is never an option.
-_NOT_KNOWN = "missing"
-
 
 def can_be_muted(service: Service, rule: Rule) -> bool:
     """Whether a rule says something that may be left out: a card, or a line of its own.
 
-    Not the rules of the gate, those that narrow the cards, those that only tell what is not known,
-    and those that only add a caution to what others say.
+    Not the rules of the gate, those that narrow the cards, those that speak in a section that is
+    never muted, and those that only add a caution to what others say.
     """
     guards = rule.id in service.gate.silence or rule.only_slots is not None
-    speaks = rule.slot is not None or rule.section not in (None, _NOT_KNOWN)
+    speaks = rule.slot is not None or rule.section not in (None, *service.never_muted)
     return speaks and not guards
 
 
@@ -39,7 +36,7 @@ def mute(service: Service, evaluation: Evaluation, rules: Set[str]) -> Evaluatio
     critical = set(evaluation.critical_slots)
     for rule_id in rules & outcomes.keys():
         outcome = outcomes[rule_id]
-        if outcome.level == "info" and outcome.rule.section == _NOT_KNOWN:
+        if outcome.level == "info" and outcome.rule.section in service.never_muted:
             continue
         if outcome.level == "critical" and outcome.rule.slot:
             critical.add(outcome.rule.slot)
@@ -53,7 +50,7 @@ def mute(service: Service, evaluation: Evaluation, rules: Set[str]) -> Evaluatio
 
 
 def _gate(service: Service, evaluation: Evaluation) -> GateState:
-    if evaluation.symptom is True or any(map(opens, evaluation.outcomes.values())):
+    if evaluation.by_record is True or any(map(opens, evaluation.outcomes.values())):
         return GateState.OPEN
     unchecked = service.gate.unchecked.evaluate(evaluation.facts) is True
     return GateState.UNCHECKED if unchecked else GateState.CLOSED

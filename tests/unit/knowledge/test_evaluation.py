@@ -74,7 +74,7 @@ def test_the_gate(
 
 def test_a_danger_opens_the_gate_without_a_symptom(evaluated: Any) -> None:
     dangerous = evaluated(patient(), condition(ANXIETY), observation(2.4))
-    assert (dangerous.gate, dangerous.symptom) == (GateState.OPEN, False)
+    assert (dangerous.gate, dangerous.by_record) == (GateState.OPEN, False)
     lesser = evaluated(patient(), condition(ANXIETY), observation(3.0))
     assert lesser.gate is GateState.CLOSED
 
