@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import gc
-import hashlib
 import logging
-import signal
-import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
-from secrets import token_hex
-from threading import Event, Thread
-from typing import TYPE_CHECKING
 
-from cds_service.errors import KnowledgeError, StartError
-
-if TYPE_CHECKING:
-    from cds_service.wire.requests import Knowledge
-
-SECONDS_BETWEEN_LOOKS = 0.5
+from cds_service.errors import KnowledgeError, SettingsError, StartError
+from cds_service.knowledge import CDSService, Knowledge, load
+from cds_service.knowledge.outcomes.muting import can_be_muted
+from cds_service.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -90,62 +82,56 @@ def _keep_out_of_collections() -> None:
     gc.freeze()
 
 
-class Stamp:
-    """A small file by which one process asks the workers of this machine to reload a folder.
+def knowledge_of(settings: Settings) -> Knowledge:
+    """The content of the settings' folder, switched as they say. Raises StartError."""
+    return switched(load(settings.cards_dir), settings)
 
-    It stands for the folder of content, so that every worker that serves it hears of it, whichever
-    port it listens on. A signal would reach the first process only.
+
+def switched(knowledge: Knowledge, settings: Settings) -> Knowledge:
+    """The knowledge with the rules of CDS_DISABLED_RULES and CDS_SHADOW_RULES muted.
+
+    Raises SettingsError for a rule that is nowhere, or that protects and must speak.
     """
-
-    def __init__(self, runtime_dir: Path, cards_dir: Path) -> None:
-        # Not resolved: a link that now leads to other content is still the same folder.
-        folder = hashlib.sha256(str(cards_dir.absolute()).encode()).hexdigest()[:16]
-        self._path = runtime_dir / f"reload-{folder}"
-
-    def renew(self) -> None:
-        """Ask for a reload. Raises OSError where nothing can be written."""
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Put in place by renaming: whole or not at all, and never through somebody's link.
-        with tempfile.NamedTemporaryFile("w", dir=self._path.parent, delete=False) as file:
-            file.write(token_hex())
-        Path(file.name).replace(self._path)
-
-    def read(self) -> str | None:
-        """What changes with every request for a reload; None before the first one."""
-        try:
-            return self._path.read_text(encoding="utf-8")
-        except OSError:
-            return None
+    if not settings.disabled_rules and not settings.shadow_rules:
+        return knowledge
+    services = knowledge.services.values()
+    disabled = _by_service("CDS_DISABLED_RULES", settings.disabled_rules, services)
+    shadow = _by_service("CDS_SHADOW_RULES", settings.shadow_rules, services)
+    muted = {
+        service.id: _muted(service, disabled[service.id], shadow[service.id])
+        for service in services
+    }
+    return replace(knowledge, services=muted)
 
 
-class StampWatch:
-    """Looks at a stamp from a thread of its own, and reloads when it was renewed.
+def _by_service(
+    variable: str, names: Iterable[str], services: Iterable[CDSService]
+) -> Mapping[str, frozenset[str]]:
+    """The ids of the rules by service. A rule is named `service/rule`; its id will do where only
+    one service has it."""
+    found: dict[str, frozenset[str]] = defaultdict(frozenset)
+    for name in names:
+        of_service, _, rule_id = name.rpartition("/")
+        rules = {
+            service.id: (service, rule)
+            for service in services
+            for rule in service.rules
+            if rule.id == rule_id and of_service in ("", service.id)
+        }
+        if not rules:
+            raise SettingsError(f"{variable}: there is no rule {name}")
+        if len(rules) > 1:
+            full_names = " or ".join(f"{service_id}/{rule_id}" for service_id in rules)
+            raise SettingsError(f"{variable}: {name} is a rule of several services: {full_names}")
+        [(service, rule)] = rules.values()
+        if not can_be_muted(service, rule):
+            raise SettingsError(f"{variable}: {name} protects, and cannot be switched off")
+        found[service.id] |= {rule_id}
+    return found
 
-    Made before the knowledge is loaded, so that no request for a reload falls in between.
-    """
 
-    def __init__(self, stamp: Stamp) -> None:
-        self._stamp = stamp
-        self._seen = stamp.read()
-        self._stopped = Event()
-
-    def start(self, knowledge: CurrentKnowledge) -> None:
-        """Look from now on, until `stop` or the end of the process."""
-        Thread(target=self._look, args=(knowledge,), name="reload", daemon=True).start()
-
-    def stop(self) -> None:
-        """Look no more."""
-        self._stopped.set()
-
-    def _look(self, knowledge: CurrentKnowledge) -> None:
-        while not self._stopped.wait(SECONDS_BETWEEN_LOOKS):
-            renewed = self._stamp.read()
-            if renewed not in (None, self._seen):
-                self._seen = renewed
-                knowledge.reload()
-
-
-def renew_on_hangup(stamp: Stamp) -> None:
-    """Have SIGHUP to this process ask for a reload, on systems that have this signal."""
-    if hasattr(signal, "SIGHUP"):
-        signal.signal(signal.SIGHUP, lambda *_: stamp.renew())
+def _muted(service: CDSService, disabled: frozenset[str], shadow: frozenset[str]) -> CDSService:
+    # A rule that is switched off is not watched either.
+    muted = replace(service, disabled=disabled, shadow=shadow - disabled)
+    muted.prepare()
+    return muted

@@ -15,15 +15,15 @@ from flask_cors import CORS
 from cds_service.clients.limits import limit_calls
 from cds_service.clients.used_tokens import UsedTokens, used_tokens_of
 from cds_service.clock import now
-from cds_service.current_knowledge import CurrentKnowledge, Stamp, StampWatch
+from cds_service.current_knowledge import CurrentKnowledge, knowledge_of, switched
 from cds_service.errors import StartError
 from cds_service.fhir.client import FHIRClient
-from cds_service.knowledge import load
+from cds_service.knowledge import Knowledge
+from cds_service.reload_requests import Stamp, StampWatch
 from cds_service.settings import Settings, from_environment, metrics_are_shared
 from cds_service.store import Store, Writer, open_store
 from cds_service.store.pseudonyms import pseudonyms_of
 from cds_service.store.suppression import Memory
-from cds_service.switches import switched
 from cds_service.telemetry import logs
 from cds_service.telemetry.audit import Audit
 from cds_service.telemetry.metrics import Metrics
@@ -33,7 +33,6 @@ from cds_service.web.cds_hooks import cds_hooks
 from cds_service.web.collaborators import EXTENSION, Check, Collaborators, call_notes
 from cds_service.web.operations import operations
 from cds_service.web.receiving import Receiver
-from cds_service.wire.requests import Knowledge
 
 if TYPE_CHECKING:
     from cds_service.clients.tokens import Clients
@@ -56,8 +55,8 @@ def create_app(
     if not settings.issuers:
         _log.warning("nobody is asked who is calling, since CDS_ISSUERS is not set")
     current = CurrentKnowledge(
-        switched(knowledge or load(settings.cards_dir), settings),
-        lambda: switched(load(settings.cards_dir), settings),
+        switched(knowledge, settings) if knowledge else knowledge_of(settings),
+        lambda: knowledge_of(settings),
         clock,
     )
 

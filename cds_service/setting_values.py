@@ -24,7 +24,7 @@ _FHIR_SERVER = re.compile(
 _LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}|::1")
 _RATE_LIMIT = re.compile(r"[1-9]\d{0,8} per (second|minute|hour)")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
-_RULE = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+_RULE = re.compile(r"(?:[a-z0-9-]+/)?[A-Za-z][A-Za-z0-9_-]*")  # service/rule, or a rule
 _MODES = ("live", "shadow")
 _STORE_URL = re.compile(r"embedded|none|sqlite:///[^:].*|postgresql(\+psycopg)?://.+")
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -76,7 +76,7 @@ def language(text: str) -> str:
 
 
 def rules(text: str) -> tuple[str, ...]:
-    """Ids of rules, each once."""
+    """Rules, each once: `service/rule`, or an id alone."""
     rules = tuple(dict.fromkeys(rule.strip() for rule in text.split(",")))
     if not all(_RULE.fullmatch(rule) for rule in rules):
         raise ValueError("expected ids of rules such as R51, with commas")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import click
 import orjson
@@ -14,14 +13,14 @@ from cds_service.cli import explanation, settings_or_stop, stop
 from cds_service.cli.patient_files import as_retrieved, patient_id, read_resources
 from cds_service.cli.safety_case import Hazard, load_hazards, write_safety_case
 from cds_service.clock import now
-from cds_service.current_knowledge import Stamp
+from cds_service.current_knowledge import knowledge_of
 from cds_service.errors import CDSError, KnowledgeError, StartError
 from cds_service.fhir.prefetch import complete
 from cds_service.knowledge import CDSService, Knowledge, load
 from cds_service.knowledge.call import Call
 from cds_service.knowledge.loading.library import Problems
+from cds_service.reload_requests import Stamp
 from cds_service.settings import Settings
-from cds_service.switches import switched
 from cds_service.wire.hooks import load_context
 from cds_service.wire.requests import load_request
 
@@ -32,6 +31,9 @@ _today = click.option(
     help="Answer as if today were this day (default: the clock's).",
 )
 _language = click.option("--language", default=None, help="Language of the cards (default: en).")
+_service = click.option(
+    "--service", "service_id", default=None, help="Id of the service (default: the one that fits)."
+)
 _as_json = click.option("--json", "as_json", is_flag=True, help="JSON in place of a picture.")
 _file = click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 
@@ -90,15 +92,22 @@ def safety_case(only_check: bool) -> None:
 
 @click.command()
 @_file
+@_service
 @_today
 @_language
 @_as_json
-def explain(path: Path, today: datetime | None, language: str | None, as_json: bool) -> None:
+def explain(
+    path: Path,
+    service_id: str | None,
+    today: datetime | None,
+    language: str | None,
+    as_json: bool,
+) -> None:
     """Explain a CDS Hooks request: facts, outcomes and reasons, then the cards."""
     knowledge = _knowledge()
     try:
         request = load_request(orjson.loads(path.read_bytes()))
-        service = _service_of(knowledge, request.hook)
+        service = _service_of(knowledge, request.hook, service_id)
         context = load_context(request.hook, request.context)
         call = Call(
             retrieved=complete(service, request),
@@ -118,13 +127,20 @@ def explain(path: Path, today: datetime | None, language: str | None, as_json: b
 
 @click.command()
 @_file
+@_service
 @_today
 @_language
 @_as_json
-def cards(path: Path, today: datetime | None, language: str | None, as_json: bool) -> None:
+def cards(
+    path: Path,
+    service_id: str | None,
+    today: datetime | None,
+    language: str | None,
+    as_json: bool,
+) -> None:
     """The cards for a patient in a file: an R4 Bundle or NDJSON."""
     knowledge = _knowledge()
-    service = _service_of(knowledge, "patient-view")
+    service = _service_of(knowledge, "patient-view", service_id)
     try:
         resources = read_resources(path)
         call = Call(
@@ -169,16 +185,21 @@ def _show(service: CDSService, call: Call, *, as_json: bool) -> None:
 def _knowledge() -> Knowledge:
     settings = settings_or_stop()
     try:
-        return switched(load(settings.cards_dir), settings)
+        return knowledge_of(settings)
     except StartError as error:
         stop(str(error))
 
 
-def _service_of(knowledge: Knowledge, hook: str) -> Any:
-    for service in knowledge.services.values():
-        if service.hook == hook:
-            return service
-    stop(f"no service answers {hook}")
+def _service_of(knowledge: Knowledge, hook: str, service_id: str | None) -> CDSService:
+    """The service of that id, or the only one that answers the hook."""
+    services = [service for service in knowledge.services.values() if service.hook == hook]
+    chosen = [service for service in services if service_id in (None, service.id)]
+    if len(chosen) == 1:
+        return chosen[0]
+    answering = ", ".join(service.id for service in services) or "no service"
+    if service_id is None and services:
+        stop(f"several services answer {hook}, say which with --service: {answering}")
+    stop(f"no such service answers {hook}; there is {answering}")
 
 
 def _known(language: str | None, service: CDSService) -> str:

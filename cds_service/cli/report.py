@@ -10,8 +10,8 @@ from rich.table import Table as RichTable
 
 from cds_service.cli import stop
 from cds_service.clock import now
+from cds_service.current_knowledge import knowledge_of
 from cds_service.errors import CDSError, StartError
-from cds_service.knowledge import load
 from cds_service.report.catalogue import catalogue_of
 from cds_service.report.figures import Rate, Report, read_since, report
 from cds_service.report.tables import TABLES, Table, tables, to_csv, to_json
@@ -49,7 +49,7 @@ def _report(length: timedelta) -> Report:
     if store is None:
         raise StartError("CDS_STORE_URL: nothing is kept, so there is nothing to report")
     try:
-        catalogue = catalogue_of(load(settings.cards_dir), settings)
+        catalogue = catalogue_of(knowledge_of(settings))
         return report(store, catalogue, settings, now(), length)
     finally:
         store.close()

@@ -10,7 +10,7 @@ from granian.http import HTTP1Settings
 from granian.server import Server
 
 from cds_service.cli import settings_or_stop
-from cds_service.current_knowledge import Stamp, renew_on_hangup
+from cds_service.reload_requests import Stamp, renew_on_hangup
 from cds_service.settings import share_metrics
 
 _MOST_CONNECTIONS = 8192

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from cds_service.errors import PreconditionFailed
+from cds_service.knowledge import CDSService
 from cds_service.knowledge.call import Resource, Retrieval, Retrieved
-from cds_service.wire.requests import CDSRequest, Service
+from cds_service.wire.requests import CDSRequest
 
 NESTED_BUNDLES = 3
 MEDICATIONS = "medicationReferences"  # as if it were a prefetch key
@@ -46,7 +47,7 @@ _NO_DATA = _Came(Retrieval.COMPLETE)
 _UNREADABLE = _Came(Retrieval.INCOMPLETE)
 
 
-def complete(service: Service, request: CDSRequest, fetch: Fetch | None = None) -> Retrieved:
+def complete(service: CDSService, request: CDSRequest, fetch: Fetch | None = None) -> Retrieved:
     """The resources of the call, and how each prefetch key of the service was answered.
 
     Keys that the service did not ask for are read, but say nothing about what is complete.
@@ -68,7 +69,7 @@ def complete(service: Service, request: CDSRequest, fetch: Fetch | None = None) 
 
 
 def _wanted_lists(
-    service: Service, request: CDSRequest, came: Mapping[str, _Came]
+    service: CDSService, request: CDSRequest, came: Mapping[str, _Came]
 ) -> dict[str, Wanted]:
     """The keys that are missing or failed, and those of which only some pages came."""
     wanted = {}
@@ -81,7 +82,7 @@ def _wanted_lists(
 
 
 def _wanted_medications(
-    service: Service, request: CDSRequest, came: Mapping[str, _Came]
+    service: CDSService, request: CDSRequest, came: Mapping[str, _Came]
 ) -> dict[str, Wanted]:
     """The Medications that the lists point at and that did not come along."""
     resources = [resource for each in came.values() for resource in each.resources]
@@ -114,7 +115,7 @@ def _refuse_if_wanting(required_keys: frozenset[str], states: Mapping[str, Retri
         raise PreconditionFailed.at({f"prefetch.{key}": text for key in wanting})
 
 
-def _read_all(service: Service, answers: Mapping[str, Any]) -> dict[str, _Came]:
+def _read_all(service: CDSService, answers: Mapping[str, Any]) -> dict[str, _Came]:
     came = {key: _read(value, service.prefetch.get(key)) for key, value in answers.items()}
     # Null is a legal "no data", but a required read (the patient) that is null is not there.
     required_reads = {key for key in service.required_keys if _is_read(service.prefetch.get(key))}

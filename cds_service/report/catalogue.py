@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cds_service.knowledge import CDSService, Knowledge
-from cds_service.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +43,8 @@ class ServiceEntry:
 class Catalogue:
     """The services of a version of the content.
 
-    `hooks` are those that the services answer, `titles` those of rules and causes by id, `reasons`
-    the codes that cards offer.
+    `hooks` are those that the services answer, `titles` those of rules and causes by
+    `service/rule`, `reasons` the codes that cards offer.
     """
 
     version: str
@@ -54,15 +53,28 @@ class Catalogue:
     titles: Mapping[str, str]
     reasons: frozenset[str]
 
+    @property
+    def switches(self) -> Mapping[str, str]:
+        """How rules are switched, by `service/rule`; a rule that speaks is not among them."""
+        return {
+            f"{service.id}/{rule.id}": rule.switch
+            for service in self.services
+            for rule in service.switched
+        }
 
-def catalogue_of(knowledge: Knowledge, settings: Settings) -> Catalogue:
-    """The catalogue of the content, with what the settings switch in it."""
+
+def catalogue_of(knowledge: Knowledge) -> Catalogue:
+    """The catalogue of the content, with what is switched in it."""
     services = knowledge.services.values()
     return Catalogue(
         version=knowledge.version,
-        services=[_service(service, settings) for service in services],
+        services=[_service(service) for service in services],
         hooks=frozenset(service.hook for service in services),
-        titles={id_: each.title for service in services for id_, each in service.governed.items()},
+        titles={
+            f"{service.id}/{id_}": each.title
+            for service in services
+            for id_, each in service.governed.items()
+        },
         reasons=frozenset(
             reason.code
             for service in services
@@ -73,11 +85,10 @@ def catalogue_of(knowledge: Knowledge, settings: Settings) -> Catalogue:
     )
 
 
-def switch_of(rule: str, settings: Settings) -> str:
-    """Whether an operator has switched a rule: "disabled", "shadow", or "" when it speaks."""
-    if rule in settings.disabled_rules:
+def _switch(rule_id: str, service: CDSService) -> str:
+    if rule_id in service.disabled:
         return "disabled"
-    return "shadow" if rule in settings.shadow_rules else ""
+    return "shadow" if rule_id in service.shadow else ""
 
 
 def _in_order(rule: str) -> tuple[int, str]:
@@ -86,7 +97,7 @@ def _in_order(rule: str) -> tuple[int, str]:
     return int(number[0]) if number else 0, rule
 
 
-def _service(service: CDSService, settings: Settings) -> ServiceEntry:
+def _service(service: CDSService) -> ServiceEntry:
     return ServiceEntry(
         id=service.id,
         hook=service.hook,
@@ -101,7 +112,7 @@ def _service(service: CDSService, settings: Settings) -> ServiceEntry:
                 status=rule.governance.status,
                 version=rule.governance.version,
                 last_review_date=rule.governance.last_review_date,
-                switch=switch_of(rule.id, settings),
+                switch=_switch(rule.id, service),
             )
             for rule in sorted(service.rules, key=lambda rule: _in_order(rule.id))
         ],

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import sqrt
 
-from cds_service.report.catalogue import Catalogue, switch_of
+from cds_service.report.catalogue import Catalogue
 from cds_service.settings import Settings
 from cds_service.store import Store, figures
 from cds_service.store.figures import ACCEPTED, IGNORED, OVERRIDDEN, WAITING, Complaint, Period
@@ -192,7 +192,7 @@ def _rules(
         code = _reason(reason.reason, catalogue)
         given.setdefault((reason.rule, reason.version), Counter())[code] += reason.cards
     seen = {rule for rule, _ in became}
-    for rule in (*settings.disabled_rules, *settings.shadow_rules):
+    for rule in catalogue.switches:
         if rule not in seen:
             became[rule, ""] = Counter()
     rules = [
@@ -217,7 +217,7 @@ def _rule(
         rule=rule,
         version=version,
         title=catalogue.titles.get(rule, ""),
-        switch=switch_of(rule, settings),
+        switch=catalogue.switches.get(rule, ""),
         accepted=became[ACCEPTED],
         overridden=became[OVERRIDDEN],
         ignored=became[IGNORED],

@@ -117,12 +117,14 @@ def _bar(rule: RuleFigures) -> dict[str, Any]:
 
 
 def _labels(rules: Sequence[RuleFigures]) -> list[str]:
-    """From the bottom up; with its version where a rule is there in several."""
+    """From the bottom up; with the service and the version where there are several."""
     names = [rule.rule for rule in rules]
-    return [
+    labels = [
         f"{rule.rule} {rule.version}" if names.count(rule.rule) > 1 else rule.rule
         for rule in reversed(rules)
     ]
+    services = {name.partition("/")[0] for name in names}
+    return labels if len(services) > 1 else [label.partition("/")[2] for label in labels]
 
 
 def _spread(labels: Sequence[str], most: int) -> list[str]:

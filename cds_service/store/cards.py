@@ -10,12 +10,12 @@ from typing import Any
 from sqlalchemy import Row, bindparam, select
 
 from cds_service.errors import StoreUnavailable
+from cds_service.knowledge import CDSService
 from cds_service.knowledge.call import Answer, Call, Card, Trace
 from cds_service.store import tables
 from cds_service.store.database import Store
 from cds_service.store.pseudonyms import People
 from cds_service.store.tables import CardRow, RuleRow
-from cds_service.wire.requests import Service
 
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
 
@@ -44,7 +44,7 @@ _ANSWERS = (
 
 
 def card_rows(
-    service: Service,
+    service: CDSService,
     knowledge_version: str,
     call: Call,
     answer: Answer,
@@ -136,22 +136,25 @@ def trace_of(
 def why(store: Store, uuid: str) -> dict[str, Any] | None:
     """Everything that is kept of a card, as JSON has it; None for a card that is not known.
 
-    Neither comments nor hashes are in it. Raises StoreUnavailable.
+    Rules are named `service/rule`. Neither comments nor hashes are in it. Raises StoreUnavailable.
     """
     found = trace_of(store, uuid.lower())
     if found is None:
         return None
     card, feedback = found
+    service, trace = card["service"], dict(card["trace"])
+    near_misses = {f"{service}/{id_}": names for id_, names in trace.pop("nearMisses", {}).items()}
     return {
         "card": card["uuid"],
         "at": card["at"].isoformat(),
-        "service": card["service"],
+        "service": service,
         "knowledge": card["knowledge_version"],
         "slot": card["slot"],
         "indicator": card["indicator"],
         "state": card["state"],
-        "rules": card["rules"],
-        **card["trace"],
+        "rules": [rule | {"id": f"{service}/{rule['id']}"} for rule in card["rules"]],
+        "nearMisses": near_misses,
+        **trace,
         "feedback": [_answer(each) for each in feedback],
     }
 

@@ -94,21 +94,23 @@ class Complaint:
 
 def rule_counts(connection: Connection, period: Period) -> list[RuleCount]:
     """Every rule and version with the cards that rest on it, by what became of them."""
-    columns = select(card_rule.c.rule, card_rule.c.version, _became(period), func.count())
+    columns = select(*_rule, _became(period), func.count())
     query = (
         _cards_in(period, columns)
         .join(card_rule, card_rule.c.card_uuid == card.c.uuid)
-        .group_by(card_rule.c.rule, card_rule.c.version, "became")
+        .group_by(*_rule, "became")
     )
-    return [RuleCount(*row) for row in connection.execute(query)]
+    return [
+        RuleCount(f"{service}/{rule}", *others)
+        for service, rule, *others in connection.execute(query)
+    ]
 
 
 def reason_counts(connection: Connection, period: Period) -> list[ReasonCount]:
     """The reasons against cards that were shown, by rule and version."""
     query = (
         select(
-            card_rule.c.rule,
-            card_rule.c.version,
+            *_rule,
             feedback.c.reason_code,
             func.count(distinct(card.c.uuid)),
         )
@@ -117,9 +119,12 @@ def reason_counts(connection: Connection, period: Period) -> list[ReasonCount]:
         .join(feedback, feedback.c.card_uuid == card.c.uuid)
         .where(_is_in(card.c.at, period), card.c.state == SHOWN)
         .where(feedback.c.outcome == OVERRIDDEN)
-        .group_by(card_rule.c.rule, card_rule.c.version, feedback.c.reason_code)
+        .group_by(*_rule, feedback.c.reason_code)
     )
-    return [ReasonCount(*row) for row in connection.execute(query)]
+    return [
+        ReasonCount(f"{service}/{rule}", *others)
+        for service, rule, *others in connection.execute(query)
+    ]
 
 
 def days_of_calls(connection: Connection, period: Period, hooks: Iterable[str]) -> list[DayOfCalls]:
@@ -155,13 +160,18 @@ def complaints(
     )
     found = [tuple(row) for row in connection.execute(query)]
     rules: dict[str, list[str]] = {}
-    resting = select(card_rule.c.card_uuid, card_rule.c.rule).where(
-        card_rule.c.card_uuid.in_([row[0] for row in found])
+    resting = (
+        select(card_rule.c.card_uuid, card.c.service, card_rule.c.rule)
+        .join(card, card.c.uuid == card_rule.c.card_uuid)
+        .where(card_rule.c.card_uuid.in_([row[0] for row in found]))
     )
-    for uuid, rule in connection.execute(resting.order_by(card_rule.c.rule)):
-        rules.setdefault(uuid, []).append(rule)
+    for uuid, service, rule in connection.execute(resting.order_by(card_rule.c.rule)):
+        rules.setdefault(uuid, []).append(f"{service}/{rule}")
     return [Complaint(uuid, at, reason, tuple(rules.get(uuid, ()))) for uuid, at, reason in found]
 
+
+# Outside its service a rule is named `service/rule`.
+_rule = (card.c.service, card_rule.c.rule, card_rule.c.version)
 
 # One row for each card with feedback. Of several entries about one card an acceptance counts.
 _answers: Subquery = (

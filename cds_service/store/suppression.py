@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cds_service.errors import StoreUnavailable
+from cds_service.knowledge import CDSService
 from cds_service.knowledge.call import Answer, Call
 from cds_service.knowledge.content.suppression import ENCOUNTER, USER, Answered, longest, suppressed
 from cds_service.store.cards import SHADOW, SHOWN, answers_of, card_rows
 from cds_service.store.database import Store
 from cds_service.store.pseudonyms import People, Pseudonyms
 from cds_service.store.writer import Writer
-from cds_service.wire.requests import Service
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Memory:
     mode: str = "live"
 
     def suppress(
-        self, service: Service, knowledge_version: str, call: Call, answer: Answer
+        self, service: CDSService, knowledge_version: str, call: Call, answer: Answer
     ) -> Mapping[str, str]:
         """The uuids of the cards that stay away, each with the row of the policy that did it.
 
@@ -54,7 +54,7 @@ class Memory:
         return away
 
 
-def _answers(store: Store, service: Service, call: Call, people: People) -> Sequence[Answered]:
+def _answers(store: Store, service: CDSService, call: Call, people: People) -> Sequence[Answered]:
     """What was done with this patient's cards; nothing when the store does not say."""
     if not service.suppression:
         return ()

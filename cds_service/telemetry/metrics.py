@@ -51,7 +51,7 @@ class Metrics:
             self._seconds.labels(stage).observe(seconds)
         for outcome in ("applied", "unknown", "suppressed"):
             for rule in getattr(notes, outcome):
-                self._rules.labels(service, rule, outcome).inc()
+                self._rules.labels(service, f"{service}/{rule}", outcome).inc()
         for fact in notes.missing:
             self._missing.labels(service, fact).inc()
         for key, outcome in notes.fetches.items():

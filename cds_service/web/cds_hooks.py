@@ -22,6 +22,7 @@ from cds_service.errors import (
     operation_outcome,
 )
 from cds_service.fhir.prefetch import complete
+from cds_service.knowledge import CDSService
 from cds_service.knowledge.call import Call, Card, Retrieved
 from cds_service.settings import Settings
 from cds_service.store.cards import why
@@ -37,7 +38,7 @@ from cds_service.web.languages import in_language, preferred_language
 from cds_service.web.receiving import REFUSED
 from cds_service.wire.hooks import HookContext, load_context
 from cds_service.wire.json_text import read_json
-from cds_service.wire.requests import CDSRequest, Service, load_feedback, load_request
+from cds_service.wire.requests import CDSRequest, load_feedback, load_request
 from cds_service.wire.responses import dump_discovery, dump_response
 
 cds_hooks = Blueprint("cds_hooks", __name__)
@@ -195,7 +196,7 @@ def fail(error: Exception) -> Response:
     return json_response(outcome, 500)
 
 
-def _service(service_id: str, *, hook: str | None = None) -> Service:
+def _service(service_id: str, *, hook: str | None = None) -> CDSService:
     service = current_knowledge().services.get(service_id)
     if service is None:
         raise UnknownService("No CDS Service has this id; see GET /cds-services.")
@@ -216,7 +217,9 @@ def _body() -> Any:
     return read_json(request.get_data(cache=False))
 
 
-def _retrieved(service: Service, cds_request: CDSRequest, context: HookContext) -> Retrieved | None:
+def _retrieved(
+    service: CDSService, cds_request: CDSRequest, context: HookContext
+) -> Retrieved | None:
     """The data of the call. None where what is required lacks and the site wants a card for it."""
     fetch = collaborators().fhir_client.fetch_for(cds_request, context, started=call_notes().began)
     try:

@@ -12,12 +12,12 @@ from flask import Response, current_app, g
 
 from cds_service.current_knowledge import CurrentKnowledge
 from cds_service.fhir.client import FHIRClient
+from cds_service.knowledge import Knowledge
 from cds_service.settings import Settings
 from cds_service.store.suppression import Memory
 from cds_service.telemetry.call_notes import CallNotes
 from cds_service.telemetry.metrics import Metrics
 from cds_service.telemetry.spans import Span
-from cds_service.wire.requests import Knowledge
 
 if TYPE_CHECKING:
     from cds_service.clients.tokens import Clients

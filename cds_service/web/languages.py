@@ -6,8 +6,8 @@ from flask import Response, request
 from werkzeug.datastructures import LanguageAccept
 from werkzeug.http import parse_accept_header
 
+from cds_service.knowledge import CDSService
 from cds_service.settings import Settings
-from cds_service.wire.requests import Service
 
 # Where a tag says the country or nothing, words are named by their script.
 _SCRIPTS = {
@@ -17,7 +17,7 @@ _SCRIPTS = {
 _LONGEST_HEADER = 1000  # browsers send fewer than a hundred characters
 
 
-def preferred_language(service: Service, settings: Settings) -> str:
+def preferred_language(service: CDSService, settings: Settings) -> str:
     """The language that the caller likes best among those of the service (RFC 4647, lookup)."""
     languages = {language.lower(): language for language in service.languages}
     header = request.headers.get("Accept-Language", "")[:_LONGEST_HEADER]

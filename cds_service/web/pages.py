@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import cast
 
 from flask import Blueprint, Response, render_template, request
 
 from cds_service.errors import InvalidRequest, UnknownService
-from cds_service.knowledge import Knowledge
 from cds_service.report.catalogue import Catalogue, catalogue_of
 from cds_service.report.figures import Report, read_since, report
 from cds_service.report.tables import TABLES, tables, to_csv, to_json
@@ -115,4 +113,4 @@ def _length(since: str) -> timedelta:
 
 
 def _catalogue() -> Catalogue:
-    return catalogue_of(cast(Knowledge, current_knowledge()), collaborators().settings)
+    return catalogue_of(current_knowledge())

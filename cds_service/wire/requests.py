@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from marshmallow import (
@@ -22,44 +22,9 @@ from marshmallow import (
 )
 
 from cds_service.errors import InvalidRequest
-from cds_service.knowledge.call import Answer, Call, Resource
-from cds_service.knowledge.content.suppression import Suppression
+from cds_service.knowledge.call import Resource
 
 FAULTS_SHOWN = 20
-
-
-class Service(Protocol):
-    """What the wire asks of a CDS Service; the knowledge supplies it."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def hook(self) -> str: ...
-    @property
-    def title(self) -> str: ...
-    @property
-    def description(self) -> str: ...
-    @property
-    def usage_requirements(self) -> str: ...
-    @property
-    def prefetch(self) -> Mapping[str, str]: ...
-    @property
-    def required_keys(self) -> frozenset[str]: ...
-    @property
-    def languages(self) -> tuple[str, ...]: ...
-    @property
-    def suppression(self) -> Sequence[Suppression]: ...
-    def answer(self, call: Call, /) -> Answer: ...
-    def unavailable(self, call: Call, /) -> Answer: ...
-
-
-class Knowledge(Protocol):
-    """What the HTTP asks of the knowledge."""
-
-    @property
-    def version(self) -> str: ...
-    @property
-    def services(self) -> Mapping[str, Service]: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,9 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, post_dump, validate, validates_schema
 
+from cds_service.knowledge import CDSService
 from cds_service.knowledge.call import Card, Coding
-from cds_service.wire.requests import CDSSchema, Service, Text, absolute_address
+from cds_service.wire.requests import CDSSchema, Text, absolute_address
 
 CDS_HOOKS_VERSION = "2.0.1"
 SUMMARY_UNITS = 139  # CDS Hooks, "Card Attributes": under 140 characters
@@ -193,7 +194,7 @@ def dump_response(cards: Sequence[Card]) -> dict[str, Any]:
     return body
 
 
-def dump_discovery(services: Iterable[Service]) -> dict[str, Any]:
+def dump_discovery(services: Iterable[CDSService]) -> dict[str, Any]:
     """The body of discovery; ValidationError if CDS Hooks bars one of the entries."""
     body: dict[str, Any] = _DISCOVERY.dump({"services": list(services)})
     return body

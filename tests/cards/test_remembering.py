@@ -248,7 +248,8 @@ def test_a_card_that_was_shown_can_be_explained_in_names(ward: Ward) -> None:
     told = ward.trace(card["uuid"].upper())
     assert told["card"] == card["uuid"]
     assert (told["slot"], told["indicator"], told["state"]) == ("finding", "critical", "shown")
-    assert told["rules"][0] == {"id": "R30", "version": "1.0.0", "level": "critical"}
+    rule = {"id": "anxiety-leg-weakness/R30", "version": "1.0.0", "level": "critical"}
+    assert told["rules"][0] == rule
     assert "potassium" in told["facts"]["present"]
     assert told["nearMisses"] and "values" not in told and "2.3" not in str(told)
     assert told["feedback"] == []

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from seeds import Seeds
 
 from cds_service.cli import main
-from cds_service.current_knowledge import Stamp
+from cds_service.reload_requests import Stamp
 from cds_service.store import open_store
 
 CARDS = Path(__file__).parent.parent.parent / "cards"
@@ -49,7 +49,7 @@ def test_the_report_is_json(url: str) -> None:
     body = orjson.loads(
         _run("report", "--since", "7d", "--format", "json", CDS_STORE_URL=url).stdout
     )
-    assert [each["rule"] for each in body["rules"]] == ["R51"]
+    assert [each["rule"] for each in body["rules"]] == ["anxiety-leg-weakness/R51"]
     earlier = _run("report", "--since", "1h", "--format", "json", CDS_STORE_URL=url)
     assert orjson.loads(earlier.stdout)["rules"] == []
 
@@ -57,7 +57,7 @@ def test_the_report_is_json(url: str) -> None:
 def test_the_report_is_csv(url: str) -> None:
     printed = _run("report", "--format", "csv", "--table", "ruleWrong", CDS_STORE_URL=url).stdout
     [row] = csv.DictReader(io.StringIO(printed))
-    assert (row["rules"], len(row["card"])) == ("R51", 36)
+    assert (row["rules"], len(row["card"])) == ("anxiety-leg-weakness/R51", 36)
 
 
 def test_a_wrong_period_is_named() -> None:

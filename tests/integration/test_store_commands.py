@@ -84,10 +84,10 @@ def test_why_draws_what_is_kept_of_a_card(store_url: str, uuid: str) -> None:
     for told in (
         "warning card in finding",
         "suppressed by: warning-overridden",
-        "R30 1.0.0: warning",
+        "toy/R30 1.0.0: warning",
         "potassium = 3.1",
         "facts missing",
-        "R32: sodium",
+        "toy/R32: sodium",
         "data-wrong",
     ):
         assert told in drawn

@@ -13,10 +13,10 @@ from flask.testing import FlaskClient
 from cds_service import create_app
 from cds_service.current_knowledge import CurrentKnowledge
 from cds_service.errors import KnowledgeError
+from cds_service.knowledge import Knowledge
 from cds_service.knowledge.call import Answer, Call
 from cds_service.settings import Settings
 from cds_service.web.collaborators import EXTENSION
-from cds_service.wire.requests import Knowledge
 
 
 def _reloadable(app: Flask, *versions: ToyKnowledge | KnowledgeError) -> CurrentKnowledge:

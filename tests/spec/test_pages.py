@@ -95,7 +95,7 @@ def test_the_report_as_json(reader: FlaskClient) -> None:
     body = reader.get("/report.json?since=1w").get_json()
     assert (body["calls"], body["cardsShown"], body["overrideThreshold"]) == (1, 5, 80)
     assert body["overrideRate"] == {"percent": 80.0, "low": 37.6, "high": 96.4}
-    [rule] = [each for each in body["rules"] if each["rule"] == "R51"]
+    [rule] = [each for each in body["rules"] if each["rule"] == "anxiety-leg-weakness/R51"]
     assert (rule["accepted"], rule["overridden"], rule["overrideRate"]) == (1, 3, 75.0)
     assert len(body["ruleWrong"]) == 2 and len(body["dataWrong"]) == 1
     assert {each["reason"] for each in body["reasons"]} == {"rule-wrong", "data-wrong", "other"}
@@ -110,7 +110,7 @@ def test_every_table_comes_as_csv_that_no_spreadsheet_runs(reader: FlaskClient, 
     assert len(rows) > 1 and all(len(row) == len(rows[0]) for row in rows)
     cells = [cell for row in rows for cell in row]
     assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r")) for cell in cells)
-    assert ("'" + HOSTILE in cells) is (table in ("rules", "reasons", "ruleWrong"))
+    assert any(HOSTILE in cell for cell in cells) is (table in ("rules", "reasons", "ruleWrong"))
 
 
 @pytest.mark.parametrize("path", ["/report", "/report.json", "/report.csv"])

@@ -49,7 +49,10 @@ def _rules(client: FlaskClient) -> dict[str, dict[str, Any]]:
     later = create_app(
         here.settings, here.knowledge.current, lambda: TODAY.replace(hour=13)
     ).test_client()
-    return {each["rule"]: each for each in later.get("/report.json").get_json()["rules"]}
+    return {
+        each["rule"].partition("/")[2]: each
+        for each in later.get("/report.json").get_json()["rules"]
+    }
 
 
 def test_shadow_mode_keeps_what_it_does_not_send(service_with: Any) -> None:

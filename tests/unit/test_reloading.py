@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from builders import NOW, ToyKnowledge, ToyService
 
-from cds_service.current_knowledge import CurrentKnowledge, Stamp, StampWatch, renew_on_hangup
+from cds_service.current_knowledge import CurrentKnowledge
 from cds_service.errors import KnowledgeError, SettingsError
-from cds_service.wire.requests import Knowledge
+from cds_service.knowledge import Knowledge
+from cds_service.reload_requests import Stamp, StampWatch, renew_on_hangup
 
 OLD = ToyKnowledge({"toy": ToyService()}, "toy-1")
 NEW = ToyKnowledge({"toy": ToyService()}, "toy-2")

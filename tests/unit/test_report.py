@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from seeds import Seeds
 
+from cds_service.current_knowledge import switched
 from cds_service.knowledge import Knowledge
 from cds_service.report.catalogue import Catalogue, catalogue_of
 from cds_service.report.figures import Report, RuleFigures, rate, read_since, report
@@ -17,11 +19,13 @@ from cds_service.settings import Settings
 from cds_service.store import Store, open_store
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+WEEK = timedelta(days=7)
+SERVICE = "anxiety-leg-weakness"
 CATALOGUE = Catalogue(
     version="2026.11.1",
     services=(),
     hooks=frozenset({"patient-view"}),
-    titles={"R51": "Two sedatives"},
+    titles={f"{SERVICE}/R51": "Two sedatives"},
     reasons=frozenset({"data-wrong"}),
 )
 
@@ -40,11 +44,11 @@ def seeds(store: Store) -> Seeds:
 
 
 def _report(store: Store, **settings: Any) -> Report:
-    return report(store, CATALOGUE, Settings(**settings), NOW, timedelta(days=7))
+    return report(store, CATALOGUE, Settings(**settings), NOW, WEEK)
 
 
 def _rule(made: Report, id_: str = "R51") -> RuleFigures:
-    [found] = [each for each in made.rules if each.rule == id_]
+    [found] = [each for each in made.rules if each.rule == f"{SERVICE}/{id_}"]
     return found
 
 
@@ -118,7 +122,7 @@ def test_the_threshold_can_be_set(store: Store, seeds: Seeds) -> None:
     _answered(seeds, accepted=1, overridden=1)
     assert _rule(_report(store, override_threshold=51)).flag == ""
     made = _report(store, override_threshold=50)
-    assert [each.rule for each in made.flagged] == ["R51"]
+    assert [each.rule for each in made.flagged] == [f"{SERVICE}/R51"]
 
 
 def test_ignored_cards_are_no_answers(store: Store, seeds: Seeds) -> None:
@@ -134,7 +138,8 @@ def test_flagged_rules_come_first_then_those_shown_most(store: Store, seeds: See
     _answered(seeds, accepted=5, overridden=0, rule="R1")
     _answered(seeds, accepted=9, overridden=0, rule="R2")
     _answered(seeds, accepted=0, overridden=2, rule="R3")
-    assert [each.rule for each in _report(store).rules] == ["R3", "R2", "R1"]
+    rules = [each.rule for each in _report(store).rules]
+    assert rules == [f"{SERVICE}/R3", f"{SERVICE}/R2", f"{SERVICE}/R1"]
 
 
 def test_a_reason_that_no_card_offers_is_other_and_its_text_is_not_told(
@@ -145,17 +150,24 @@ def test_a_reason_that_no_card_offers_is_other_and_its_text_is_not_told(
     assert _rule(_report(store)).reasons == {"data-wrong": 1, "other": 1, "none given": 1}
 
 
-def test_switched_rules_are_told_even_if_nothing_came_of_them(store: Store, seeds: Seeds) -> None:
+def test_switched_rules_are_told_even_if_nothing_came_of_them(
+    store: Store, seeds: Seeds, cards: Knowledge
+) -> None:
     seeds.card("R51", state="shadow")
-    made = _report(store, disabled_rules=("R52",), shadow_rules=("R51",))
-    assert {each.rule: each.switch for each in made.rules} == {"R51": "shadow", "R52": "disabled"}
+    settings = Settings(disabled_rules=("R52",), shadow_rules=(f"{SERVICE}/R51",))
+    catalogue = catalogue_of(switched(cards, settings))
+    made = report(store, replace(CATALOGUE, services=catalogue.services), settings, NOW, WEEK)
+    assert {each.rule: each.switch for each in made.rules} == {
+        f"{SERVICE}/R51": "shadow",
+        f"{SERVICE}/R52": "disabled",
+    }
     assert (_rule(made).shadow, _rule(made).shown, _rule(made).title) == (1, 0, "Two sedatives")
 
 
 def test_the_catalogue_knows_every_title_and_every_reason(cards: Knowledge) -> None:
-    catalogue = catalogue_of(cards, Settings(disabled_rules=("R51",)))
+    catalogue = catalogue_of(switched(cards, Settings(disabled_rules=("R51",))))
     [service] = catalogue.services
     assert {"rule-wrong", "data-wrong", "patient-refuses"} <= catalogue.reasons
-    assert catalogue.titles["R51"] and catalogue.titles["C4"]
+    assert catalogue.titles[f"{SERVICE}/R51"] and catalogue.titles[f"{SERVICE}/C4"]
     assert [rule.id for rule in service.switched] == ["R51"]
     assert [rule.id for rule in service.rules][:3] == ["R01", "R02", "R03"]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from cds_service import create_app
+from cds_service.current_knowledge import switched
 from cds_service.errors import SettingsError
 from cds_service.knowledge import CDSService, Knowledge
 from cds_service.knowledge.outcomes.muting import can_be_muted
 from cds_service.settings import Settings
-from cds_service.switches import switched
 
 ID = "anxiety-leg-weakness"
 
@@ -25,10 +27,31 @@ def test_a_service_knows_its_disabled_and_its_watched_rules(cards: Knowledge) ->
     assert cards.services[ID].disabled == frozenset()
 
 
+def _twins(cards: Knowledge) -> Knowledge:
+    """The same rules in two services."""
+    twin = replace(cards.services[ID], id="twin")
+    return replace(cards, services={ID: cards.services[ID], "twin": twin})
+
+
+def test_a_rule_may_be_named_with_its_service(cards: Knowledge) -> None:
+    switched_cards = switched(_twins(cards), Settings(disabled_rules=("twin/R51",)))
+    disabled = {id_: service.disabled for id_, service in switched_cards.services.items()}
+    assert disabled == {ID: frozenset(), "twin": {"R51"}}
+
+
+def test_an_id_of_two_services_stops_the_start_and_both_are_named(cards: Knowledge) -> None:
+    both = f"CDS_SHADOW_RULES: R51 is a rule of several services: {ID}/R51 or twin/R51"
+    with pytest.raises(SettingsError, match=both):
+        switched(_twins(cards), Settings(shadow_rules=("R51",)))
+
+
 @pytest.mark.parametrize("name", ["disabled_rules", "shadow_rules"])
-def test_a_rule_that_is_nowhere_stops_the_start_and_is_named(cards: Knowledge, name: str) -> None:
-    with pytest.raises(SettingsError, match=f"CDS_{name.upper()}: there is no rule R999"):
-        create_app(Settings(**{name: ("R51", "R999")}), cards)
+@pytest.mark.parametrize("rule", ["R999", "twin/R51", f"{ID}/R999"])
+def test_a_rule_that_is_nowhere_stops_the_start_and_is_named(
+    cards: Knowledge, name: str, rule: str
+) -> None:
+    with pytest.raises(SettingsError, match=f"CDS_{name.upper()}: there is no rule {rule}"):
+        create_app(Settings(**{name: ("R51", rule)}), cards)
 
 
 @pytest.mark.parametrize("rule", ["R01", "R02", "R03", "R04", "R05", "R11", "R12"])

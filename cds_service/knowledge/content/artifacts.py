@@ -12,7 +12,7 @@ from cds_service.knowledge.expressions.expressions import Expression
 LEVELS = ("critical", "warning", "info")
 # How the card of a slot is laid out: rules merged into one card, or causes with what speaks for
 # each of them.
-MERGED, DIFFERENTIAL = SLOT_KINDS = ("merged", "differential")
+MERGED, DIFFERENTIAL = "merged", "differential"
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,9 +174,9 @@ class Cause:
 class Slot:
     """A place for one card, and the override reasons by indicator.
 
-    `kind` is how its card is laid out, see SLOT_KINDS. `silences`: while this slot has a critical
-    card, cards of those slots up to that level stay away. `only_with` names reasons that are
-    offered only on cards of one of the rules.
+    `kind` is how its card is laid out: MERGED or DIFFERENTIAL. `silences`: while this slot has a
+    critical card, cards of those slots up to that level stay away. `only_with` names reasons that
+    are offered only on cards of one of the rules.
     """
 
     id: str

@@ -14,7 +14,7 @@ from marshmallow import (
 )
 from marshmallow.validate import OneOf, Regexp
 
-from cds_service.knowledge.content.artifacts import LEVELS, MERGED, SLOT_KINDS
+from cds_service.knowledge.content.artifacts import DIFFERENTIAL, LEVELS, MERGED
 
 LEVEL = OneOf(LEVELS)
 _DURATION = Regexp(r"^\d+ (hours|days)$", error="wants a number of hours or days, as in 30 days")
@@ -178,7 +178,7 @@ class SlotSchema(StrictSchema):
     """service.yaml, one of `slots`; they stand in the order of the cards."""
 
     id = fields.String(required=True)
-    kind = fields.String(load_default=MERGED, validate=OneOf(SLOT_KINDS))
+    kind = fields.String(load_default=MERGED, validate=OneOf((MERGED, DIFFERENTIAL)))
     override_reasons = fields.Dict(
         keys=fields.String(validate=LEVEL), values=texts(), load_default=dict
     )
