@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+WORKERS ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test check cards golden bench soak up clean
@@ -23,16 +24,17 @@ run: install ## serve on http://localhost:8000
 	@echo 'Try it:     curl -s http://localhost:8000/cds-services/anxiety-leg-weakness -H "Content-Type: application/json" -d @fixtures/requests/ada-generalised-anxiety.json | $(BIN)/python -m json.tool'
 	@$(BIN)/cds-service serve
 
-test: install ## run the whole suite
-	$(BIN)/python -m pytest
+# Tests of real servers wait a lot, so more processes than cores are of use.
+test: install ## run the whole suite; OPTIONS="-k feedback" are those of pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(OPTIONS)
 
 check: install ## format, lint, types, imports, cards, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/cds-service check
-	$(BIN)/python -m pytest
+	$(MAKE) test
 
 cards: install ## check the knowledge alone
 	$(BIN)/cds-service check --coverage

@@ -3,22 +3,61 @@
 from __future__ import annotations
 
 import importlib.util
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from builders import NOW, ToyKnowledge, ToyService, toy_knowledge
-from databases import new_database, postgresql_server
+from databases import new_database
 from fhir_server import FHIRServer
 from fhir_server import fhir_server as start_fhir_server
 from flask import Flask
 from flask.testing import FlaskClient
+from hypothesis import settings
+from shared import NOT_SHARED
 
 from cds_service import create_app
 from cds_service.knowledge import CDSService, Knowledge, load
 from cds_service.settings import Settings
 from cds_service.store import Store, open_store
+
+# The same examples on every machine: a failure is the change's, not the draw's. CI has fewer of
+# them, and `--hypothesis-profile=search` looks for faults where nobody has looked yet.
+settings.register_profile("default", derandomize=True, database=None, deadline=None)
+settings.register_profile("ci", settings.get_profile("default"), max_examples=50)
+settings.register_profile(
+    "search", settings.get_profile("default"), derandomize=False, max_examples=2000, print_blob=True
+)
+settings.load_profile("default")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--nothing-skipped", action="store_true", help="a skipped test is a failure")
+
+
+def _skipped(config: pytest.Config) -> Counter[str]:
+    """Why tests were skipped, and how many for each reason."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    reports = reporter.stats.get("skipped", []) if reporter is not None else []
+    return Counter(report.longrepr[2].removeprefix("Skipped: ") for report in reports)
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Say what was not tested, a line for each reason."""
+    for reason, tests in sorted(_skipped(config).items()):
+        terminalreporter.write_line(f"NOT TESTED ({tests}): {reason}", yellow=True)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail where nothing may be skipped; the real records are not everybody's to have."""
+    if session.config.getoption("nothing_skipped") and _skipped(session.config).keys() - {
+        NOT_SHARED
+    }:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -72,11 +111,9 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The address of an empty database of our own, once of each kind."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'data' / 'store.sqlite3'}"
-        return
-    if not postgresql_server():
-        pytest.skip("there is no PostgreSQL on 127.0.0.1:5432 that lets in user postgres")
-    with new_database() as url:
-        yield url
+    else:
+        with new_database() as url:
+            yield url
 
 
 @pytest.fixture
@@ -91,6 +128,6 @@ def store(store_url: str) -> Iterator[Store]:
 def fhir_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FHIRServer]:
     """A FHIR R4 server with the fixture people; it asks for a token."""
     if importlib.util.find_spec("sekmet") is None:
-        pytest.skip("sekmet-fhir is not installed; it comes with the extra `test`")
+        pytest.skip("FHIR server: sekmet-fhir is not installed; it comes with the extra `test`")
     with start_fhir_server(tmp_path_factory.mktemp("fhir")) as server:
         yield server

@@ -1,4 +1,4 @@
-"""Databases for tests on the PostgreSQL that runs beside them, if one does."""
+"""PostgreSQL and Redis for tests: those that run beside them, if they do."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from functools import cache
 
 import psycopg
+import pytest
 import redis
 
 SERVER = "postgresql://postgres@127.0.0.1:5432"
@@ -15,18 +16,39 @@ REDIS = "redis://127.0.0.1:6379/9"
 
 
 @cache
-def postgresql_server() -> bool:
+def _postgresql_answers() -> bool:
     """Whether there is a server on which databases can be made."""
     try:
-        psycopg.connect(f"{SERVER}/postgres", connect_timeout=2).close()
+        psycopg.connect(f"{SERVER}/postgres", connect_timeout=10).close()
     except psycopg.OperationalError:
         return False
     return True
 
 
+@cache
+def _redis_answers() -> bool:
+    try:
+        redis.Redis.from_url(REDIS, socket_connect_timeout=10).ping()
+    except redis.RedisError:
+        return False
+    return True
+
+
+def redis_url() -> str:
+    """The address of the Redis beside the tests. Skips the test that asks if there is none."""
+    if not _redis_answers():
+        pytest.skip("Redis: none listens on 127.0.0.1:6379")
+    return REDIS
+
+
 @contextmanager
 def new_database() -> Iterator[str]:
-    """The address of an empty database, which is dropped afterwards."""
+    """The address of a database of our own, which is dropped afterwards.
+
+    Skips the test that asks if there is no PostgreSQL.
+    """
+    if not _postgresql_answers():
+        pytest.skip("PostgreSQL: none listens on 127.0.0.1:5432 and lets in user postgres")
     name = f"cds_test_{secrets.token_hex(6)}"
     with psycopg.connect(f"{SERVER}/postgres", autocommit=True) as server:
         server.execute(f'CREATE DATABASE "{name}"')
@@ -36,13 +58,3 @@ def new_database() -> Iterator[str]:
             yield f"{SERVER}/{name}"
         finally:
             server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-
-
-@cache
-def redis_url() -> str | None:
-    """The address of a Redis, if one runs beside the tests."""
-    try:
-        redis.Redis.from_url(REDIS, socket_connect_timeout=2).ping()
-    except redis.RedisError:
-        return None
-    return REDIS

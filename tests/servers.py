@@ -134,9 +134,9 @@ def cluster() -> Iterator[Cluster]:
     """A PostgreSQL of our own, started, and gone afterwards."""
     programs = postgresql_programs()
     if programs is None:
-        pytest.skip("there is no initdb on this machine")
+        pytest.skip("PostgreSQL that is killed: there is no initdb")
     if os.geteuid() == 0 and shutil.which("runuser") is None:
-        pytest.skip("PostgreSQL does not run as root, and there is no runuser")
+        pytest.skip("PostgreSQL that is killed: it does not run as root, and there is no runuser")
     folder = Path(tempfile.mkdtemp(prefix="cds-postgresql-"))
     if os.geteuid() == 0:
         shutil.chown(folder, "postgres", "postgres")

@@ -12,9 +12,8 @@ import pytest
 
 SHARED = Path(__file__).parent.parent.parent / "shared"
 
-needs_shared = pytest.mark.skipif(
-    not SHARED.is_dir(), reason="the real records are not beside this checkout"
-)
+NOT_SHARED = "real records: they are not beside this checkout"
+needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason=NOT_SHARED)
 
 
 def files(pattern: str) -> list[Path]:

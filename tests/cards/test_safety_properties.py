@@ -83,14 +83,14 @@ def _withheld(evaluation: Evaluation) -> set[str]:
     return {drug for drug in SERVICE.drugs if evaluation.why_withheld("drugs", classes[drug], drug)}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(facts())
 def test_a_withheld_drug_is_never_an_option(told: dict[str, Any]) -> None:
     evaluation = _assess(told)
     assert not _offered(evaluation) & _withheld(evaluation)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(facts(), st.sampled_from(_named(MedicationDefinition, AllergyDefinition)))
 def test_one_more_medicine_or_allergy_never_adds_an_option(
     told: dict[str, Any], hazard: str
@@ -102,7 +102,7 @@ def test_one_more_medicine_or_allergy_never_adds_an_option(
 MUTABLE = sorted(rule.id for rule in SERVICE.rules if can_be_muted(SERVICE, rule))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(facts(), st.sets(st.sampled_from(MUTABLE), max_size=8))
 def test_to_mute_rules_never_adds_an_option_or_a_card(
     told: dict[str, Any], rules: set[str]
@@ -120,7 +120,7 @@ def _spared(evaluation: Evaluation) -> set[str]:
     return withholding | {rule.id for rule in SERVICE.rules if rule.section == "missing"}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(facts())
 def test_a_critical_finding_comes_without_causes_and_drugs(told: dict[str, Any]) -> None:
     cards = _cards(_assess(told))
@@ -131,7 +131,7 @@ def test_a_critical_finding_comes_without_causes_and_drugs(told: dict[str, Any])
             assert all(other.indicator != "info" for other in cards)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(facts())
 def test_at_most_four_cards_in_the_order_of_urgency(told: dict[str, Any]) -> None:
     cards = _cards(_assess(told))
@@ -141,7 +141,7 @@ def test_at_most_four_cards_in_the_order_of_urgency(told: dict[str, Any]) -> Non
     assert len({card.uuid for card in cards}) == len(cards)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     facts(), st.sampled_from(_named(ConditionDefinition, MedicationDefinition, AllergyDefinition))
 )
@@ -156,13 +156,13 @@ def test_what_is_not_known_never_makes_a_card_firmer(told: dict[str, Any], name:
         assert level <= max(levels[True][rule_id], levels[False][rule_id]), rule_id
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(facts(), st.sampled_from(["medication_list", "allergy_list", "problem_list"]))
 def test_a_list_that_did_not_come_leaves_no_drug_to_offer(told: dict[str, Any], name: str) -> None:
     assert _offered(_assess({**told, name: False})) == set()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(facts())
 def test_all_languages_give_the_same_cards(told: dict[str, Any]) -> None:
     evaluation = _assess(told)
@@ -185,7 +185,7 @@ HOSTILE = st.text(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(HOSTILE)
 def test_text_from_the_record_cannot_break_out(text: str) -> None:
     told = {**ANXIOUS, "fatigue.names": [text or "x"], "limb_weakness": True}

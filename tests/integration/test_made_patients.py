@@ -33,9 +33,7 @@ PREFETCH = (
     "encounters=Encounter",
 )
 
-pytestmark = pytest.mark.skipif(
-    not TOOL.is_file(), reason="the generator of patients is not beside this checkout"
-)
+pytestmark = shared.needs_shared
 
 
 def _make(folder: Path, *arguments: str) -> Iterator[tuple[bytes, dict[str, Any]]]:

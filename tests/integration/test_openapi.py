@@ -58,9 +58,6 @@ def test_calls_made_from_the_document_meet_no_5xx(schema: Any, path: str, method
 
     @settings(
         max_examples=EXAMPLES,
-        deadline=None,
-        derandomize=True,
-        database=None,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,11 +20,12 @@ from builders import (
     toy_knowledge,
 )
 from flask.testing import FlaskClient
+from shared import SHARED, needs_shared
 
 from cds_service import create_app
 from cds_service.settings import Settings
 
-RECORDINGS = Path(__file__).parents[3] / "shared" / "recordings" / "sandbox"
+RECORDINGS = SHARED / "recordings" / "sandbox"
 AUTHORIZATION = {
     "access_token": "very-secret-token",
     "token_type": "Bearer",
@@ -327,7 +327,7 @@ def recordings() -> list[str]:
     return [name for name in names if not name.endswith("preflight")]
 
 
-@pytest.mark.skipif(not RECORDINGS.is_dir(), reason="no recordings of the sandbox beside us")
+@needs_shared
 @pytest.mark.parametrize("recording", recordings())
 def test_f_7_what_the_sandbox_sends_is_answered(client: FlaskClient, recording: str) -> None:
     body = json.loads((RECORDINGS / f"{recording}.json").read_text())["body"]

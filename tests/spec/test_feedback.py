@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
-from pathlib import Path
 from typing import Any
 
 import pytest
 from builders import TOY, assert_outcome, feedback
 from flask.testing import FlaskClient
+from shared import SHARED, needs_shared
 
-RECORDINGS = Path(__file__).parents[3] / "shared" / "recordings" / "sandbox"
+RECORDINGS = SHARED / "recordings" / "sandbox"
 ADDRESS = f"{TOY}/feedback"
 ACCEPTED = feedback(outcome="accepted", acceptedSuggestions=[{"id": "b12"}])
 REASON = {"code": "seen", "system": "https://codes.example.org", "display": "Seen"}
@@ -112,7 +112,7 @@ def test_feedback_leaves_one_line_without_values(
     assert "Ada" not in record.getMessage()
 
 
-@pytest.mark.skipif(not RECORDINGS.is_dir(), reason="no recordings of the sandbox beside us")
+@needs_shared
 @pytest.mark.parametrize(
     "recording",
     [

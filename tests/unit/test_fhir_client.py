@@ -234,7 +234,7 @@ BUNDLES = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(JSON | BUNDLES)
 def test_what_is_fetched_counts_as_whole_only_if_it_would_as_prefetch(
     make: Make, server: MisbehavingServer, value: Any

@@ -205,7 +205,7 @@ responses = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(responses)
 def test_no_response_that_loads_orders_a_medicine(body: Any) -> None:
     try:
@@ -215,7 +215,7 @@ def test_no_response_that_loads_orders_a_medicine(body: Any) -> None:
     assert_harmless(loaded)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(responses)
 def test_no_response_that_is_dumped_orders_a_medicine(body: Any) -> None:
     try:

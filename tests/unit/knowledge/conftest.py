@@ -8,16 +8,11 @@ from typing import Any
 
 import pytest
 import resources
-from hypothesis import settings
 
 from cds_service.knowledge import CDSService, load
 from cds_service.knowledge.call import Answer, Resource, Retrieval
 from cds_service.knowledge.facts.facts import Facts
 from cds_service.knowledge.record.record import PatientRecord
-
-# The same examples on every machine: a failure is the change's, not the draw's.
-settings.register_profile("knowledge", derandomize=True, database=None, deadline=None)
-settings.load_profile("knowledge")
 
 TINY_CARDS = Path(__file__).parents[2] / "tiny_cards"
 
