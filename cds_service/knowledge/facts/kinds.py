@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cds_service.knowledge.facts.allergy import ALLERGY
@@ -15,6 +15,7 @@ from cds_service.knowledge.facts.medication import MEDICATION
 from cds_service.knowledge.facts.observation import OBSERVATION
 from cds_service.knowledge.facts.order import ORDER
 from cds_service.knowledge.facts.patient import PATIENT
+from cds_service.knowledge.record.record import Key
 
 Definition = Any  # an instance of the `definition` of one of the rows
 
@@ -41,6 +42,18 @@ def kind_of(definition: Definition) -> Kind[Any, Any]:
 def made_of(definition: Definition) -> tuple[str, ...]:
     """The names of the facts that a definition looks at itself, not those below them."""
     return kind_of(definition).made_of(definition)
+
+
+def keys_of(definitions: Iterable[Definition]) -> Iterable[Key]:
+    """Which value sets each kind of resource is looked up in."""
+    for definition in definitions:
+        kind = kind_of(definition)
+        keys = tuple(kind.keys(definition))
+        yield from keys or (
+            (resource_type, value_set)
+            for resource_type in kind.resource_types
+            for _, value_set in kind.value_sets(definition)
+        )
 
 
 def types_of(definitions: Mapping[str, Definition]) -> dict[str, str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from cds_service.knowledge.call import Source
 from cds_service.knowledge.record.quantities import Quantity
+from cds_service.knowledge.record.record import Key
 from cds_service.knowledge.record.terminology import Terminology
 
 
@@ -19,3 +21,20 @@ class Library:
     quantities: Mapping[str, Quantity]
     references: Mapping[str, Source]
     codes: Mapping[str, Mapping[str, tuple[str, ...]]]  # value set, system: codes as written
+    understood: Mapping[str, frozenset[str]] = field(default_factory=dict)  # record-text.yaml
+
+    def terminology_for(self, keys: Iterable[Key]) -> Terminology:
+        """The terminology of facts that look at these keys: every kind sees its own value sets.
+
+        What a medicine is may be told of an allergy as well, so allergies see both.
+        """
+        sets_of: dict[str, set[str]] = defaultdict(set)
+        for kind, set_id in keys:
+            sets_of[kind].add(set_id.removeprefix("past:"))
+        for kind, set_ids in self.understood.items():
+            sets_of[kind] |= set_ids
+        for kind in ("MedicationRequest", "MedicationStatement"):
+            sets_of["AllergyIntolerance"] |= sets_of[kind]
+        return self.terminology.for_kinds(
+            {kind: frozenset(set_ids) for kind, set_ids in sets_of.items()}
+        )

@@ -101,7 +101,8 @@ def read_medication(definition: MedicationDefinition, record: PatientRecord) -> 
 
 def keys_of_medication(definition: MedicationDefinition) -> Iterable[Key]:
     """Where in the record's index such a fact looks."""
-    yield from ((kind, value_set) for kind in _KINDS for value_set in definition.value_sets)
+    value_sets = (*definition.value_sets, *definition.each)
+    yield from ((kind, value_set) for kind in _KINDS for value_set in value_sets)
 
 
 def _absent(record: PatientRecord) -> bool | None:

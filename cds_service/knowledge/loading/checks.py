@@ -164,8 +164,9 @@ def _below(name: str, service: Service) -> Iterable[str]:
 
 
 def check_value_sets(services: Mapping[str, Service], library: Library, problems: Problems) -> None:
-    """Note value sets that no fact of any service reads."""
-    for set_id in sorted(set(library.codes) - _used_value_sets(services)):
+    """Note value sets that no fact of any service reads, and nothing else."""
+    used = _used_value_sets(services).union(*library.understood.values())
+    for set_id in sorted(set(library.codes) - used):
         path = problems.folder / "value-sets" / f"{set_id}.json"
         problems.add(path, "", "no fact reads this value set")
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import orjson
 from marshmallow import Schema, ValidationError
@@ -15,20 +15,18 @@ from cds_service.knowledge.call import Source
 from cds_service.knowledge.facts.library import Library
 from cds_service.knowledge.loading.check_digits import is_check_digit_right
 from cds_service.knowledge.loading.library_files import (
+    CodeSystemSchema,
     QuantitiesSchema,
+    RecordText,
     RecordTextSchema,
     ReferenceSchema,
     ValueSetSchema,
 )
 from cds_service.knowledge.loading.strict_yaml import ContentError, read_yaml
+from cds_service.knowledge.record.code_systems import CodeSystem, CodeSystems
+from cds_service.knowledge.record.negation import Negation
 from cds_service.knowledge.record.quantities import Conversion, Quantity
-from cds_service.knowledge.record.terminology import (
-    HIERARCHICAL,
-    Negation,
-    Phrases,
-    Terminology,
-    canonical,
-)
+from cds_service.knowledge.record.terminology import HIERARCHICAL, Terminology, bare
 
 
 @dataclass
@@ -90,15 +88,22 @@ def load_library(folder: Path, problems: Problems, *, thorough: bool = False) ->
     titles, codes = _load_value_sets(folder / "value-sets", problems)
     if thorough:
         _check_digits(folder / "value-sets", codes, problems)
-    phrases, negation = _load_record_text(folder / "record-text.yaml", titles, problems)
-    for set_id in phrases:
+    text = _load_record_text(folder / "record-text.yaml", titles, problems)
+    for set_id in text.phrases:
         titles.setdefault(set_id, set_id)
+    systems = _load_code_systems(folder / "code-systems.yaml", problems)
+    for set_id, listed in codes.items():
+        for system in listed:
+            if systems.of(system) is None:
+                path = folder / "value-sets" / f"{set_id}.json"
+                problems.add(path, "compose.include", f"code-systems.yaml does not have {system}")
     return Library(
         value_sets=titles,
-        terminology=Terminology(_by_system(codes), phrases, negation),
+        terminology=Terminology(_by_system(codes), text.phrases, text.negation, systems),
         quantities=_load_quantities(folder / "quantities.yaml", problems),
         references=_load_references(folder / "references.yaml", problems),
         codes=codes,
+        understood=text.understood,
     )
 
 
@@ -153,8 +158,7 @@ def _by_system(
     for set_id, systems in codes.items():
         for system, listed in systems.items():
             for code in listed:
-                key = code.replace(".", "").upper() if system in HIERARCHICAL else code
-                found[canonical(system)][key].add(set_id)
+                found[system][bare(code) if system in HIERARCHICAL else code].add(set_id)
     # Many codes belong to the same few sets: share the frozen sets.
     shared: dict[frozenset[str], frozenset[str]] = {}
     return {
@@ -166,20 +170,27 @@ def _by_system(
     }
 
 
-def _load_record_text(
-    path: Path, titles: Mapping[str, str], problems: Problems
-) -> tuple[dict[str, Phrases], Negation]:
-    data = problems.load(RecordTextSchema(), path, problems.read(path))
-    if data is None:
-        return {}, Negation((), 0)
-    phrases = {}
-    for set_id, words in data["value_sets"].items():
+def _load_record_text(path: Path, titles: Mapping[str, str], problems: Problems) -> RecordText:
+    text = problems.load(RecordTextSchema(), path, problems.read(path))
+    if text is None:
+        return RecordText({}, Negation((), 0), {})
+    named = frozenset().union(*text.understood.values()) - text.phrases.keys()
+    for set_id in (*text.phrases, *named):
         if set_id not in titles and not set_id.startswith("text-"):
             problems.add(path, f"value_sets.{set_id}", "there is no value set of this name")
-        phrases[set_id] = Phrases(tuple(words["match"]), tuple(words["unless"]))
-    negation = data["negation"]
-    before = (*negation["before"], *data["other_person"], *data["not_yet"])
-    return phrases, Negation(tuple(before), negation["window"], tuple(data["past"]))
+    return cast(RecordText, text)
+
+
+def _load_code_systems(path: Path, problems: Problems) -> CodeSystems:
+    entries = problems.read(path)
+    systems = []
+    for address, entry in entries.items() if isinstance(entries, dict) else ():
+        system = problems.load(CodeSystemSchema(), path, entry, address)
+        if system is not None:
+            kin = system.get("kin", {"names": (), "characters": None})
+            names, characters = tuple(system["names"]), kin["characters"]
+            systems.append(CodeSystem(address, names, tuple(kin["names"]), characters))
+    return CodeSystems(systems)
 
 
 def _load_references(path: Path, problems: Problems) -> dict[str, Source]:

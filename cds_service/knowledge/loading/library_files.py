@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
-from marshmallow import Schema, fields, validate
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from marshmallow import Schema, fields, post_load, validate
 from marshmallow.validate import OneOf
 
 from cds_service.knowledge.loading.service_files import StrictSchema, texts
+from cds_service.knowledge.record.negation import Negation
+from cds_service.knowledge.record.phrases import Phrases
+
+
+@dataclass(frozen=True, slots=True)
+class RecordText:
+    """record-text.yaml: the phrases of each value set, and what turns them around.
+
+    `understood` names for a kind of resource the value sets that tell what it is without a fact.
+    """
+
+    phrases: Mapping[str, Phrases]
+    negation: Negation
+    understood: Mapping[str, frozenset[str]]
 
 
 class ReferenceSchema(StrictSchema):
@@ -58,7 +76,12 @@ class PhrasesSchema(StrictSchema):
     """record-text.yaml, the words of one value set."""
 
     match = texts(required=True, validate=validate.Length(min=1))
-    unless = texts(load_default=list)
+    unless = texts(load_default=tuple)
+    of_others = fields.Boolean(load_default=False)
+
+    @post_load
+    def _build(self, data: dict[str, Any], **_: Any) -> Phrases:
+        return Phrases(tuple(data["match"]), tuple(data["unless"]), data["of_others"])
 
 
 class NegationSchema(StrictSchema):
@@ -66,18 +89,79 @@ class NegationSchema(StrictSchema):
 
     before = texts(required=True)
     window = fields.Integer(required=True)
+    answers = texts(load_default=tuple)
+    after = texts(load_default=tuple)
+    tails = texts(load_default=tuple)
+    undecided = texts(load_default=tuple)
+    contrast = texts(load_default=tuple)
+    now = texts(load_default=tuple)
+    joins = texts(load_default=tuple)
+    fillers = texts(load_default=tuple)
+
+
+class OtherPersonSchema(StrictSchema):
+    """record-text.yaml, `other_person`."""
+
+    before = texts(load_default=tuple)
+    links = texts(load_default=tuple)
+    people = texts(load_default=tuple)
+
+
+class PastSchema(StrictSchema):
+    """record-text.yaml, `past`."""
+
+    before = texts(load_default=tuple)
+    after = texts(load_default=tuple)
 
 
 class RecordTextSchema(StrictSchema):
     """record-text.yaml."""
 
     negation = fields.Nested(NegationSchema, required=True)
-    other_person = texts(load_default=list)
-    not_yet = texts(load_default=list)
-    past = texts(load_default=list)
+    other_person = fields.Nested(OtherPersonSchema, load_default=dict)
+    not_yet = texts(load_default=tuple)
+    past = fields.Nested(PastSchema, load_default=dict)
+    same_characters = fields.Dict(
+        keys=fields.String(validate=validate.Length(equal=1)),
+        values=fields.String(validate=validate.Length(equal=1)),
+        load_default=dict,
+    )
+    understood = fields.Dict(keys=fields.String(), values=texts(), load_default=dict)
     value_sets = fields.Dict(
         keys=fields.String(), values=fields.Nested(PhrasesSchema), required=True
     )
+
+    @post_load
+    def _build(self, data: dict[str, Any], **_: Any) -> RecordText:
+        window = data["negation"].pop("window")
+        lists = {name: tuple(words) for name, words in data["negation"].items()}
+        other, past = data["other_person"], data["past"]
+        lists["before"] = (*lists["before"], *other.get("before", ()), *data["not_yet"])
+        negation = Negation(
+            window=window,
+            **lists,
+            past=tuple(past.get("before", ())),
+            past_after=tuple(past.get("after", ())),
+            links=tuple(other.get("links", ())),
+            people=tuple(other.get("people", ())),
+            same_characters=data["same_characters"],
+        )
+        understood = {kind: frozenset(sets) for kind, sets in data["understood"].items()}
+        return RecordText(data["value_sets"], negation, understood)
+
+
+class KinSchema(StrictSchema):
+    """code-systems.yaml: systems that share the first characters of their codes."""
+
+    characters = fields.Integer(required=True, validate=validate.Range(min=3))
+    names = texts(required=True)
+
+
+class CodeSystemSchema(StrictSchema):
+    """code-systems.yaml maps the address of a system to one of these."""
+
+    names = texts(load_default=tuple)
+    kin = fields.Nested(KinSchema)
 
 
 class ValueSetSchema(Schema):

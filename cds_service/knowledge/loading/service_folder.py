@@ -33,6 +33,7 @@ from cds_service.knowledge.expressions.expressions import (
     ExpressionError,
     compile_expression,
 )
+from cds_service.knowledge.facts.kinds import keys_of
 from cds_service.knowledge.facts.library import Library
 from cds_service.knowledge.loading.fact_files import FactFiles
 from cds_service.knowledge.loading.library import Problems
@@ -98,7 +99,7 @@ class ServiceFolder:
             suppression=suppression_rows(data["suppression"], partial(self._condition, path)),
             words=_load_words(self._folder / "words", self._problems),
             sources=self._library.references,
-            terminology=self._library.terminology,
+            terminology=self._library.terminology_for(keys_of(definitions.values())),
         )
 
     # -- files -----------------------------------------------------------------------------------

@@ -5,26 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 from cds_service.knowledge.call import Resource
-from cds_service.knowledge.record.terminology import ATC, RXNORM, Match, canonical
+from cds_service.knowledge.record.terminology import ATC, RXNORM, Match
 
 # The code that data-absent-reason gives a resource that was taken back (seen at one vendor).
 _DATA_ABSENT = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
+_OF_MEDICINES = ("MedicationRequest", "MedicationStatement", "AllergyIntolerance")
 _OVER = ("entered-in-error", "cancelled", "not-taken", "stopped", "completed")
 
 
-def is_understood(concept: object, match: Match) -> bool:
+def is_understood(kind: str, match: Match) -> bool:
     """Whether a concept outside our value sets may be called something else.
 
-    Only a code in RxNorm or ATC tells that a medicine is none of ours: those sets are complete.
-    A SNOMED CT, national or local code, or mere text, might still hide one.
+    What its words name and deny is understood. Of a medicine only a code in RxNorm or ATC tells
+    that it is none of ours: those sets are complete. A SNOMED CT, national or local code, or mere
+    text, might still hide one.
     """
-    if not match.recognised or not isinstance(concept, dict):
-        return False
-    codings = concept.get("coding")
-    return isinstance(codings, list) and any(
-        isinstance(coding, dict) and canonical(coding.get("system")) in (RXNORM, ATC)
-        for coding in codings
-    )
+    if match.denied:
+        return True
+    if kind in _OF_MEDICINES:
+        return not match.recognised.isdisjoint((RXNORM, ATC))
+    return bool(match.recognised)
 
 
 def says_nothing(concept: Resource) -> bool:
@@ -48,6 +48,17 @@ def concerns_no_medicine(resource: Resource) -> bool:
     if isinstance(categories, list) and categories:
         return not any(category in ("medication", "biologic") for category in categories)
     return False
+
+
+def substances_of(allergy: Resource) -> list[Any]:
+    """What the reactions of an allergy name as their substance."""
+    reactions = allergy.get("reaction")
+    substances = [
+        reaction.get("substance")
+        for reaction in (reactions if isinstance(reactions, list) else ())
+        if isinstance(reaction, dict)
+    ]
+    return [each for each in substances if isinstance(each, dict) and not says_nothing(each)]
 
 
 def may_be_in_force(order: Resource) -> bool:

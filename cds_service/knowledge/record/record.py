@@ -18,6 +18,7 @@ from cds_service.knowledge.record.fhir_json import (
     may_be_in_force,
     medication_concepts,
     says_nothing,
+    substances_of,
 )
 from cds_service.knowledge.record.terminology import Terminology
 
@@ -74,6 +75,7 @@ class PatientRecord:
         self._index: dict[Key, list[Statement]] = {}
         self._present: dict[str, set[str]] = {}
         self._set_aside: Counter[tuple[str, str]] = Counter()
+        self._not_asked: set[str] = set()
         self._read(call.retrieved.resources)
 
     @property
@@ -97,8 +99,8 @@ class PatientRecord:
     def is_complete(self, prefetch_key: str) -> bool:
         """Whether what is absent from this prefetch key may be called absent from the record."""
         for kind in _KINDS.get(prefetch_key, ()):
-            if self._set_aside.get((kind, "other_version")):
-                return False  # a list in another version of FHIR is a list that we could not read
+            if self._set_aside.get((kind, "other_version")) or kind in self._not_asked:
+                return False  # in another version of FHIR, or "no information": not read
         return self.states.get(prefetch_key) is Retrieval.COMPLETE
 
     def set_aside(self, kind: str) -> SetAside:
@@ -203,20 +205,25 @@ class PatientRecord:
         if isinstance(resource.get("clinicalStatus"), str) or "dateRecorded" in resource:
             self._set_aside[kind, "other_version"] += 1
             return
-        if not isinstance(concept, dict) or says_nothing(concept):
+        concepts = [concept] if isinstance(concept, dict) and not says_nothing(concept) else []
+        if kind == "AllergyIntolerance":
+            concepts.extend(substances_of(resource))
+        if not concepts:
             self._set_aside[kind, "unreadable"] += 1
             return
-        match = self._add(kind, resource, resource, concept)
-        if kind == "AllergyIntolerance":
-            self._read_reactions(resource)
-            if match is _UNKNOWN and not concerns_no_medicine(resource):
-                self._set_aside[kind, "unreadable"] += 1
+        known = [self._add(kind, resource, resource, each) is not _UNKNOWN for each in concepts]
+        if kind == "Condition":
+            self._read_allergy_of(resource, concepts[0])
+        elif not any(known) and not concerns_no_medicine(resource):
+            self._set_aside[kind, "unreadable"] += 1
 
-    def _read_reactions(self, resource: Resource) -> None:
-        reactions = resource.get("reaction")
-        for reaction in reactions if isinstance(reactions, list) else ():
-            if isinstance(reaction, dict) and "substance" in reaction:
-                self._add("AllergyIntolerance", resource, resource, reaction["substance"])
+    def _read_allergy_of(self, problem: Resource, concept: Resource) -> None:
+        """An allergy that stands on the problem list: by its code, or by words that call it so."""
+        words = self._terminology.match(concept, "Condition").words
+        named = self._terminology.match(concept, "AllergyIntolerance", with_words=_ALLERGY in words)
+        if named.codes or named.words:
+            with_words = _ALLERGY in words
+            self._add("AllergyIntolerance", problem, problem, concept, with_words=with_words)
 
     def _read_order(self, order: Resource, medications: dict[str, Resource]) -> None:
         kind = order["resourceType"]
@@ -243,9 +250,11 @@ class PatientRecord:
         with_words: bool = True,
     ) -> object:
         """Index one concept. Gives _KNOWN, _UNKNOWN or _OTHER (not this patient's)."""
-        match = self._terminology.match(concept, with_words=with_words)
+        match = self._terminology.match(concept, kind, with_words=with_words)
         if not match.codes and not match.words:
-            return _KNOWN if is_understood(concept, match) else _UNKNOWN
+            return _KNOWN if is_understood(kind, match) else _UNKNOWN
+        if _NO_INFORMATION in match.codes:
+            self._not_asked.add(kind)
         if not self._is_about_patient(resource):
             self._set_aside[kind, "other_patient"] += 1
             return _OTHER
@@ -255,7 +264,9 @@ class PatientRecord:
             return _OTHER
         for value_sets, by_words in ((match.codes, False), (match.words, True)):
             for value_set in value_sets:
-                is_weak = by_words or value_set.endswith("-nonspecific")
+                is_weak = (
+                    by_words or value_set.endswith("-nonspecific") or value_set in match.denied
+                )
                 statement = Statement(resource, element, cast(Resource, concept), is_weak)
                 self._index.setdefault((kind, value_set), []).append(statement)
                 self._present.setdefault(kind, set()).add(value_set)
@@ -281,4 +292,8 @@ def with_past(value_sets: tuple[str, ...]) -> tuple[str, ...]:
     return (*value_sets, *(f"past:{each}" for each in value_sets))
 
 
+# The value set of codes that say that nobody knows, or asked.
+_NO_INFORMATION = "no-information"
+# The words that make a problem an allergy.
+_ALLERGY = "text-allergy"
 _KNOWN, _UNKNOWN, _OTHER = "known", "unknown", "other"

@@ -14,10 +14,11 @@ from cds_service.knowledge.record.fhir_json import (
     may_be_in_force,
     medication_concepts,
     says_nothing,
+    substances_of,
 )
 from cds_service.knowledge.record.terminology import ATC, RXNORM, SNOMED_CT, Match
 
-UNMATCHED = Match(frozenset(), frozenset(), True)
+NO_SETS = frozenset[str]()
 MEDICATION = {"resourceType": "Medication", "id": "m1", "code": concept(LORAZEPAM)}
 
 
@@ -53,11 +54,30 @@ def test_a_concept_without_code_and_words_says_nothing(mute: dict[str, Any]) -> 
     assert says_nothing(mute)
 
 
-@pytest.mark.parametrize("system", [RXNORM, ATC, "urn:oid:2.16.840.1.113883.6.88"])
-def test_only_complete_drug_systems_tell_that_a_medicine_is_none_of_ours(system: str) -> None:
-    assert is_understood({"coding": [{"system": system, "code": "1"}]}, UNMATCHED)
-    assert not is_understood({"coding": [{"system": SNOMED_CT, "code": "1"}]}, UNMATCHED)
-    assert not is_understood({"text": "a pill"}, UNMATCHED)
+@pytest.mark.parametrize("system", [RXNORM, ATC])
+@pytest.mark.parametrize("kind", ["MedicationRequest", "MedicationStatement", "AllergyIntolerance"])
+def test_only_complete_drug_systems_tell_that_a_medicine_is_none_of_ours(
+    kind: str, system: str
+) -> None:
+    assert is_understood(kind, Match(NO_SETS, NO_SETS, frozenset({system, SNOMED_CT})))
+    assert not is_understood(kind, Match(NO_SETS, NO_SETS, frozenset({SNOMED_CT})))
+    assert not is_understood(kind, Match(NO_SETS, NO_SETS))
+
+
+def test_a_problem_in_a_system_that_is_spoken_is_understood() -> None:
+    assert is_understood("Condition", Match(NO_SETS, NO_SETS, frozenset({SNOMED_CT})))
+    assert not is_understood("Condition", Match(NO_SETS, NO_SETS))
+
+
+def test_what_is_named_and_denied_is_understood() -> None:
+    assert is_understood("Condition", Match(NO_SETS, NO_SETS, denied=frozenset({"falls"})))
+
+
+def test_the_substances_of_reactions_are_what_an_allergy_names() -> None:
+    reaction = {"substance": {"text": "Sertraline"}}
+    odd = [None, {}, {"substance": "x"}, {"substance": {}}, reaction]
+    assert substances_of({"reaction": odd}) == [{"text": "Sertraline"}]
+    assert substances_of({"reaction": "rash"}) == []
 
 
 @pytest.mark.parametrize(
