@@ -9,12 +9,14 @@ from marshmallow import (
     Schema,
     ValidationError,
     fields,
+    post_load,
     validate,
     validates_schema,
 )
 from marshmallow.validate import OneOf, Regexp
 
-from cds_service.knowledge.content.artifacts import DIFFERENTIAL, LEVELS, MERGED
+from cds_service.knowledge.call import Coding
+from cds_service.knowledge.content.artifacts import DIFFERENTIAL, LEVELS, MERGED, Slot
 
 LEVEL = OneOf(LEVELS)
 _DURATION = Regexp(r"^\d+ (hours|days)$", error="wants a number of hours or days, as in 30 days")
@@ -239,3 +241,34 @@ class ServiceSchema(StrictSchema):
     review_after_days = fields.Integer(required=True)
     sections = texts(load_default=list)
     never_muted = texts(load_default=list)
+
+    @validates_schema
+    def check_systems(self, data: dict[str, Any], **_: Any) -> None:
+        """Every override reason has a code system; `*` is that of all which are not named."""
+        systems = data["override_systems"]
+        reasons = (codes for slot in data["slots"] for codes in slot["override_reasons"].values())
+        for code in dict.fromkeys(code for codes in reasons for code in codes):
+            if code not in systems and "*" not in systems:
+                raise ValidationError(f"has no system for {code}", "override_systems")
+
+    @post_load
+    def build_slots(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        """The slots as artifacts; the words of each override reason are found later."""
+        systems = data["override_systems"]
+        data["slots"] = tuple(
+            Slot(
+                id=slot["id"],
+                kind=slot["kind"],
+                override_reasons={
+                    level: tuple(
+                        Coding(systems.get(code, systems.get("*")), code, code) for code in codes
+                    )
+                    for level, codes in slot["override_reasons"].items()
+                },
+                keep_apart=slot["keep_apart"],
+                silences=slot["silences"],
+                only_with={code: tuple(rules) for code, rules in slot["only_with"].items()},
+            )
+            for slot in data["slots"]
+        )
+        return data

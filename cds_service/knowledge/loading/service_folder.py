@@ -22,7 +22,6 @@ from cds_service.knowledge.content.artifacts import (
     ProposedRequest,
     Reason,
     Rule,
-    Slot,
     SuggestionRule,
     Withhold,
 )
@@ -75,7 +74,7 @@ class ServiceFolder:
             required_keys=frozenset(data["required"]),
             prefetch=prefetch,
             gate=self._gate(data["gate"]),
-            slots=tuple(self._slots(data)),
+            slots=data["slots"],
             notices=data["notices"],
             most_cards=data["most_cards"],
             most_causes=data["most_causes"],
@@ -131,31 +130,6 @@ class ServiceFolder:
             for key in ("when", "opened_by_rules", "unchecked")
         )
         return Gate(tuple(data["silence"]), when, opened_by_rules, unchecked)
-
-    def _slots(self, data: Mapping[str, Any]) -> Iterable[Slot]:
-        systems = data["override_systems"]
-        for entry in data["slots"]:
-            reasons = {
-                level: tuple(Coding(self._system(code, systems), code, code) for code in codes)
-                for level, codes in entry["override_reasons"].items()
-            }
-            only_with = {code: tuple(rules) for code, rules in entry["only_with"].items()}
-            yield Slot(
-                entry["id"],
-                entry["kind"],
-                reasons,
-                entry["keep_apart"],
-                entry["silences"],
-                only_with,
-            )
-
-    def _system(self, code: str, systems: Mapping[str, str]) -> str:
-        """The code system of an override reason; `*` is that of all which are not named."""
-        system = systems.get(code, systems.get("*"))
-        if system is None:
-            key = "override_systems"
-            self._problems.add(self._folder / "service.yaml", key, f"has no system for {code}")
-        return system or ""
 
     def _rules(self) -> Iterable[Rule]:
         for path in sorted((self._folder / "rules").glob("*.yaml")):
