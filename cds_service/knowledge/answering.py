@@ -21,7 +21,7 @@ from cds_service.knowledge.outcomes.evaluation import (
 )
 from cds_service.knowledge.outcomes.evidence import near_misses, trace
 from cds_service.knowledge.outcomes.muting import mute, only_of
-from cds_service.knowledge.outcomes.relevance import Relevance, relevance_of
+from cds_service.knowledge.outcomes.relevance import Relevance
 from cds_service.knowledge.record.record import PatientRecord
 from cds_service.knowledge.record.validation import invalid_resources
 
@@ -38,7 +38,7 @@ class CDSService(Service):
     @cached_property
     def relevance(self) -> Relevance:
         """Which rules a record can concern."""
-        return relevance_of(self)
+        return Relevance(self)
 
     def answer(self, call: Call) -> Answer:
         """The cards for one call. It does not raise for strange records."""

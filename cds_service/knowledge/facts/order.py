@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any
@@ -14,7 +14,7 @@ from cds_service.knowledge.facts.kind import NOT_TOLD, Fact, Kind, no_source, no
 from cds_service.knowledge.facts.schema import DefinitionSchema, Duration, ValueSets
 from cds_service.knowledge.record import dates
 from cds_service.knowledge.record.fhir_json import text_of
-from cds_service.knowledge.record.record import PatientRecord
+from cds_service.knowledge.record.record import Key, PatientRecord
 
 PREFETCH_KEY = "serviceRequests"
 # What somebody only thinks of, this service among them, is no order.
@@ -71,6 +71,11 @@ def read_order(definition: OrderDefinition, record: PatientRecord) -> OrderFact:
     return OrderFact(False if record.is_complete(PREFETCH_KEY) else None)
 
 
+def keys_of_order(definition: OrderDefinition) -> Iterable[Key]:
+    """Where in the record's index such a fact looks."""
+    yield from (("ServiceRequest", value_set) for value_set in definition.value_sets)
+
+
 def _is_in_force(resource: Resource) -> bool:
     return (
         text_of(resource.get("status")) == "active"  # a completed one has its results on record
@@ -91,7 +96,7 @@ ORDER = Kind(
     main="present",
     read=of_record(read_order),
     resource_types=("ServiceRequest",),
-    keys=none_of,
+    keys=keys_of_order,
     source=no_source,
     made_of=none_of,
     example=_example,

@@ -81,7 +81,8 @@ class Evaluation:
 
 def evaluate(service: Service, record: PatientRecord, relevance: Relevance) -> Evaluation:
     """The outcomes for a record; rules are looked at only once the gate may open."""
-    absent = relevance.absent_facts(service, record)
+    baseline = relevance.baseline(record)
+    absent = baseline.absent_facts(record)
     facts = Facts(service.facts, record, absent=absent)
     if is_silenced(service, facts):
         return Evaluation(facts, GateState.CLOSED)
@@ -96,13 +97,13 @@ def evaluate(service: Service, record: PatientRecord, relevance: Relevance) -> E
     if possible is not True:
         unchecked = service.gate.unchecked.evaluate(facts) is True and possible is None
         return Evaluation(facts, GateState.UNCHECKED if unchecked else GateState.CLOSED)
-    rules = relevance.rules_to_judge(service, record)
+    rules = baseline.rules_to_judge(service, record)
     if not facts.conflicts:
-        evaluation = assess(service, [facts], rules, relevance.baseline)
+        evaluation = assess(service, [facts], rules, baseline.outcomes)
         # Judging may be the first to ask for a value that has a rival.
         if not facts.conflicts:
             return evaluation
-    return assess(service, both_readings(), rules, relevance.baseline)
+    return assess(service, both_readings(), rules, baseline.outcomes)
 
 
 def is_silenced(service: Service, facts: Mapping[str, Any]) -> bool:

@@ -1,7 +1,8 @@
 """Which rules and facts a record can concern: the others are as they are for an empty record.
 
-Most rules speak of things that are not on record. What they come to is known when the knowledge
-loads, so that a call costs what its record holds, however many rules there are.
+Most rules speak of things that are not on record. What they come to is known before the call, for
+each way in which the lists of a record can come, so that a call costs what its record holds,
+however many rules there are and whichever list a client does not send.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from cds_service.knowledge.call import Call, Retrieval, Retrieved
@@ -17,45 +19,38 @@ from cds_service.knowledge.content.artifacts import Rule
 from cds_service.knowledge.content.service import Service
 from cds_service.knowledge.facts.facts import Facts
 from cds_service.knowledge.facts.kinds import Definition, kind_of, made_of
-from cds_service.knowledge.facts.order import PREFETCH_KEY as ORDERS
 from cds_service.knowledge.outcomes.judging import RuleOutcome, judge, withholds
 from cds_service.knowledge.record.record import Key, PatientRecord
 
 _ALWAYS: Key = ("", "")
 
 
-@dataclass(frozen=True)
-class Relevance:
-    """What stays as it is on an empty record, and what each key of a record's index touches.
+# Clients send the same lists call after call; few of the ways in which lists can come occur.
+_MOST_BASELINES = 64
 
-    `baseline` is every rule and `absent` every fact on an empty record; `rules` and `facts` are
-    those that a key touches. `below` is what each fact rests on: itself, and what it is computed
-    from; `evidence` names the facts read from the record behind each rule and cause.
+
+@dataclass(frozen=True)
+class Baseline:
+    """An empty record whose lists came as those of some call did: what every rule comes to.
+
+    `outcomes` is every rule and `absent` every fact on it; `rules` and `facts` are those that a key
+    of a record's index touches.
     """
 
-    baseline: Mapping[str, RuleOutcome]
+    outcomes: Mapping[str, RuleOutcome]
     absent: Mapping[str, Any]
     rules: Mapping[Key, frozenset[int]]
     facts: Mapping[Key, frozenset[str]]
-    evidence: Mapping[str, tuple[str, ...]]
-    below: Mapping[str, frozenset[str]]
 
     def rules_to_judge(self, service: Service, record: PatientRecord) -> Sequence[Rule]:
-        """The rules whose outcome may differ from the baseline, in their order.
-
-        Every rule when a list did not come whole: absence means something else then.
-        """
-        if not _came_whole(service, record):
-            return service.rules
+        """The rules whose outcome may differ on a record, in their order."""
         numbers: set[int] = set(self.rules.get(_ALWAYS, ()))
         for key in record.keys:
             numbers |= self.rules.get(key, frozenset())
         return [service.rules[number] for number in sorted(numbers)]
 
-    def absent_facts(self, service: Service, record: PatientRecord) -> Mapping[str, Any]:
-        """The facts that this record does not touch; none when a list did not come whole."""
-        if not _came_whole(service, record):
-            return {}
+    def absent_facts(self, record: PatientRecord) -> Mapping[str, Any]:
+        """The facts that a record does not touch."""
         absent = dict(self.absent)
         for key in record.keys:
             for name in self.facts.get(key, ()):
@@ -63,34 +58,57 @@ class Relevance:
         return absent
 
 
-def _came_whole(service: Service, record: PatientRecord) -> bool:
-    # Facts of orders are read every time: whether that list came whole changes nothing else.
-    return all(record.is_complete(key) for key in service.prefetch if key != ORDERS)
+class Relevance:
+    """What the rules and facts of a service depend on.
+
+    `below` is what each fact rests on: itself, and what it is computed from; `evidence` names the
+    facts read from the record behind each rule and cause.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._rules: dict[Key, set[int]] = defaultdict(set)
+        self._facts: dict[Key, set[str]] = defaultdict(set)
+        for number, rule in enumerate(service.rules):
+            for key in _keys_of_rule(rule, service.facts):
+                self._rules[key].add(number)
+        for name in service.facts:
+            for key in _keys_of_fact(name, service.facts):
+                self._facts[key].add(name)
+        self.below = {name: frozenset(_below(name, service.facts)) for name in service.facts}
+        self.evidence = _evidence(service)
+        self._baseline = lru_cache(_MOST_BASELINES)(self._baseline_of)
+        self._baseline((Retrieval.COMPLETE,) * len(service.prefetch))
+
+    def baseline(self, record: PatientRecord) -> Baseline:
+        """The baseline for a record: the same lists came whole, and the same did not."""
+        return self._baseline(tuple(_came(record, key) for key in self._service.prefetch))
+
+    def _baseline_of(self, states: Sequence[Retrieval]) -> Baseline:
+        service = self._service
+        record = _empty_record(service, dict(zip(service.prefetch, states, strict=True)))
+        facts = Facts(service.facts, record)
+        outcomes = {rule.id: judge(rule, facts, for_baseline=True) for rule in service.rules}
+        withholding = {
+            number
+            for number, rule in enumerate(service.rules)
+            if any(withholds(each, outcomes[rule.id], [facts]) for each in rule.withhold)
+        }
+        rules = self._rules | {_ALWAYS: self._rules[_ALWAYS] | withholding}
+        always = self._facts[_ALWAYS]
+        return Baseline(
+            outcomes=outcomes,
+            absent={name: facts[name] for name in service.facts if name not in always},
+            rules={key: frozenset(numbers) for key, numbers in rules.items()},
+            facts={key: frozenset(names) for key, names in self._facts.items()},
+        )
 
 
-def relevance_of(service: Service) -> Relevance:
-    """What the rules and facts of a service depend on."""
-    facts = Facts(service.facts, _empty_record(service))
-    baseline = {rule.id: judge(rule, facts, for_baseline=True) for rule in service.rules}
-    rules: dict[Key, set[int]] = defaultdict(set)
-    for number, rule in enumerate(service.rules):
-        for key in _keys_of_rule(rule, service.facts):
-            rules[key].add(number)
-        outcome = baseline[rule.id]
-        if any(withholds(each, outcome, [facts]) for each in rule.withhold):
-            rules[_ALWAYS].add(number)
-    touched: dict[Key, set[str]] = defaultdict(set)
-    for name in service.facts:
-        for key in _keys_of_fact(name, service.facts):
-            touched[key].add(name)
-    return Relevance(
-        baseline=baseline,
-        absent={name: facts[name] for name in service.facts if name not in touched[_ALWAYS]},
-        rules={key: frozenset(numbers) for key, numbers in rules.items()},
-        facts={key: frozenset(names) for key, names in touched.items()},
-        evidence=_evidence(service),
-        below={name: frozenset(_below(name, service.facts)) for name in service.facts},
-    )
+def _came(record: PatientRecord, key: str) -> Retrieval:
+    """How a list came; one that came and cannot be relied on is as good as failed."""
+    state = record.states.get(key, Retrieval.MISSING)
+    whole = state is not Retrieval.COMPLETE or record.is_complete(key)
+    return state if whole else Retrieval.FAILED
 
 
 def _evidence(service: Service) -> dict[str, tuple[str, ...]]:
@@ -118,8 +136,7 @@ def _read_facts(name: str, definitions: Mapping[str, Definition]) -> Iterable[st
         yield from _read_facts(each, definitions)
 
 
-def _empty_record(service: Service) -> PatientRecord:
-    states = dict.fromkeys(service.prefetch, Retrieval.COMPLETE)
+def _empty_record(service: Service, states: Mapping[str, Retrieval]) -> PatientRecord:
     call = Call(
         Retrieved((), states), "", "Practitioner/", "", datetime(2000, 1, 1, tzinfo=UTC), ""
     )
