@@ -14,8 +14,8 @@ from benchmarks import in_process, processes
 from benchmarks.applications import NAMES
 from benchmarks.bodies import Body, make_bodies
 from benchmarks.serving import Server
+from cds_service.environment import from_environment
 from cds_service.knowledge import load
-from cds_service.settings import from_environment
 
 _SERVICE = "anxiety-leg-weakness"
 

@@ -90,8 +90,10 @@ def knowledge_of(settings: Settings) -> Knowledge:
 def switched(knowledge: Knowledge, settings: Settings) -> Knowledge:
     """The knowledge with the rules of CDS_DISABLED_RULES and CDS_SHADOW_RULES muted.
 
-    Raises SettingsError for a rule that is nowhere, or that protects and must speak.
+    Raises SettingsError for a rule that is nowhere, or that protects and must speak; and for a
+    CDS_LANGUAGE that no service has.
     """
+    _check_language(knowledge, settings.language)
     if not settings.disabled_rules and not settings.shadow_rules:
         return knowledge
     services = knowledge.services.values()
@@ -102,6 +104,14 @@ def switched(knowledge: Knowledge, settings: Settings) -> Knowledge:
         for service in services
     }
     return replace(knowledge, services=muted)
+
+
+def _check_language(knowledge: Knowledge, language: str) -> None:
+    languages = {tag for service in knowledge.services.values() for tag in service.languages}
+    if languages and language.lower() not in {tag.lower() for tag in languages}:
+        raise SettingsError(
+            f"CDS_LANGUAGE: no card is written in {language}, but in {', '.join(sorted(languages))}"
+        )
 
 
 def _by_service(

@@ -16,11 +16,12 @@ from cds_service.clients.limits import limit_calls
 from cds_service.clients.used_tokens import UsedTokens, used_tokens_of
 from cds_service.clock import now
 from cds_service.current_knowledge import CurrentKnowledge, knowledge_of, switched
+from cds_service.environment import from_environment, metrics_are_shared
 from cds_service.errors import StartError
 from cds_service.fhir.client import FHIRClient
 from cds_service.knowledge import Knowledge
 from cds_service.reload_requests import Stamp, StampWatch
-from cds_service.settings import Settings, from_environment, metrics_are_shared
+from cds_service.settings import Settings
 from cds_service.store import Store, Writer, open_store
 from cds_service.store.pseudonyms import pseudonyms_of
 from cds_service.store.suppression import Memory
@@ -65,12 +66,12 @@ def create_app(
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     pseudonyms = pseudonyms_of(settings)
-    store = open_store(settings.store_url)
+    store = open_store(settings.store_url.get_secret_value())
     writer = Writer(store)
     used_tokens = used_tokens_of(settings, store)
     metrics = Metrics(is_shared=metrics_are_shared(), lost_rows=lambda: writer.lost)
     clients = _clients(settings, used_tokens)
-    tracing = tracing_to(settings.traces_url)
+    tracing = tracing_to(settings.otlp_endpoint)
     app.extensions[EXTENSION] = Collaborators(
         settings=settings,
         knowledge=current,

@@ -9,8 +9,9 @@ from typing import NoReturn
 import click
 
 from cds_service import __version__
+from cds_service.environment import from_environment
 from cds_service.errors import StartError
-from cds_service.settings import Settings, from_environment
+from cds_service.settings import Settings
 
 # Where each command stands. It is imported when it is run: few need all that the service needs.
 _COMMANDS = {
@@ -20,6 +21,7 @@ _COMMANDS = {
     "safety-case": "knowledge:safety_case",
     "cards": "knowledge:cards",
     "explain": "knowledge:explain",
+    "settings": "settings:settings",
     "why": "store:why_command",
     "report": "report:report_command",
     "store": "store:store_commands",

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import click
 
+from cds_service.environment import from_environment
 from cds_service.errors import StartError, StoreUnavailable
-from cds_service.settings import from_environment
 from cds_service.store import open_store
 from cds_service.store.calls import calls
 from cds_service.telemetry.audit import audit_events
@@ -25,7 +25,7 @@ def audit() -> None:
 def export(since: datetime | None) -> None:
     """Write the audit as FHIR R4 AuditEvents, one a line (NDJSON)."""
     try:
-        store = open_store(from_environment().store_url)
+        store = open_store(from_environment().store_url.get_secret_value())
         if store is None:
             raise click.ClickException("CDS_STORE_URL is none: nothing was kept")
         for event in audit_events(calls(store, since.replace(tzinfo=UTC) if since else None)):

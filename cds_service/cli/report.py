@@ -11,11 +11,11 @@ from rich.table import Table as RichTable
 from cds_service.cli import stop
 from cds_service.clock import now
 from cds_service.current_knowledge import knowledge_of
+from cds_service.environment import from_environment
 from cds_service.errors import CDSError, StartError
 from cds_service.report.catalogue import catalogue_of
 from cds_service.report.figures import Rate, Report, read_since, report
 from cds_service.report.tables import TABLES, Table, tables, to_csv, to_json
-from cds_service.settings import from_environment
 from cds_service.store import open_store
 
 
@@ -45,7 +45,7 @@ def report_command(since: str, form: str, name: str) -> None:
 
 def _report(length: timedelta) -> Report:
     settings = from_environment()
-    store = open_store(settings.store_url)
+    store = open_store(settings.store_url.get_secret_value())
     if store is None:
         raise StartError("CDS_STORE_URL: nothing is kept, so there is nothing to report")
     try:

@@ -10,8 +10,8 @@ from granian.http import HTTP1Settings
 from granian.server import Server
 
 from cds_service.cli import settings_or_stop
+from cds_service.environment import share_metrics
 from cds_service.reload_requests import Stamp, renew_on_hangup
-from cds_service.settings import share_metrics
 
 _MOST_CONNECTIONS = 8192
 _SECONDS_TO_STOP = 8  # containers are given ten

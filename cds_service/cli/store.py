@@ -102,7 +102,7 @@ def _branch(root: Tree, title: str, lines: Sequence[str]) -> None:
 def _store(settings: Settings) -> Iterator[Store]:
     """The store, which must be there and answer for as long as the block lasts."""
     try:
-        store = open_store(settings.store_url)
+        store = open_store(settings.store_url.get_secret_value())
     except StartError as error:
         stop(str(error))
     if store is None:

@@ -26,7 +26,7 @@ def limit_calls(app: Flask, settings: Settings, caller: Callable[[], str]) -> Ca
         app=app,
         headers_enabled=True,
         in_memory_fallback_enabled=bool(settings.redis_url),
-        storage_uri=settings.redis_url or "memory://",
+        storage_uri=settings.redis_url.get_secret_value() or "memory://",
         storage_options=_REDIS if settings.redis_url else {},
         strategy="fixed-window",
     )

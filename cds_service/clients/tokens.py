@@ -15,13 +15,10 @@ import structlog
 
 from cds_service.clients.keys import KEY_OF_ALGORITHM, KeySet, key_set
 from cds_service.clients.used_tokens import UsedTokens
-from cds_service.errors import NotAuthenticated, SettingsError
-from cds_service.setting_values import Issuer
+from cds_service.errors import NotAuthenticated
 from cds_service.settings import Settings
 
 LEEWAY = timedelta(seconds=60)  # between two clocks
-# Its private key can be read by anybody, so that its tokens prove nothing.
-SANDBOX_HOST = "sandbox.cds-hooks.org"
 _LONGEST_TOKEN = 8192
 _LONGEST_TEXT = 512
 _CLAIMS = ("exp", "nbf", "iat", "aud", "iss", "sub", "jti")
@@ -76,25 +73,11 @@ class Clients:
 
 
 def clients_of(settings: Settings, used_tokens: UsedTokens) -> Clients:
-    """The clients in the settings. SettingsError if they cannot be told apart from anybody."""
-    if any(map(_is_sandbox, settings.issuers)):
-        if not settings.development:
-            raise SettingsError(
-                f"CDS_ISSUERS: anybody can sign as {SANDBOX_HOST}, whose private key is public;"
-                " it is accepted with CDS_DEVELOPMENT=true only"
-            )
+    """The clients in the settings."""
+    if settings.trusts_sandbox:
         _log.warning("tokens of the public sandbox are accepted, which anybody can sign")
-    # Whoever calls chooses the Host header, so it is believed on a machine for trying alone.
-    if not (settings.public_url or settings.development):
-        raise SettingsError(
-            "CDS_PUBLIC_URL: needed with CDS_ISSUERS, since tokens are made out to this address"
-        )
     keys = {issuer.name: key_set(issuer.keys) for issuer in settings.issuers}
-    return Clients(keys, used_tokens, timedelta(seconds=settings.token_seconds))
-
-
-def _is_sandbox(issuer: Issuer) -> bool:
-    return any(SANDBOX_HOST in each.lower() for each in (issuer.name, issuer.keys))
+    return Clients(keys, used_tokens, timedelta(seconds=settings.token_max_lifetime_s))
 
 
 def _token(authorization: str | None) -> str:

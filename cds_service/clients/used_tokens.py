@@ -66,10 +66,7 @@ def used_tokens_of(settings: Settings, store: Store | None) -> UsedTokens | None
     if not settings.issuers:
         return None
     if settings.redis_url:
-        return RedisUsedTokens(settings.redis_url)
+        return RedisUsedTokens(settings.redis_url.get_secret_value())
     if store:
         return StoredUsedTokens(store)
-    raise SettingsError(
-        "CDS_ISSUERS: a token is good once, so it has to be remembered: set CDS_REDIS_URL, or a"
-        " CDS_STORE_URL other than none"
-    )
+    raise SettingsError("CDS_ISSUERS: there is no place that remembers used tokens")

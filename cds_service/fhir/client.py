@@ -55,11 +55,11 @@ class FHIRClient:
         )
         self.session = transport.session(
             self.allow_list.permits,
-            connections=settings.fhir_connections,
-            authorities=settings.fhir_authorities,
+            connections=settings.fhir_max_connections,
+            authorities=settings.fhir_ca_bundle,
         )
-        self.threads = ThreadPoolExecutor(settings.fhir_connections, thread_name_prefix="fhir")
-        self.calls = BoundedSemaphore(max(1, settings.fhir_connections // _REQUESTS_OF_A_CALL))
+        self.threads = ThreadPoolExecutor(settings.fhir_max_connections, thread_name_prefix="fhir")
+        self.calls = BoundedSemaphore(max(1, settings.fhir_max_connections // _REQUESTS_OF_A_CALL))
         self.circuit_breaker = CircuitBreaker(timer)
 
     def fetch_for(
@@ -92,9 +92,9 @@ class Fetching:
         self._tokens = _tokens(context)
         settings = client.settings
         self._allowance = Allowance(
-            deadline=started + settings.fhir_milliseconds / 1000 * _SHARE_FOR_FETCHING,
-            size=settings.fhir_bytes,
-            resources=settings.fhir_resources,
+            deadline=started + settings.fhir_timeout_ms / 1000 * _SHARE_FOR_FETCHING,
+            size=settings.fhir_max_bytes,
+            resources=settings.fhir_max_resources,
             timer=client.timer,
         )
         self.fetched = Fetched(0, 0.0, {})
@@ -144,7 +144,7 @@ class Fetching:
             address,
             headers=self._headers or {},
             allowance=self._allowance,
-            pages=self._client.settings.fhir_pages,
+            pages=self._client.settings.fhir_max_pages,
             bundle=bundle,
         )
 
@@ -190,7 +190,7 @@ class Fetching:
         requests = sum(each.requests for each in different)
         answered = any(each.answered for each in different)
         # A request that was not given a fair time says nothing of the server.
-        fair_time = self._client.settings.fhir_milliseconds / 2000
+        fair_time = self._client.settings.fhir_timeout_ms / 2000
         had_time = any(each.seconds >= fair_time for each in different)
         failed = any(each.outcome is Outcome.UNREACHABLE for each in different)
         if requests and (answered or had_time or failed):

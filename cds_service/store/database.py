@@ -25,9 +25,9 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from cds_service.errors import SettingsError, StoreUnavailable
+from cds_service.settings import STATELESS
 from cds_service.store import schema
 
-STATELESS = "none"
 EMBEDDED = "embedded"
 FILE_NAME = "store.sqlite3"
 _APPLICATION = "anxiety-cds-service"

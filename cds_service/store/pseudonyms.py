@@ -11,8 +11,8 @@ from tempfile import NamedTemporaryFile
 
 from cds_service.errors import SettingsError
 from cds_service.knowledge.call import Call
-from cds_service.settings import Settings
-from cds_service.store.database import STATELESS, folder_of
+from cds_service.settings import STATELESS, Settings
+from cds_service.store.database import folder_of
 
 KEY_FILE = "hash-key"
 _KEY_BYTES = 32
@@ -53,10 +53,11 @@ def pseudonyms_of(settings: Settings) -> Pseudonyms:
     Raises SettingsError when a shared store has no key in the settings.
     """
     if settings.hash_key:
-        return Pseudonyms(settings.hash_key.encode())
-    if settings.store_url == STATELESS:
+        return Pseudonyms(settings.hash_key.get_secret_value().encode())
+    store_url = settings.store_url.get_secret_value()
+    if store_url == STATELESS:
         return Pseudonyms(secrets.token_bytes(_KEY_BYTES))
-    folder = folder_of(settings.store_url)
+    folder = folder_of(store_url)
     if folder is None:
         raise SettingsError(
             "CDS_HASH_KEY: must be set with this CDS_STORE_URL, and be the same on every machine"

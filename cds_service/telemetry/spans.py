@@ -1,4 +1,4 @@
-"""OpenTelemetry spans of a call and of its stages; without CDS_TRACES_URL there are none."""
+"""OpenTelemetry spans of a call and of its stages; without CDS_OTLP_ENDPOINT there are none."""
 
 from __future__ import annotations
 
@@ -70,6 +70,6 @@ def tracing_to(url: str) -> Tracing | None:
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
     except ImportError:
         raise SettingsError(
-            "CDS_TRACES_URL: needs the extra otel: pip install 'anxiety-cds-service[otel]'"
+            "CDS_OTLP_ENDPOINT: needs the extra otel: pip install 'anxiety-cds-service[otel]'"
         ) from None
     return Tracing(BatchSpanProcessor(OTLPSpanExporter(endpoint=url)))

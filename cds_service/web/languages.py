@@ -27,7 +27,7 @@ def preferred_language(service: CDSService, settings: Settings) -> str:
             if tag in languages:
                 return languages[tag]
             tag = tag.rpartition("-")[0]
-    return languages.get(settings.language.lower(), "en")
+    return languages.get(settings.language.lower(), service.languages[0])
 
 
 def in_language(response: Response, language: str) -> Response:

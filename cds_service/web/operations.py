@@ -9,7 +9,7 @@ from flask import Blueprint, Response, request
 
 from cds_service.current_knowledge import Reload
 from cds_service.errors import NotAllowed
-from cds_service.setting_values import is_loopback
+from cds_service.setting_types import is_loopback
 from cds_service.telemetry.metrics import CONTENT_TYPE
 from cds_service.web.cds_hooks import name_the_knowledge
 from cds_service.web.collaborators import collaborators, current_knowledge, json_response

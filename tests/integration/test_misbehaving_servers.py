@@ -52,9 +52,9 @@ def fetching_client(server: MisbehavingServer, knowledge: ToyKnowledge) -> Itera
     """A CDS Client of a service that may call the misbehaving server and no other."""
     settings = Settings(
         fhir_servers=(f"http://127.0.0.1:{server.port}",),
-        fhir_milliseconds=MILLISECONDS,
-        fhir_bytes=200_000,
-        fhir_pages=3,
+        fhir_timeout_ms=MILLISECONDS,
+        fhir_max_bytes=200_000,
+        fhir_max_pages=3,
     )
     app = create_app(settings, knowledge, clock=lambda: NOW)
     server.seen.clear()

@@ -22,7 +22,7 @@ from tokens import ISSUER, PUBLIC_URL, Signer, write_jwks
 
 from cds_service import create_app
 from cds_service.knowledge import CDSService, Knowledge
-from cds_service.setting_values import Issuer
+from cds_service.setting_types import Issuer
 from cds_service.settings import Settings
 from cds_service.store.calls import calls
 from cds_service.web.collaborators import EXTENSION

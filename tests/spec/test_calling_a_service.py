@@ -23,6 +23,7 @@ from flask.testing import FlaskClient
 from shared import SHARED, needs_shared
 
 from cds_service import create_app
+from cds_service.errors import SettingsError
 from cds_service.settings import Settings
 
 RECORDINGS = SHARED / "recordings" / "sandbox"
@@ -253,13 +254,18 @@ def test_a_header_of_any_length_is_read_in_no_time(client: FlaskClient, unit: st
     assert time.process_time() - began < 0.5
 
 
-@pytest.mark.parametrize("setting, language", [("es", "es"), ("ES", "es"), ("fr", "en")])
+@pytest.mark.parametrize("setting, language", [("es", "es"), ("ES", "es"), ("zh-hans", "zh-Hans")])
 def test_the_setting_decides_where_the_caller_does_not(
     knowledge: ToyKnowledge, setting: str, language: str
 ) -> None:
     client = create_app(Settings(language=setting), knowledge).test_client()
     response = client.post(TOY, json=cds_request(), headers={"Accept-Language": "pt"})
     assert response.headers["Content-Language"] == language
+
+
+def test_a_language_that_no_service_has_stops_the_start(knowledge: ToyKnowledge) -> None:
+    with pytest.raises(SettingsError, match="^CDS_LANGUAGE: .* fr, but in en, es, zh-Hans"):
+        create_app(Settings(language="fr"), knowledge)
 
 
 @pytest.mark.parametrize("header", ["Bearer a.b.c", "Bearer", "nonsense", "Basic eDp5"])

@@ -52,7 +52,7 @@ def toy_client(misbehaving: MisbehavingServer, knowledge: ToyKnowledge) -> Itera
 @pytest.fixture(scope="module")
 def fetching_ehr(cards: Knowledge, fhir_server: FHIRServer) -> Iterator[FlaskClient]:
     """A CDS Client of the real service, which may call the FHIR server."""
-    settings = Settings(fhir_servers=(fhir_server.base,), fhir_milliseconds=20_000)
+    settings = Settings(fhir_servers=(fhir_server.base,), fhir_timeout_ms=20_000)
     app = create_app(settings, cards, clock=lambda: TODAY)
     yield app.test_client()
     app.extensions[EXTENSION].fhir_client.close()

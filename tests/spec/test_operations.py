@@ -25,7 +25,7 @@ from listeners import Listener
 from tokens import ISSUER, PUBLIC_URL, Signer, jwks, write_jwks
 
 from cds_service import create_app
-from cds_service.setting_values import Issuer
+from cds_service.setting_types import Issuer
 from cds_service.settings import Settings
 
 UUID = "0b9a3f5e-5a0e-4c55-a0b8-0d5d3c0d2f11"

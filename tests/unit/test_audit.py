@@ -16,7 +16,7 @@ from tokens import ISSUER, PUBLIC_URL, Signer, write_jwks
 
 from cds_service import create_app
 from cds_service.cli import main
-from cds_service.setting_values import Issuer
+from cds_service.setting_types import Issuer
 from cds_service.settings import Settings
 from cds_service.store import CallRow, open_store
 from cds_service.store.calls import calls

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from cds_service import create_app
 from cds_service.cli import main
-from cds_service.setting_values import Issuer
+from cds_service.setting_types import Issuer
 from cds_service.settings import Settings
 
 ISSUER = "https://ehr.example.org"
@@ -55,7 +55,7 @@ def test_a_token_that_was_made_opens_the_door(
     url = f"http://localhost{TOY}"
     headers = {"Authorization": f"Bearer {token(folder, url)}"}
     assert client.post(TOY, json=cds_request(), headers=headers).status_code == 200
-    for options in (["--issuer", "somebody"], ["--seconds", "601"]):
+    for options in (["--issuer", "somebody"], ["--seconds", "901"]):
         headers = {"Authorization": f"Bearer {token(folder, url, *options)}"}
         assert client.post(TOY, json=cds_request(), headers=headers).status_code == 401
 

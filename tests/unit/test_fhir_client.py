@@ -43,7 +43,7 @@ def make(server: MisbehavingServer) -> Iterator[Make]:
     made: list[FHIRClient] = []
 
     def client(**changed: Any) -> FHIRClient:
-        defaults: dict[str, Any] = {"development": True, "fhir_milliseconds": 1000}
+        defaults: dict[str, Any] = {"development": True, "fhir_timeout_ms": 1000}
         made.append(FHIRClient(Settings(**defaults | changed)))
         server.seen.clear()
         return made[-1]
@@ -146,7 +146,7 @@ def test_keys_that_ask_for_the_same_are_fetched_once(make: Make, server: Misbeha
 
 
 def test_pages_are_followed_up_to_the_limit(make: Make, server: MisbehavingServer) -> None:
-    fetch = fetching(make(fhir_pages=4), server.base("endless-pages"))
+    fetch = fetching(make(fhir_max_pages=4), server.base("endless-pages"))
     values = fetch({"conditions": WANTED["conditions"]})
     assert len(values["conditions"]["entry"]) == len(server.seen) == 4
     assert values["conditions"]["link"] == [{"relation": "next"}]
@@ -178,14 +178,14 @@ def test_a_relative_link_is_of_the_server_of_the_call(
 def test_resources_above_the_limit_are_cut_off_and_that_is_said(
     make: Make, server: MisbehavingServer
 ) -> None:
-    fetch = fetching(make(fhir_resources=2), server.base("endless-pages"))
+    fetch = fetching(make(fhir_max_resources=2), server.base("endless-pages"))
     values = fetch({"conditions": WANTED["conditions"]})
     assert len(values["conditions"]["entry"]) == 2
     assert values["conditions"]["link"] == [{"relation": "next"}]
 
 
 def test_bytes_above_the_limit_are_not_read(make: Make, server: MisbehavingServer) -> None:
-    fetch = fetching(make(fhir_bytes=100_000), server.base("endless-body"))
+    fetch = fetching(make(fhir_max_bytes=100_000), server.base("endless-body"))
     started = time.perf_counter()
     assert fetch({"conditions": WANTED["conditions"]}) == {}
     assert time.perf_counter() - started < 0.5
@@ -193,7 +193,7 @@ def test_bytes_above_the_limit_are_not_read(make: Make, server: MisbehavingServe
 
 
 def test_what_came_before_the_time_was_up_is_kept(make: Make, server: MisbehavingServer) -> None:
-    fetch = fetching(make(fhir_milliseconds=400), server.base("slow-observations"))
+    fetch = fetching(make(fhir_timeout_ms=400), server.base("slow-observations"))
     values = fetch(WANTED)
     assert set(values) == {"patient", "conditions"}
     assert fetch.fetched.outcomes == {
@@ -318,7 +318,7 @@ def test_a_template_that_the_context_cannot_fill_is_not_fetched(
 
 
 def test_a_dead_server_costs_later_calls_nothing(make: Make, server: MisbehavingServer) -> None:
-    client = make(fhir_milliseconds=200)
+    client = make(fhir_timeout_ms=200)
     for _ in range(FAILURES):
         assert fetching(client, server.base("slow-first-byte"))(WANTED) == {}
     server.seen.clear()
@@ -348,15 +348,15 @@ def test_a_server_that_refuses_is_not_dead(
 def test_no_thread_is_lost_to_a_slow_server(
     mood: str, make: Make, server: MisbehavingServer
 ) -> None:
-    client = make(fhir_milliseconds=200, fhir_connections=3)
+    client = make(fhir_timeout_ms=200, fhir_max_connections=3)
     fetching(client, server.base(mood))(WANTED)  # takes all three
     time.sleep(0.1)
-    client.settings = Settings(development=True, fhir_milliseconds=1000, fhir_connections=3)
+    client.settings = Settings(development=True, fhir_timeout_ms=1000, fhir_max_connections=3)
     assert set(fetching(client, server.base("well"))(WANTED)) == set(WANTED)
 
 
 def test_calls_side_by_side_get_their_own(make: Make, server: MisbehavingServer) -> None:
-    client = make(fhir_milliseconds=10_000)
+    client = make(fhir_timeout_ms=10_000)
 
     def call(number: int) -> Any:
         token = f"token-{number}"

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from cds_service.environment import from_environment
 from cds_service.errors import SettingsError
-from cds_service.settings import Settings, from_environment
+from cds_service.settings import Settings
 from cds_service.store.pseudonyms import Pseudonyms, pseudonyms_of
 
 KEY = "0123456789abcdef0123456789abcdef"
@@ -65,7 +66,7 @@ def test_neither_the_key_nor_the_address_is_shown_with_the_settings() -> None:
     settings = from_environment(
         {"CDS_HASH_KEY": KEY, "CDS_STORE_URL": "postgresql://user:secret@db/cds"}
     )
-    assert settings.hash_key == KEY
+    assert settings.hash_key.get_secret_value() == KEY
     assert KEY not in repr(settings) and "secret" not in repr(settings)
 
 

@@ -74,5 +74,5 @@ def test_without_an_address_there_are_no_spans() -> None:
 
 def test_an_address_without_the_library_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace.export", None)
-    with pytest.raises(SettingsError, match="^CDS_TRACES_URL: .*otel"):
+    with pytest.raises(SettingsError, match="^CDS_OTLP_ENDPOINT: .*otel"):
         tracing_to("http://127.0.0.1:9")

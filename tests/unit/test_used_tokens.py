@@ -16,7 +16,7 @@ from sqlalchemy import func, select
 
 from cds_service.clients.used_tokens import RedisUsedTokens, UsedTokens, used_tokens_of
 from cds_service.errors import SettingsError, StoreUnavailable, Unavailable
-from cds_service.setting_values import Issuer
+from cds_service.setting_types import Issuer
 from cds_service.settings import Settings
 from cds_service.store import open_store
 from cds_service.store.tables import used_token
@@ -105,8 +105,8 @@ def test_a_memory_that_is_away_lets_nobody_in(tmp_path: Path) -> None:
 def test_redis_comes_before_the_store_and_without_both_nothing_starts(tmp_path: Path) -> None:
     issuers = (Issuer("ehr", "jwks.json"),)
     url = "redis://127.0.0.1:9/0"
-    with_redis = Settings(issuers=issuers, redis_url=url)
+    with_redis = Settings(issuers=issuers, redis_url=url, development=True)
     assert isinstance(used_tokens_of(with_redis, None), RedisUsedTokens)
     assert used_tokens_of(Settings(redis_url=url), None) is None
     with pytest.raises(SettingsError):
-        used_tokens_of(Settings(issuers=issuers), None)
+        used_tokens_of(Settings(issuers=issuers, development=True), None)
