@@ -62,7 +62,8 @@ class CDSService(Service):
         Rules were not looked at; those that silence what is known already, such as who is looking,
         still do.
         """
-        record = PatientRecord(replace(call, retrieved=Retrieved((), {})), self.terminology)
+        empty = replace(call, retrieved=Retrieved((), {}))
+        record = PatientRecord(empty, self.terminology, self.statuses)
         facts = Facts(self.facts, record)
         if is_silenced(self, facts):
             return Answer(cards=(), applied=(), unknown=(), missing=())
@@ -91,7 +92,7 @@ def decide(service: CDSService, call: Call) -> Evaluation:
     What a card would rest on is validated. Should some of it be invalid, all that could matter is
     validated, the invalid set aside as unreadable, and the record looked at once more.
     """
-    record = PatientRecord(call, service.terminology)
+    record = PatientRecord(call, service.terminology, service.statuses)
     evaluation = evaluate(service, record, service.relevance)
     if not invalid_resources(_evidence(service, evaluation)):
         return evaluation

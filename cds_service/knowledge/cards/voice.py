@@ -10,6 +10,7 @@ from typing import Any
 from cds_service.knowledge.content.words import Pieces, Placeholder, Text, Words, utf16_length
 from cds_service.knowledge.facts.kind import FactName
 from cds_service.knowledge.record.quantities import Interval, number_text
+from cds_service.knowledge.record.record import Unsure
 
 _MARKDOWN = re.compile(r"([\\`*_\[\]#|~$])")
 # What makes a list, a line or a heading where it begins a line.
@@ -98,12 +99,21 @@ class Voice:
     def _list(self, values: tuple[Any, ...], plain: bool) -> str:
         if all(isinstance(value, FactName) for value in values):
             return self.join("list-separator", (self.shown(value) for value in values))
-        names = [harmless(value) for value in values]
+        room = LONGEST_TEXT if len(values) == 1 else LONGEST_TEXT - len(" +99")
+        names = [self._name(value, room) for value in values]
         kept = fitting(names) if plain else names[:5]
         text = self.join("list-separator", kept)
         if len(kept) < len(names):
             text += f" +{min(len(names) - len(kept), 99)}"
         return text if plain else escape_markdown(text)
+
+    def _name(self, name: str, room: int) -> str:
+        """A name of the record; what may not hold any more says so."""
+        if not isinstance(name, Unsure):
+            return harmless(name)
+        unsure = self.plain("layout", "unsure")
+        mark = f" {unsure}" if unsure.isascii() else unsure
+        return cut(harmless(name), room - utf16_length(mark)) + mark
 
 
 def fitting(names: list[str]) -> list[str]:

@@ -23,6 +23,7 @@ from cds_service.knowledge.content.suppression import Suppression
 from cds_service.knowledge.content.words import Words
 from cds_service.knowledge.expressions.expressions import Expression
 from cds_service.knowledge.facts.kinds import Definition
+from cds_service.knowledge.record.statuses import Statuses
 from cds_service.knowledge.record.terminology import Terminology
 
 
@@ -56,6 +57,7 @@ class Service:
     words: Mapping[str, Words]
     sources: Mapping[str, Source]
     terminology: Terminology = field(repr=False)
+    statuses: Statuses = field(repr=False)
     default_language: str = "en"
     disabled: frozenset[str] = frozenset()  # rules that do not speak; see muting.py
     shadow: frozenset[str] = frozenset()  # rules that are watched and do not speak

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cds_service.knowledge.call import Resource
+from cds_service.knowledge.facts.episode import NEVER_WAS, clinical_status_of, verification_of
 from cds_service.knowledge.facts.kind import (
     AS_RECORDED,
     NOT_TOLD,
@@ -17,11 +18,9 @@ from cds_service.knowledge.facts.kind import (
     of_record,
 )
 from cds_service.knowledge.facts.schema import DefinitionSchema, ValueSet, ValueSets
-from cds_service.knowledge.record.fhir_json import code_of, name_of
+from cds_service.knowledge.record.fhir_json import name_of
 from cds_service.knowledge.record.record import Key, PatientRecord, Statement, with_past
-
-_OVER = frozenset({"inactive", "resolved"})
-_NEVER_WAS = frozenset({"refuted", "entered-in-error"})
+from cds_service.knowledge.record.statuses import Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +57,8 @@ def read_allergy(definition: AllergyDefinition, record: PatientRecord) -> Allerg
     valid = [
         statement
         for statement in record.statements("AllergyIntolerance", _value_sets(definition))
-        if code_of(statement.resource.get("verificationStatus")) not in _NEVER_WAS
-        and code_of(statement.resource.get("clinicalStatus")) not in _OVER
+        if verification_of(statement.resource, record) not in NEVER_WAS
+        and clinical_status_of(statement.resource, record) is not Status.OVER
     ]
     if not valid:
         absent = False if record.is_complete("allergies") else None

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from marshmallow import fields
 
 from cds_service.knowledge.call import Resource
+from cds_service.knowledge.facts.episode import NEVER_WAS, onset_of, standing, verification_of
 from cds_service.knowledge.facts.kind import (
     AS_RECORDED,
     NOT_TOLD,
@@ -21,13 +22,11 @@ from cds_service.knowledge.facts.kind import (
 )
 from cds_service.knowledge.facts.schema import DefinitionSchema, Duration, ValueSets
 from cds_service.knowledge.record import dates
-from cds_service.knowledge.record.fhir_json import code_of, name_of, text_of
+from cds_service.knowledge.record.fhir_json import name_of, text_of
 from cds_service.knowledge.record.quantities import Interval, Number
-from cds_service.knowledge.record.record import Key, PatientRecord, Statement, with_past
+from cds_service.knowledge.record.record import Key, PatientRecord, Statement, Unsure, with_past
+from cds_service.knowledge.record.statuses import Status
 
-_NO_LONGER = frozenset({"inactive", "remission", "resolved"})
-_NEVER_WAS = frozenset({"refuted", "entered-in-error"})
-_NOT_YET_SURE = frozenset({"unconfirmed", "provisional", "differential"})
 _NO_VISIT = frozenset({"planned", "cancelled", "entered-in-error"})
 
 
@@ -57,13 +56,15 @@ class ConditionSchema(DefinitionSchema):
 class ConditionFact(Fact):
     """Members that expressions and words may use; None means that the record does not say.
 
-    `certain` leaves out what only words tell and what the record disputes.
+    `certain` leaves out what only words tell, what the record disputes, and what has a status or
+    an end that cannot be told.
     """
 
     present: bool | None
     certain: Annotated[bool | None, "by a specific code and undisputed"] = None
     confirmed: Annotated[bool | None, "and not provisional"] = None
     disputed: bool = False
+    uncertain: Annotated[bool, "its status or end cannot be told"] = False
     onset_days: Annotated[Number | None, "since the earliest onset"] = None
     latest_days: Annotated[Number | None, "since the latest onset"] = None
     onset_date: str | None = None
@@ -95,6 +96,7 @@ class _Problem:
     name: str
     onset: dates.Span | None
     is_sure: bool
+    is_doubtful: bool = False
 
 
 def read_condition(definition: ConditionDefinition, record: PatientRecord) -> ConditionFact:
@@ -103,15 +105,22 @@ def read_condition(definition: ConditionDefinition, record: PatientRecord) -> Co
     refuted: list[Statement] = []
     for statement in record.statements("Condition", _value_sets(definition)):
         resource = statement.resource
-        verification = code_of(resource.get("verificationStatus"))
-        if verification in _NEVER_WAS:
-            refuted.extend([statement] if verification == "refuted" else [])
-        elif (definition.any_status or _is_current(resource)) and _is_recent(
-            resource, definition, record
-        ):
-            onset = _onset(resource, record)
-            sure = verification not in _NOT_YET_SURE
-            current.append(_Problem(statement, name_of(statement.concept), onset, sure))
+        verification = verification_of(resource, record)
+        if verification in NEVER_WAS:
+            refuted.extend([statement] if verification is Status.REFUTED else [])
+            continue
+        is_current, is_clear = standing(resource, record)
+        if (definition.any_status or is_current) and _is_recent(resource, definition, record):
+            doubtful = verification is Status.UNCLEAR or (is_current and not is_clear)
+            current.append(
+                _Problem(
+                    statement,
+                    name_of(statement.concept),
+                    onset_of(resource, record),
+                    is_sure=verification in (Status.CONFIRMED, None),
+                    is_doubtful=doubtful,
+                )
+            )
     current.extend(_visit_reasons(definition, record))
     if not current:
         absent = False if record.is_complete("conditions") else None
@@ -134,21 +143,29 @@ def _summarise(
     current: list[_Problem], refuted: list[Statement], record: PatientRecord
 ) -> ConditionFact:
     disputed = any(_same_concept(each.statement, other) for each in current for other in refuted)
-    certain = not disputed and any(not each.statement.is_weak for each in current)
+    firm = [each for each in current if not each.statement.is_weak and not each.is_doubtful]
+    certain = not disputed and bool(firm)
     onsets = [each.onset for each in current if each.onset]
     first = min(onsets, key=lambda onset: onset.earliest, default=None)
     last = max(onsets, key=lambda onset: onset.latest, default=None)
     return ConditionFact(
         present=True,
         certain=certain,
-        confirmed=certain and any(each.is_sure and not each.statement.is_weak for each in current),
+        confirmed=certain and any(each.is_sure for each in firm),
         disputed=disputed,
+        uncertain=all(each.is_doubtful for each in current),
         onset_days=first.days_before(record.now) if first else None,
         latest_days=last.days_before(record.now) if last else None,
         onset_date=dates.written(first),
-        names=tuple(dict.fromkeys(each.name for each in current if each.name)),
+        names=_names(current),
         resources=tuple(each.statement.resource for each in current),
     )
+
+
+def _names(problems: list[_Problem]) -> tuple[str, ...]:
+    firm = {problem.name for problem in problems if not problem.is_doubtful}
+    names = dict.fromkeys(problem.name for problem in problems if problem.name)
+    return tuple(name if name in firm else Unsure(name) for name in names)
 
 
 def _visit_reasons(definition: ConditionDefinition, record: PatientRecord) -> Iterable[_Problem]:
@@ -163,28 +180,11 @@ def _visit_reasons(definition: ConditionDefinition, record: PatientRecord) -> It
             yield _Problem(statement, name_of(statement.concept), start, True)
 
 
-def _is_current(resource: Resource) -> bool:
-    if code_of(resource.get("clinicalStatus")) in _NO_LONGER:
-        return False
-    # A missing status means "unknown", not "no"; any abatement means "over".
-    return not any(member.startswith("abatement") for member in resource)
-
-
 def _is_recent(resource: Resource, definition: ConditionDefinition, record: PatientRecord) -> bool:
     if definition.within is None:
         return True
-    recorded = dates.read(resource.get("recordedDate")) or _onset(resource, record)
+    recorded = dates.read(resource.get("recordedDate")) or onset_of(resource, record)
     return recorded is None or recorded.is_within(definition.within, record.now)
-
-
-def _onset(resource: Resource, record: PatientRecord) -> dates.Span | None:
-    period = resource.get("onsetPeriod")
-    start = period.get("start") if isinstance(period, dict) else None
-    for written_date in (resource.get("onsetDateTime"), start, resource.get("recordedDate")):
-        span = dates.read(written_date)
-        if span and not span.is_future(record.now):
-            return span
-    return None
 
 
 def _same_concept(one: Statement, other: Statement) -> bool:

@@ -1,57 +1,141 @@
-"""From when to when the orders and statements of a medicine cover, and which are in force."""
+"""From when to when one order or statement of a medicine covers, and how it ended."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
+from enum import Enum
 from typing import Any
 
 from cds_service.knowledge.call import Resource
 from cds_service.knowledge.record import dates
-from cds_service.knowledge.record.fhir_json import text_of
+from cds_service.knowledge.record.fhir_json import name_of, text_of
 from cds_service.knowledge.record.record import PatientRecord, Statement
+from cds_service.knowledge.record.statuses import Status
 
-_IN_FORCE = frozenset({"active", "on-hold", "unknown"})
-_ENDED = frozenset({"completed", "stopped"})
-_ONLY_PROPOSED = frozenset({"proposal", "plan", "option"})
 # A supply that ran out this recently may still be taken (A.0); gaps up to it are one course (R61).
-_GAP = timedelta(days=14)
+GAP = timedelta(days=14)
 # An order still "active" after this long without a known end may be a forgotten entry.
 FORGOTTEN = timedelta(days=365)
-_DAYS = {"d": 1, "wk": 7, "mo": 30, "a": 365, "day": 1, "days": 1, "week": 7, "weeks": 7}
+# What was dispensed this recently may still be taken when nothing tells how long it lasts.
+_LATELY = timedelta(days=30)
+_IN_FORCE = frozenset({"active", "on-hold", "unknown", "unclear"})
+_NEVER_TAKEN = frozenset({"draft", "cancelled", "entered-in-error", "intended", "not-taken"})
+_ONLY_PROPOSED = frozenset({"proposal", "option"})
+
+
+class _Open(Enum):
+    """An end that is said to be none: the last step of a taper."""
+
+    OPEN = "open"
+
+
+_End = date | _Open | None
 
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """From when to when one order or statement covers; `end` None is open."""
+    """From when to when one order or statement covers; `end` None is open, or not known.
+
+    An order in force with an `end` is one whose supply may have run out on that day. `stopped` is
+    whether the record says that it was stopped; `doubtful` whether its status or its end leaves
+    open that it is taken; `uncertain` also counts what is old or known by its words only.
+    """
 
     statement: Statement
     start: date | None
     end: date | None
     in_force: bool
-    uncertain: bool
+    doubtful: bool = False
+    uncertain: bool = False
+    stopped: bool = False
+
+    @property
+    def name(self) -> str:
+        """What the record calls the medicine."""
+        return name_of(self.statement.concept)
 
 
 def course_of(statement: Statement, record: PatientRecord) -> Course | None:
-    """The course of an order or statement; None when nothing was taken by it."""
-    resource = statement.resource
-    status = text_of(resource.get("status", "unknown"))
-    if resource.get("doNotPerform") is True or text_of(resource.get("intent")) in _ONLY_PROPOSED:
+    """The course of an order or statement, or None when it tells of nothing taken."""
+    resource, today = statement.resource, record.now.date()
+    status, intent = _status(resource, record), _folded(resource.get("intent"))
+    start = _start(resource)
+    if resource.get("doNotPerform") is True or intent in _ONLY_PROPOSED or status in _NEVER_TAKEN:
         return None
-    if status not in _IN_FORCE and status not in _ENDED:
+    if (intent == "plan" and status != "active") or (start and start > today):
         return None
-    today = record.now.date()
-    start, end = _start(resource), _end(resource)
-    if start and start > today:
-        return None
-    if status in _ENDED:
-        return Course(statement, start, min(end, today) if end else None, False, False)
-    if end and today - end > _GAP:
-        return Course(statement, start, end, False, False)
+    end = _end(resource, record)
+    if status in _IN_FORCE:
+        return _in_force(statement, start, end, today, status != "active" or intent == "plan")
+    last = end if isinstance(end, date) else None
+    if _may_be_left(resource, status, start, end, today):
+        return Course(statement, start, None, True, doubtful=True, uncertain=True)
+    stopped = status == "stopped" or (status == "completed" and _is_statement(resource))
+    return Course(statement, start, min(last, today) if last else None, False, stopped=stopped)
+
+
+def unbroken(courses: Iterable[Course], until: date) -> float | None:
+    """Days of cover that reach back from a day with no gap above 14 days."""
+    spans = [
+        (course.end or (until if course.in_force else course.start), course.start)
+        for course in courses
+        if course.start
+    ]
+    reached = until
+    for end, start in sorted(spans, reverse=True):
+        if reached - end <= GAP and start < reached:
+            reached = start
+    return float((until - reached).days) if spans else None
+
+
+def _in_force(
+    statement: Statement, start: date | None, end: _End, today: date, is_doubtful: bool
+) -> Course:
+    ran_out = end if isinstance(end, date) and today - end > GAP else None
+    doubtful = is_doubtful or ran_out is not None
     forgotten = end is None and (start is None or today - start > FORGOTTEN)
-    uncertain = forgotten or status != "active" or statement.is_weak
-    return Course(statement, start, None, True, uncertain)
+    uncertain = doubtful or forgotten or statement.is_weak
+    return Course(statement, start, ran_out, True, doubtful=doubtful, uncertain=uncertain)
+
+
+def _may_be_left(
+    resource: Resource, status: str, start: date | None, end: _End, today: date
+) -> bool:
+    """Whether what is called completed may still be taken.
+
+    A prescription is completed when it was dispensed, not when it was used up (FHIR R4,
+    medicationrequest-status); a statement when the medicine is no longer taken.
+    """
+    if status != "completed":
+        return False
+    if isinstance(end, date):
+        return end > today
+    return not _is_statement(resource) and start is not None and today - start <= _LATELY
+
+
+def _status(resource: Resource, record: PatientRecord) -> str:
+    """The status as FHIR has it, whatever its case; "ended" or "unclear" when it is none."""
+    status = _folded(resource.get("status")) or "unknown"
+    if status in _IN_FORCE or status in _NEVER_TAKEN or status in ("completed", "stopped"):
+        return status
+    match record.statuses.of_word(status):
+        case Status.ACTIVE:
+            return "active"
+        case Status.OVER:
+            return "ended"
+        case Status.ENTERED_IN_ERROR | Status.REFUTED:
+            return "entered-in-error"
+    return "unclear"
+
+
+def _folded(code: object) -> str:
+    return "-".join((text_of(code) or "").lower().replace("_", " ").replace("-", " ").split())
+
+
+def _is_statement(resource: Resource) -> bool:
+    return resource.get("resourceType") == "MedicationStatement"
 
 
 def _start(resource: Resource) -> date | None:
@@ -62,53 +146,80 @@ def _start(resource: Resource) -> date | None:
     return spans[0].earliest.date() if spans else None
 
 
-def _end(resource: Resource) -> date | None:
-    ends = [dates.read(period.get("end")) for period in _periods(resource)]
-    known = [span.latest.date() for span in ends if span]
-    if known:
-        return max(known)
-    start = dates.read(resource.get("authoredOn"))
-    supply = _supply(resource)
-    if start is None or supply is None:
-        return None
-    day = start.latest.date()
-    return day + supply if supply < date.max - day else date.max
-
-
 def _periods(resource: Resource) -> Iterable[dict[str, Any]]:
-    """Every period that bounds the use: of the statement, the dosage, the dispensing."""
+    """Every period that may tell when the use began."""
     yield _object(resource.get("effectivePeriod"))
+    for repeat in _repeats(resource):
+        yield _object(repeat.get("boundsPeriod"))
+
+
+def _end(resource: Resource, record: PatientRecord) -> _End:
+    """The latest of what the dosage, the supply and the statement itself reach to.
+
+    For how long a prescription may be dispensed (validityPeriod) says nothing of its use.
+    """
+    stated = dates.read(_object(resource.get("effectivePeriod")).get("end"))
+    dosage = _end_of_dosage(resource, record)
+    if isinstance(dosage, _Open):
+        return dosage
+    ends = [stated.latest.date() if stated else None, dosage, _end_of_supply(resource, record)]
+    return max((end for end in ends if end), default=None)
+
+
+def _end_of_dosage(resource: Resource, record: PatientRecord) -> _End:
+    """When the last step of the dosage ends; a step without an end is open beside one with."""
+    ends: list[date] = []
+    reached = _first_day(resource)
+    steps = list(_repeats(resource))
+    bounded = 0
+    for repeat in steps:
+        until = dates.read(_object(repeat.get("boundsPeriod")).get("end"))
+        lasts = _duration(repeat.get("boundsDuration"), record) or _duration(
+            _object(repeat.get("boundsRange")).get("high"), record
+        )
+        if until:
+            ends.append(until.latest.date())
+        elif lasts and reached:
+            reached = _later(reached, lasts)  # one step after the other
+            ends.append(reached)
+        bounded += bool(until or lasts)
+    if bounded and bounded < len(steps):
+        return _Open.OPEN
+    return max(ends, default=None)
+
+
+def _repeats(resource: Resource) -> Iterable[dict[str, Any]]:
     dosages = resource.get("dosageInstruction", resource.get("dosage"))
     for dosage in dosages if isinstance(dosages, list) else ():
-        repeat = _object(_object(_object(dosage).get("timing")).get("repeat"))
-        yield _object(repeat.get("boundsPeriod"))
-    yield _object(_object(resource.get("dispenseRequest")).get("validityPeriod"))
+        yield _object(_object(_object(dosage).get("timing")).get("repeat"))
 
 
-def _supply(resource: Resource) -> timedelta | None:
+def _end_of_supply(resource: Resource, record: PatientRecord) -> date | None:
     dispense = _object(resource.get("dispenseRequest"))
-    duration = _object(dispense.get("expectedSupplyDuration"))
-    days = _DAYS.get(str(duration.get("code", duration.get("unit"))))
-    amount, repeats = duration.get("value"), dispense.get("numberOfRepeatsAllowed", 0)
-    if days is None or not isinstance(amount, int | float) or not isinstance(repeats, int):
+    supply = _duration(dispense.get("expectedSupplyDuration"), record)
+    repeats = dispense.get("numberOfRepeatsAllowed", 0)
+    first = _first_day(resource)
+    if first is None or supply is None or not isinstance(repeats, int):
         return None
-    total = amount * days * (1 + repeats)
-    return timedelta(days=total) if 0 < total < 3660 else None
+    fill = _duration(_object(dispense.get("initialFill")).get("duration"), record)
+    return _later(first, supply * (1 + max(repeats, 0)) + (fill or timedelta()))
+
+
+def _first_day(resource: Resource) -> date | None:
+    authored = dates.read(resource.get("authoredOn"))
+    return authored.latest.date() if authored else _start(resource)
+
+
+def _later(day: date, duration: timedelta) -> date:
+    return day + duration if duration < date.max - day else date.max
+
+
+def _duration(duration: object, record: PatientRecord) -> timedelta | None:
+    written = _object(duration)
+    value, unit = written.get("value"), written.get("code") or written.get("unit")
+    lasts = record.statuses.duration(value, unit)
+    return lasts if lasts and lasts.days < 3660 else None
 
 
 def _object(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
-
-
-def unbroken(courses: list[Course], until: date, today: date) -> float | None:
-    """Days of cover that reach back from `until` with no gap above 14 days."""
-    spans = [
-        (course.end or (today if course.in_force else course.start), course.start)
-        for course in courses
-        if course.start
-    ]
-    reached = until
-    for end, start in sorted(spans, reverse=True):
-        if reached - end <= _GAP and start < reached:
-            reached = start
-    return float((until - reached).days) if spans else None

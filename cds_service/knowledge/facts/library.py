@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from cds_service.knowledge.call import Source
 from cds_service.knowledge.record.quantities import Quantity
 from cds_service.knowledge.record.record import Key
+from cds_service.knowledge.record.statuses import Statuses
 from cds_service.knowledge.record.terminology import Terminology
 
 
@@ -18,6 +19,7 @@ class Library:
 
     value_sets: Mapping[str, str]  # id to title
     terminology: Terminology
+    statuses: Statuses
     quantities: Mapping[str, Quantity]
     references: Mapping[str, Source]
     codes: Mapping[str, Mapping[str, tuple[str, ...]]]  # value set, system: codes as written

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -20,9 +20,8 @@ from cds_service.knowledge.facts.kind import (
     of_record,
 )
 from cds_service.knowledge.facts.schema import DefinitionSchema, ValueSets
-from cds_service.knowledge.record.fhir_json import name_of
 from cds_service.knowledge.record.quantities import Interval, Number
-from cds_service.knowledge.record.record import Key, PatientRecord, Statement
+from cds_service.knowledge.record.record import Key, PatientRecord, Unsure
 
 _KINDS = ("MedicationRequest", "MedicationStatement")
 _RECENT = timedelta(days=30)
@@ -48,12 +47,16 @@ class MedicationFact(Fact):
 
     active: bool | None
     recent: Annotated[bool | None, "active or ended ≤ 30 days ago"] = None
-    uncertain: Annotated[bool, "all that is active is old, on hold or known by words only"] = False
+    uncertain: Annotated[
+        bool, "all that is active is old, on hold, out of supply or by words only"
+    ] = False
     count: Annotated[Number, "different drugs; at least so many when a list is not whole"] = 0.0
     overlap_days: Annotated[Number | None, "for how long two of them"] = None
     duration_days: Annotated[float | None, "unbroken cover up to now"] = None
-    covered_days: Annotated[float | None, "before the stop"] = None
-    stopped_days: Annotated[float | None, "since the stop"] = None
+    covered_days: Annotated[float | None, "before the end"] = None
+    ended_days: Annotated[float | None, "since the end, by a stop or by the supply"] = None
+    stopped_days: Annotated[float | None, "since the end, if it was stopped"] = None
+    ran_out_days: Annotated[float | None, "since the supply may have run out, if not"] = None
     stop_unknown: Annotated[bool, "it ended, the record does not say when"] = False
     intolerance: Annotated[bool, "why it once ended"] = False
     ineffective: Annotated[bool, "why it once ended"] = False
@@ -91,7 +94,7 @@ def read_medication(definition: MedicationDefinition, record: PatientRecord) -> 
         uncertain=bool(in_force) and all(course.uncertain for course in in_force),
         intolerance=any("text-intolerance" in reason for reason in reasons),
         ineffective=any("text-ineffective" in reason for reason in reasons),
-        names=tuple(dict.fromkeys(_name(course.statement) for course in shown)),
+        names=_names(shown),
         date=_latest_start(shown),
         resources=tuple(course.statement.resource for course in shown),
         **_drugs(in_force, definition, record),
@@ -144,7 +147,7 @@ def _drugs(
     }
     days: dict[str, float] = {}
     for course in in_force:
-        drug = drug_of.get(id(course.statement.resource), _name(course.statement).lower())
+        drug = drug_of.get(id(course.statement.resource), course.name.lower())
         lasted = float((record.now.date() - course.start).days) if course.start else math.inf
         days[drug] = max(days.get(drug, 0.0), lasted)
     longest = sorted(days.values(), reverse=True)
@@ -166,22 +169,32 @@ def _overlap(longest: list[float]) -> Number | None:
 def _cover(
     courses: list[Course], in_force: list[Course], ended: list[Course], record: PatientRecord
 ) -> dict[str, Any]:
+    """How long it has been taken, or was taken until it was stopped or its supply ran out."""
     today = record.now.date()
+    cover: dict[str, Any] = {}
     if in_force:
-        return {"duration_days": unbroken(courses, today, today)}
-    ends = [course.end for course in ended if course.end]
+        until_today = [replace(each, end=None) if each.in_force else each for each in courses]
+        cover["duration_days"] = unbroken(until_today, today)
+        if not all(course.end for course in in_force):
+            return cover
+    ends = [(course.end, course.stopped) for course in courses if course.end]
     if not ends:
         return {"stop_unknown": True}
-    last = max(ends)
-    return {
-        "stopped_days": float((today - last).days),
-        "covered_days": unbroken(courses, last, today),
-        "stop_unknown": len(ends) < len(ended),
+    last, was_stopped = max(ends)
+    days = float((today - last).days)
+    return cover | {
+        "ended_days": days,
+        "stopped_days" if was_stopped else "ran_out_days": days,
+        "covered_days": unbroken(courses, last),
+        "stop_unknown": not in_force and len(ends) < len(ended),
     }
 
 
-def _name(statement: Statement) -> str:
-    return name_of(statement.concept)
+def _names(courses: list[Course]) -> tuple[str, ...]:
+    """What the record calls the medicines; one is unsure if every course of it is doubtful."""
+    firm = {course.name for course in courses if not course.doubtful}
+    names = dict.fromkeys(course.name for course in courses)
+    return tuple(name if name in firm else Unsure(name) for name in names)
 
 
 def _latest_start(courses: list[Course]) -> str | None:

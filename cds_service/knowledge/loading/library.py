@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,12 +20,14 @@ from cds_service.knowledge.loading.library_files import (
     RecordText,
     RecordTextSchema,
     ReferenceSchema,
+    StatusesSchema,
     ValueSetSchema,
 )
 from cds_service.knowledge.loading.strict_yaml import ContentError, read_yaml
 from cds_service.knowledge.record.code_systems import CodeSystem, CodeSystems
 from cds_service.knowledge.record.negation import Negation
 from cds_service.knowledge.record.quantities import Conversion, Quantity
+from cds_service.knowledge.record.statuses import Statuses
 from cds_service.knowledge.record.terminology import HIERARCHICAL, Terminology, bare
 
 
@@ -92,6 +94,8 @@ def load_library(folder: Path, problems: Problems, *, thorough: bool = False) ->
     for set_id in text.phrases:
         titles.setdefault(set_id, set_id)
     systems = _load_code_systems(folder / "code-systems.yaml", problems)
+    path = folder / "statuses.yaml"
+    statuses = problems.load(StatusesSchema(), path, problems.read(path))
     for set_id, listed in codes.items():
         for system in listed:
             if systems.of(system) is None:
@@ -100,6 +104,7 @@ def load_library(folder: Path, problems: Problems, *, thorough: bool = False) ->
     return Library(
         value_sets=titles,
         terminology=Terminology(_by_system(codes), text.phrases, text.negation, systems),
+        statuses=replace(statuses or Statuses(), systems=systems),
         quantities=_load_quantities(folder / "quantities.yaml", problems),
         references=_load_references(folder / "references.yaml", problems),
         codes=codes,

@@ -10,8 +10,10 @@ from marshmallow import Schema, fields, post_load, validate
 from marshmallow.validate import OneOf
 
 from cds_service.knowledge.loading.service_files import StrictSchema, texts
+from cds_service.knowledge.record.clauses import normalise
 from cds_service.knowledge.record.negation import Negation
 from cds_service.knowledge.record.phrases import Phrases
+from cds_service.knowledge.record.statuses import Status, Statuses
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +164,43 @@ class CodeSystemSchema(StrictSchema):
 
     names = texts(load_default=tuple)
     kin = fields.Nested(KinSchema)
+
+
+class StatusSchema(StrictSchema):
+    """statuses.yaml, one meaning."""
+
+    codes = fields.Dict(keys=fields.String(), values=texts(), load_default=dict)
+    words = texts(load_default=list)
+
+
+class StatusesSchema(StrictSchema):
+    """statuses.yaml."""
+
+    statuses = fields.Dict(
+        keys=fields.Enum(Status, by_value=True), values=fields.Nested(StatusSchema), required=True
+    )
+    lifelong = texts(load_default=list)
+    time_units = fields.Dict(keys=fields.Float(), values=texts(), load_default=dict)
+
+    @post_load
+    def build(self, data: dict[str, Any], **_: Any) -> Statuses:
+        """The statuses as the readers of facts ask for them."""
+        entries = data["statuses"].items()
+        return Statuses(
+            codes={
+                (system, code): status
+                for status, entry in entries
+                for system, listed in entry["codes"].items()
+                for code in listed
+            },
+            words={normalise(word): status for status, entry in entries for word in entry["words"]},
+            lifelong=tuple(data["lifelong"]),
+            time_units={
+                normalise(name): days
+                for days, names in data["time_units"].items()
+                for name in names
+            },
+        )
 
 
 class ValueSetSchema(Schema):

@@ -99,6 +99,7 @@ class ServiceFolder:
             words=_load_words(self._folder / "words", self._problems),
             sources=self._library.references,
             terminology=self._library.terminology_for(keys_of(definitions.values())),
+            statuses=self._library.statuses,
         )
 
     # -- files -----------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from cds_service.knowledge.loading.library import Problems
 
 # The longest that a placeholder of each type may become in a summary.
 _LONGEST = {NUMBER: 12, TEXT: LONGEST_TEXT, TEXTS: LONGEST_TEXT + 3}
-_LAYOUT = ("footer", "list-separator", "separator", "unknown")
+_LAYOUT = ("footer", "list-separator", "separator", "unknown", "unsure")
 _LAYOUT_OF_DIFFERENTIAL = ("colon", "full-stop", "not-listed", "opening")
 _LAYOUT_OF_CAUSES = ("causes", "less-support")
 Key = tuple[str, str]

@@ -13,6 +13,9 @@ from typing import Any
 from cds_service.knowledge.record.quantities import Interval
 
 _PARTIAL = re.compile(r"(\d{4})(?:-(\d{2}))?(?:-(\d{2}))?\Z", re.ASCII)
+_INSIDE = re.compile(r"(?<!\d)(?:\d{4}-\d{2}-\d{2}|\d{4}-\d{2}|(?:19|20)\d{2})(?![-\d])", re.ASCII)
+# ISO 8601's other name for the midnight at the end of a day.
+_MIDNIGHT = re.compile(r"T24(:00)+(?:\.0+)?")
 _DAY = timedelta(days=1)
 # The widest distance between two clocks on one day: a time without a zone may lie this far off.
 _ANY_ZONE = timedelta(hours=14)
@@ -40,6 +43,14 @@ class Span:
         newest = max((now.date() - self.latest.date()).days, 0)
         return float(oldest) if newest == oldest else Interval(newest, oldest)
 
+    def overlaps(self, other: Span) -> bool:
+        """Whether both may mean the same instant."""
+        return self.earliest <= other.latest and other.earliest <= self.latest
+
+    def is_past(self, now: datetime) -> bool:
+        """Whether even the latest reading lies before today."""
+        return self.latest.date() < now.date()
+
     def is_within(self, window: timedelta, now: datetime) -> bool:
         """Whether even the earliest reading lies inside the window; whole days by calendar."""
         if window >= _DAY * 2:
@@ -49,7 +60,26 @@ class Span:
 
 def read(value: object) -> Span | None:
     """The span of a FHIR date, dateTime or instant (FHIR R4, 2.24.0.1); None when it is none."""
-    return _read(value) if isinstance(value, str) else None
+    return _read(value.strip()) if isinstance(value, str) else None
+
+
+def find(text: object) -> Span | None:
+    """The one date that stands inside a text ("in 1991"), or None."""
+    found = set(_INSIDE.findall(text)) if isinstance(text, str) else set()
+    return read(found.pop()) if len(found) == 1 else None
+
+
+def between(one: Span, other: Span) -> Span:
+    """From the earliest reading of the one to the latest of the other."""
+    return Span(one.earliest, max(one.latest, other.latest), False)
+
+
+def after(start: Span, duration: timedelta, precision: timedelta) -> Span | None:
+    """The span that begins a duration after another, and is a precision longer."""
+    try:
+        return Span(start.earliest + duration, start.latest + duration + precision, False)
+    except OverflowError:
+        return None
 
 
 @lru_cache(maxsize=4096)  # several facts ask for the same few dates
@@ -58,7 +88,10 @@ def _read(value: str) -> Span | None:
     try:
         if partial:
             return _of_date(*partial.groups())
-        moment = datetime.fromisoformat(value)
+        midnight = _MIDNIGHT.search(value)
+        if midnight:
+            value = value.replace(midnight[0], "T00:00")
+        moment = datetime.fromisoformat(value) + (_DAY if midnight else timedelta())
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC)
             return Span(moment - _ANY_ZONE, moment + _ANY_ZONE, True)

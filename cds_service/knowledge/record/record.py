@@ -20,6 +20,7 @@ from cds_service.knowledge.record.fhir_json import (
     says_nothing,
     substances_of,
 )
+from cds_service.knowledge.record.statuses import Statuses
 from cds_service.knowledge.record.terminology import Terminology
 
 Key = tuple[str, str]  # a kind and a value set, as the record is indexed
@@ -49,6 +50,12 @@ class Statement:
     is_weak: bool = False
 
 
+class Unsure(str):
+    """A name from the record of which it cannot be told whether it still holds."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class SetAside:
     """How many resources of a kind were not read, by the reason why."""
@@ -65,12 +72,13 @@ class PatientRecord:
     error, or shaped for another FHIR version are set aside and counted, never read.
     """
 
-    def __init__(self, call: Call, terminology: Terminology) -> None:
+    def __init__(self, call: Call, terminology: Terminology, statuses: Statuses) -> None:
         self.now: datetime = call.now
         self.patient_id = call.patient_id
         self.user_type = call.user_id.partition("/")[0]
         self.states = call.retrieved.states
         self.patient: Resource | None = None
+        self.statuses = statuses
         self._terminology = terminology
         self._index: dict[Key, list[Statement]] = {}
         self._present: dict[str, set[str]] = {}

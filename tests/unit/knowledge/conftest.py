@@ -32,7 +32,7 @@ def record_of(tiny: CDSService) -> RecordOf:
     """A record of resources, whose lists came whole but for `states`."""
 
     def make(*given: Resource, **members: Any) -> PatientRecord:
-        return PatientRecord(resources.call(*given, **members), tiny.terminology)
+        return PatientRecord(resources.call(*given, **members), tiny.terminology, tiny.statuses)
 
     return make
 

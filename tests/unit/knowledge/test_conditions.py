@@ -12,12 +12,14 @@ from resources import (
     condition,
     days_ago,
     encounter,
+    patient,
     status,
 )
 
 from cds_service.knowledge.call import Resource, Retrieval
 from cds_service.knowledge.record.fhir_json import code_of, name_of
 from cds_service.knowledge.record.quantities import Interval
+from cds_service.knowledge.record.terminology import SNOMED_CT
 
 from .conftest import FactsOf
 
@@ -54,22 +56,167 @@ def test_a_past_problem_counts_where_any_status_does_unless_it_never_was(
     assert facts["weakness_ever"].present is VERIFICATION[verification][0]
 
 
+PAST = [
+    {"abatementDateTime": "2026-01-01"},
+    {"abatementDateTime": days_ago(1)},
+    {"abatementDateTime": "ca. 2019"},
+    {"abatementAge": {"value": 40, "unit": "a"}},
+    {"abatementAge": {"value": 500, "code": "mo"}},
+    {"abatementPeriod": {"end": "2026-01-01"}},
+    {"abatementRange": {"low": {"value": 20, "unit": "a"}, "high": {"value": 30, "unit": "a"}}},
+    {"abatementString": "2019"},
+    {"abatementString": "Resolved"},
+    {"abatementString": "3 weeks ago"},
+    {"abatementBoolean": True},
+]
+NO_END = [
+    {"abatementDateTime": "9999-12-31"},
+    {"abatementDateTime": days_ago(-90)},
+    {"abatementPeriod": {"end": "2027"}},
+    {"abatementAge": {"value": 60, "unit": "a"}},
+    {"abatementRange": {"low": {"value": 50, "unit": "a"}}},
+    {"abatementString": "ongoing"},
+    {"abatementString": "Andauernd"},
+    {"abatementString": "持续"},
+    {"abatementBoolean": False},
+]
+UNCLEAR = [
+    {"abatementDateTime": days_ago(0)},
+    {"abatementDateTime": "2026-11"},
+    {"abatementDateTime": "soon"},
+    {"abatementPeriod": {"start": "2026-01-01"}},
+    {"abatementRange": {}},
+    {"abatementAge": {"value": 46, "unit": "a"}},
+    {"abatementAge": {"value": "40", "unit": "a"}},
+    {"abatementString": "after the operation"},
+]
+
+
+@pytest.mark.parametrize("clinical", ["active", "recurrence", "relapse", None, "odd"])
 @pytest.mark.parametrize(
-    "abatement",
+    ("abatement", "end"),
+    [(each, "past") for each in PAST]
+    + [(each, "none") for each in NO_END]
+    + [(each, "unclear") for each in UNCLEAR],
+)
+def test_only_an_end_in_the_past_that_no_status_contradicts_is_an_end(
+    facts_of: FactsOf, abatement: dict[str, Any], end: str, clinical: str | None
+) -> None:
+    facts = facts_of(patient(), condition(WEAKNESS, clinical=clinical, **abatement))
+    is_over = end == "past" and clinical in (None, "odd")
+    is_clear = end == "none" and clinical != "odd"
+    assert facts["weakness"].present is not is_over
+    assert facts["weakness"].certain is (is_clear and not is_over)
+    assert facts["weakness"].uncertain is (not is_clear and not is_over)
+    assert facts["weakness_ever"].present is True
+
+
+@pytest.mark.parametrize("clinical", ["resolved", "inactive", "remission"])
+@pytest.mark.parametrize("abatement", [*PAST, *NO_END, *UNCLEAR])
+def test_what_the_status_calls_over_is_over_whatever_its_end_says(
+    facts_of: FactsOf, abatement: dict[str, Any], clinical: str
+) -> None:
+    facts = facts_of(patient(), condition(WEAKNESS, clinical=clinical, **abatement))
+    assert facts["weakness"].present is False
+
+
+REFUTED = status("condition-ver-status", "refuted")
+LOCAL = {"system": "urn:oid:1.2.840.114350", "code": "2"}
+STANDARD = "http://terminology.hl7.org/CodeSystem/condition-clinical"
+
+
+@pytest.mark.parametrize(
+    ("said", "present", "certain"),
     [
-        {"abatementDateTime": "2026-01-01"},
-        {"abatementAge": {"value": 40, "unit": "a"}},
-        {"abatementPeriod": {"end": "2026-01-01"}},
-        {"abatementRange": {}},
-        {"abatementString": "last year"},
+        (concept((SNOMED_CT, "413322009", "Problem resolved")), False, False),
+        (concept((SNOMED_CT, "277022003", "In remission")), False, False),
+        (concept((SNOMED_CT, "73425007", "Inactive")), False, False),
+        (concept((SNOMED_CT, "55561003", "Active")), True, True),
+        ({"text": "Resolved"}, False, False),
+        ({"text": " RESUELTO "}, False, False),
+        ({"text": "已痊愈"}, False, False),
+        ({"text": "Abgeklungen"}, False, False),
+        ({"text": "not resolved"}, True, False),
+        ({"text": "who knows"}, True, False),
+        ({"coding": [{"system": STANDARD, "code": "Resolved"}]}, False, False),
+        ({"coding": [{"code": "RESOLVED "}]}, False, False),
+        ({"coding": [LOCAL, {"system": STANDARD, "code": "resolved"}]}, False, False),
+        ({"coding": [LOCAL | {"display": "Inactive"}]}, False, False),
+        ({"coding": [LOCAL]}, True, False),
+        ({"coding": [LOCAL, {"system": STANDARD, "code": "active"}], "text": "over"}, True, True),
+        (
+            {"coding": [{"system": STANDARD, "code": each} for each in ("active", "resolved")]},
+            True,
+            False,
+        ),
+        (
+            {
+                "coding": [
+                    {"system": f"{STANDARD[:-18]}data-absent-reason", "code": "unknown"},
+                ]
+            },
+            True,
+            True,
+        ),
+        ({}, True, True),
+        ([], True, False),
     ],
 )
-def test_any_abatement_means_that_a_problem_is_over(
-    facts_of: FactsOf, abatement: dict[str, Any]
+def test_a_status_is_read_by_any_code_then_by_its_words(
+    facts_of: FactsOf, said: object, present: bool, certain: bool
 ) -> None:
-    facts = facts_of(condition(WEAKNESS, clinical=None, **abatement))
-    assert facts["weakness"].present is False
-    assert facts["weakness_ever"].present is True
+    fact = facts_of(condition(WEAKNESS, clinicalStatus=said))["weakness"]
+    assert (fact.present, fact.certain) == (present, certain)
+
+
+@pytest.mark.parametrize(
+    ("said", "counts", "certain", "confirmed"),
+    [
+        ({"coding": [LOCAL, *REFUTED["coding"]]}, False, False, False),
+        (concept((SNOMED_CT, "723511001", "Refuted")), False, False, False),
+        (concept((SNOMED_CT, "410516002", "Known absent")), False, False, False),
+        ({"text": "Ruled out"}, False, False, False),
+        ({"text": "descartado"}, False, False, False),
+        ({"text": "Suspected"}, True, True, False),
+        ({"text": "疑似"}, True, True, False),
+        ({"text": "hm"}, True, False, False),
+        (concept((SNOMED_CT, "410605003", "Confirmed present")), True, True, True),
+    ],
+)  # fmt: skip
+def test_a_verification_is_read_in_the_same_way(
+    facts_of: FactsOf, said: object, counts: bool, certain: bool, confirmed: bool
+) -> None:
+    fact = facts_of(condition(WEAKNESS, verificationStatus=said))["weakness"]
+    assert (fact.present, fact.certain, fact.confirmed) == (counts, certain, confirmed)
+
+
+@pytest.mark.parametrize(
+    ("certainty", "status_said", "present", "certain"),
+    [
+        ("A", ..., False, False),
+        ("Z", ..., False, False),
+        ("V", ..., True, True),
+        ("G", ..., True, True),
+        ("A", status("condition-ver-status", "confirmed"), True, False),
+    ],
+)
+def test_the_certainty_of_a_german_diagnosis_counts_as_its_status(
+    facts_of: FactsOf, certainty: str, status_said: object, present: bool, certain: bool
+) -> None:
+    said = concept(WEAKNESS)
+    system = "https://fhir.kbv.de/CodeSystem/KBV_CS_SFHIR_ICD_DIAGNOSESICHERHEIT"
+    said["coding"][0]["extension"] = [
+        {
+            "url": "http://fhir.de/StructureDefinition/icd-10-gm-diagnosesicherheit",
+            "valueCoding": {"system": system, "code": certainty},
+        }
+    ]
+    given = condition(said, clinicalStatus=..., verificationStatus=status_said)
+    fact = facts_of(given)["weakness"]
+    assert (fact.present, fact.certain) == (present, certain)
+
+
+CHILDHOOD = {"low": {"value": 5, "unit": "a"}, "high": {"value": 10, "unit": "a"}}
 
 
 @pytest.mark.parametrize(
@@ -78,18 +225,32 @@ def test_any_abatement_means_that_a_problem_is_over(
         ({"onsetDateTime": days_ago(10)}, 10.0),
         ({"onsetDateTime": "2026-10"}, Interval(22, 52)),
         ({"onsetPeriod": {"start": days_ago(15), "end": days_ago(1)}}, 15.0),
-        ({"onsetAge": {"value": 40}}, 20.0),
-        ({"onsetString": "last summer"}, 20.0),
+        ({"onsetAge": {"value": 40}}, Interval(2014, 2380)),
+        ({"onsetAge": {"value": 46, "unit": "a"}}, Interval(20, 189)),
+        ({"onsetAge": {"value": "five"}}, None),
+        (
+            {"onsetRange": {"low": {"value": 5, "unit": "a"}, "high": {"value": 10, "unit": "a"}}},
+            Interval(12972, 15164),
+        ),
+        ({"onsetPeriod": {"end": "1991"}}, Interval(12745, 16990)),
+        ({"onsetString": "in 1991"}, Interval(12745, 13109)),
+        ({"onsetString": "since childhood"}, 16990.0),
+        ({"onsetString": "自幼"}, 16990.0),
+        ({"onsetString": "Seit Geburt"}, 16990.0),
+        ({"onsetString": "3 weeks ago", "recordedDate": days_ago(14)}, Interval(14, 28)),
+        ({"onsetString": "hace 10 años"}, Interval(2435, 4870)),
+        ({"onsetString": "last summer"}, None),
+        ({"onsetDateTime": "ca. 1991"}, Interval(12745, 13109)),
         ({"onsetDateTime": "soon"}, 20.0),
         ({"onsetDateTime": days_ago(-9)}, 20.0),
         ({"onsetDateTime": days_ago(10), "recordedDate": days_ago(2)}, 10.0),
         ({"recordedDate": ...}, None),
     ],
 )
-def test_the_onset_is_what_the_record_dates_else_when_it_was_recorded(
+def test_the_onset_is_what_the_record_tells_and_the_day_of_recording_only_where_it_tells_nothing(
     facts_of: FactsOf, onset: dict[str, Any], days: object
 ) -> None:
-    assert facts_of(condition(**onset))["anxiety"].onset_days == days
+    assert facts_of(patient(), condition(**onset))["anxiety"].onset_days == days
 
 
 @pytest.mark.parametrize(

@@ -169,3 +169,27 @@ def test_an_age_turns_on_the_birthday(
     birth: str, today: tuple[int, int, int], age: float | Interval
 ) -> None:
     assert dates.years_between(span(birth), datetime(*today, tzinfo=UTC)) == age
+
+
+def test_blanks_around_a_date_are_no_fault() -> None:
+    assert dates.read(" 2024-01-01\n") == dates.read("2024-01-01")
+
+
+def test_midnight_may_be_called_the_end_of_a_day() -> None:
+    assert dates.read("2024-02-29T24:00:00Z") == dates.read("2024-03-01T00:00:00Z")
+
+
+@pytest.mark.parametrize(
+    ("text", "date"),
+    [
+        ("in 1991", "1991"),
+        ("since 2024-05, worse", "2024-05"),
+        ("2024-05-01 and 2024-05-01", "2024-05-01"),
+        ("1991 or 1992", None),
+        ("room 12345", None),
+        ("3 years", None),
+        (1991, None),
+    ],
+)
+def test_one_date_may_stand_inside_a_text(text: object, date: str | None) -> None:
+    assert dates.find(text) == dates.read(date)

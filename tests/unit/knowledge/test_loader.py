@@ -83,6 +83,7 @@ def test_an_empty_folder_is_no_knowledge(tmp_path: Path) -> None:
     assert problems_of(tmp_path / "cards") == [
         "cards/record-text.yaml: the file is missing",
         "cards/code-systems.yaml: the file is missing",
+        "cards/statuses.yaml: the file is missing",
         "cards/quantities.yaml: the file is missing",
         "cards/references.yaml: the file is missing",
     ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from resources import (
     DIAZEPAM,
     LORAZEPAM,
@@ -16,9 +18,11 @@ from resources import (
 )
 
 from cds_service.knowledge.call import Resource, Retrieval
+from cds_service.knowledge.record.record import Unsure
 
 from .conftest import FactsOf
 
+DAYS = st.integers(-400, 4000).map(days_ago)
 PAGE = {"medicationRequests": Retrieval.INCOMPLETE}
 
 
@@ -29,8 +33,17 @@ PAGE = {"medicationRequests": Retrieval.INCOMPLETE}
         ("on-hold", True, True),
         ("unknown", True, True),
         (..., True, True),
-        ("completed", False, False),
+        ("Active", True, False),
+        (" ACTIVE ", True, False),
+        ("aktiv", True, False),
+        ("On Hold", True, True),
+        ("on_hold", True, True),
+        ("odd", True, True),
+        (["active"], True, True),
+        ("completed", True, True),
         ("stopped", False, False),
+        ("inactive", False, False),
+        ("Cancelled", False, False),
         ("cancelled", False, False),
         ("entered-in-error", False, False),
         ("draft", False, False),
@@ -44,10 +57,20 @@ def test_the_status_of_an_order_decides_whether_it_is_in_force(
     assert (fact.value, fact.present) == (active, active)
 
 
-@pytest.mark.parametrize("intent", ["proposal", "plan", "option"])
+@pytest.mark.parametrize("intent", ["proposal", "option", "Proposal"])
 def test_what_was_only_proposed_is_not_taken(facts_of: FactsOf, intent: str) -> None:
     fact = facts_of(order(intent=intent))["sedative"]
     assert (fact.active, fact.recent) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("status", "active"), [("active", True), ("Active", True), ("unknown", False), (..., False)]
+)
+def test_a_plan_that_is_active_may_be_taken(
+    facts_of: FactsOf, status: object, active: bool
+) -> None:
+    fact = facts_of(order(intent="plan", status=status))["sedative"]
+    assert (fact.active, fact.uncertain) == (active, active)
 
 
 def test_a_statement_counts_as_an_order_does(facts_of: FactsOf) -> None:
@@ -55,38 +78,149 @@ def test_a_statement_counts_as_an_order_does(facts_of: FactsOf) -> None:
     assert (fact.active, fact.duration_days, fact.date) == (True, 40.0, days_ago(40))
 
 
+def step(**repeat: Any) -> Resource:
+    """One step of a dosage."""
+    return {"timing": {"repeat": repeat}}
+
+
+def days_long(days: int) -> Resource:
+    """A duration as a UCUM quantity."""
+    return {"value": days, "unit": "days", "system": "http://unitsofmeasure.org", "code": "d"}
+
+
+def until(days: int) -> list[dict[str, Any]]:
+    """What ends the use of an order of 50 days ago so many days ago."""
+    lasts = 50 - days
+    return [
+        {"dosageInstruction": bounded(days_ago(50), days_ago(days))},
+        {"dosageInstruction": [step(boundsDuration=days_long(lasts))]},
+        {"dosageInstruction": [step(boundsRange={"high": days_long(lasts)})]},
+        {"dosageInstruction": [step(boundsDuration=days_long(each)) for each in (5, lasts - 5)]},
+        {"dosageInstruction": bounded(None, days_ago(days + 5)) + bounded(None, days_ago(days))},
+        {"dispenseRequest": supplied(lasts)},
+        {"dispenseRequest": supplied(lasts / 5, numberOfRepeatsAllowed=4)},
+        {"dispenseRequest": {"expectedSupplyDuration": {"value": lasts, "unit": "Days"}}},
+        {"dispenseRequest": {"expectedSupplyDuration": {"value": lasts, "unit": " Tage"}}},
+        {"dispenseRequest": supplied(lasts) | {"validityPeriod": {"end": days_ago(46)}}},
+        {"dispenseRequest": supplied(5), "dosageInstruction": bounded(None, days_ago(days))},
+        {"dispenseRequest": supplied(lasts), "dosageInstruction": bounded(None, days_ago(45))},
+    ]
+
+
+@pytest.mark.parametrize("members", until(14))
+def test_what_ran_out_fourteen_days_ago_is_taken_for_all_we_know(
+    facts_of: FactsOf, members: dict[str, Any]
+) -> None:
+    fact = facts_of(order(days=50, **members))["sedative"]
+    assert (fact.active, fact.recent, fact.uncertain) == (True, True, False)
+    assert (fact.ended_days, fact.ran_out_days, fact.stopped_days) == (None, None, None)
+
+
+@pytest.mark.parametrize("members", until(15))
+def test_an_order_whose_supply_ran_out_is_in_force_and_uncertain(
+    facts_of: FactsOf, members: dict[str, Any]
+) -> None:
+    fact = facts_of(order(days=50, **members))["sedative"]
+    assert (fact.active, fact.recent, fact.uncertain) == (True, True, True)
+    assert (fact.ended_days, fact.ran_out_days, fact.stopped_days) == (15.0, 15.0, None)
+    assert (fact.covered_days, fact.duration_days) == (35.0, 50.0)
+    assert isinstance(fact.names[0], Unsure)
+
+
 @pytest.mark.parametrize(
     "members",
     [
-        {"dosageInstruction": bounded(days_ago(50), days_ago(14))},
-        {"dispenseRequest": {"validityPeriod": {"end": days_ago(14)}}},
-        {"dispenseRequest": supplied(36), "authoredOn": days_ago(50)},
-        {"dispenseRequest": supplied(12, numberOfRepeatsAllowed=2), "authoredOn": days_ago(50)},
-        {"dosageInstruction": bounded(None, days_ago(40)) + bounded(None, days_ago(14))},
+        {"dispenseRequest": {"validityPeriod": {"start": days_ago(50), "end": days_ago(46)}}},
+        {"dosageInstruction": [*bounded(None, days_ago(40)), *bounded(days_ago(39), None)]},
+        {"dosageInstruction": [*bounded(None, days_ago(40)), {"text": "thereafter 1 mg"}]},
+        {"dosageInstruction": [step(boundsDuration=days_long(7)), step(frequency=1)]},
     ],
 )
-def test_what_ran_out_fourteen_days_ago_may_still_be_taken(
+def test_a_window_for_dispensing_and_the_first_steps_of_a_taper_end_nothing(
     facts_of: FactsOf, members: dict[str, Any]
 ) -> None:
-    fact = facts_of(order(**{"days": 50, **members}))["sedative"]
+    fact = facts_of(order(days=50, **members))["sedative"]
+    assert (fact.active, fact.uncertain, fact.ended_days) == (True, False, None)
+
+
+@pytest.mark.parametrize(
+    ("days", "members", "active"),
+    [
+        (50, {"dispenseRequest": supplied(90)}, True),
+        (50, {"dosageInstruction": bounded(None, days_ago(-1))}, True),
+        (30, {}, True),
+        (31, {}, False),
+        (50, {"dispenseRequest": supplied(50)}, False),
+        (5, {"dispenseRequest": supplied(3)}, False),
+    ],
+)
+def test_a_completed_prescription_with_supply_left_or_of_late_may_be_taken(
+    facts_of: FactsOf, days: int, members: dict[str, Any], active: bool
+) -> None:
+    fact = facts_of(order(days=days, status="completed", **members))["sedative"]
+    assert (fact.active, fact.uncertain, fact.stopped_days) == (active, active, None)
+
+
+@pytest.mark.parametrize(
+    ("status", "end", "active", "stopped"),
+    [
+        ("completed", days_ago(6), False, 6.0),
+        ("stopped", days_ago(6), False, 6.0),
+        ("completed", days_ago(-6), True, None),
+        ("active", days_ago(6), True, None),
+        ("active", days_ago(60), True, None),
+    ],
+)
+def test_a_statement_ended_if_its_status_and_its_period_say_so(
+    facts_of: FactsOf, status: str, end: str, active: bool, stopped: float | None
+) -> None:
+    period = {"start": days_ago(90), "end": end}
+    fact = facts_of(statement(status=status, effectivePeriod=period))["sedative"]
+    assert (fact.active, fact.stopped_days) == (active, stopped)
+
+
+def test_a_stop_after_an_order_that_was_never_closed_is_told(facts_of: FactsOf) -> None:
+    forgotten = order(days=400, dispenseRequest=supplied(30))
+    stopped = order(days=50, status="stopped", dosageInstruction=bounded(None, days_ago(10)))
+    fact = facts_of(forgotten, stopped)["sedative"]
+    assert (fact.active, fact.ended_days, fact.stopped_days) == (True, 10.0, 10.0)
+
+
+_ENDS = st.fixed_dictionaries(
+    {},
+    optional={
+        "dispenseRequest": st.fixed_dictionaries(
+            {},
+            optional={
+                "validityPeriod": st.fixed_dictionaries({}, optional={"start": DAYS, "end": DAYS}),
+                "expectedSupplyDuration": st.fixed_dictionaries(
+                    {"value": st.integers(-5, 4000)},
+                    optional={"code": st.sampled_from(["d", "wk", "mo", "a", "odd"])},
+                ),
+                "numberOfRepeatsAllowed": st.integers(-2, 12),
+            },
+        ),
+        "dosageInstruction": st.lists(
+            st.one_of(
+                st.builds(lambda end: step(boundsPeriod={"end": end}), DAYS),
+                st.builds(lambda days: step(boundsDuration=days_long(days)), st.integers(0, 400)),
+                st.just({"text": "as needed"}),
+            ),
+            max_size=3,
+        ),
+        "effectivePeriod": st.fixed_dictionaries({"end": DAYS}),
+    },
+)
+
+
+@given(ends=_ENDS, days=st.integers(0, 800), status=st.sampled_from(["active", "on-hold", "odd"]))
+def test_the_end_of_a_prescription_never_ends_the_use(
+    facts_of: FactsOf, ends: dict[str, Any], days: int, status: str
+) -> None:
+    made = order if "effectivePeriod" not in ends else statement
+    fact = facts_of(made(days=days, status=status, **ends))["sedative"]
     assert (fact.active, fact.recent, fact.stopped_days) == (True, True, None)
-
-
-@pytest.mark.parametrize(
-    "members",
-    [
-        {"dosageInstruction": bounded(days_ago(50), days_ago(15))},
-        {"dispenseRequest": {"validityPeriod": {"end": days_ago(15)}}},
-        {"dispenseRequest": supplied(35), "authoredOn": days_ago(50)},
-        {"dispenseRequest": supplied(7, numberOfRepeatsAllowed=4), "authoredOn": days_ago(50)},
-    ],
-)
-def test_what_ran_out_fifteen_days_ago_has_ended(
-    facts_of: FactsOf, members: dict[str, Any]
-) -> None:
-    fact = facts_of(order(**{"days": 50, **members}))["sedative"]
-    assert (fact.active, fact.recent, fact.stopped_days) == (False, True, 15.0)
-    assert (fact.covered_days, fact.duration_days) == (35.0, None)
+    assert fact.ran_out_days is None or fact.uncertain
 
 
 @pytest.mark.parametrize(("days", "recent"), [(15, True), (30, True), (31, False), (400, False)])
@@ -271,7 +405,7 @@ def test_a_supply_that_cannot_be_read_leaves_the_order_open(
 def test_a_supply_may_be_told_in_weeks(facts_of: FactsOf, code: str, value: int) -> None:
     duration = {"value": value, "unit": code}
     given = order(days=50, dispenseRequest={"expectedSupplyDuration": duration})
-    assert facts_of(given)["sedative"].stopped_days == 15.0
+    assert facts_of(given)["sedative"].ran_out_days == 15.0
 
 
 def test_an_order_of_a_class_and_of_its_drug_are_both_found(facts_of: FactsOf) -> None:
