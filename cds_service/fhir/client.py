@@ -29,6 +29,10 @@ _SHARE_FOR_FETCHING = 0.8
 _REQUESTS_OF_A_CALL = 10
 _TOKEN = re.compile(r"\{\{ *([^{}]*?) *\}\}")
 _SEPARATORS = re.compile(r"([\\,|$])")
+_NONE_HERE: Resource = {
+    "resourceType": "OperationOutcome",
+    "issue": [{"severity": "error", "code": "not-supported"}],
+}
 _BEARER = re.compile(r"[!-~]+")
 
 
@@ -165,10 +169,15 @@ class Fetching:
             future.result()  # a fault of ours is not hidden
 
     def _value(self, wanted: Wanted, download: Download) -> Any:
-        """What came; None if a read brought another resource than the one asked for."""
+        """What came; None if a read brought another resource than the one asked for.
+
+        A search that the server does not know is answered as a client would put it.
+        """
         value = download.value
-        if value is None or "?" in wanted.template:
-            return value
+        if "?" in wanted.template:
+            return _NONE_HERE if download.outcome is Outcome.ABSENT else value
+        if value is None:
+            return None
         found = f"{value.get('resourceType')}/{value.get('id')}"
         return value if found == fill(wanted.template, self._tokens, quoted=False) else None
 

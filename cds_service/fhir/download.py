@@ -34,7 +34,8 @@ class Outcome(StrEnum):
     IN_PART = "in-part"  # some pages; a limit or a fault kept the rest
     LATE = "late"  # the time of the call was up
     UNREACHABLE = "unreachable"  # no connection, or it was lost twice
-    REFUSED = "refused"  # a status other than 200
+    REFUSED = "refused"  # a status other than 200 and 404
+    ABSENT = "absent"  # 404: the server has no such resources
     UNREADABLE = "unreadable"  # no FHIR JSON, not what was asked for, or more than is allowed
     BARRED = "barred"  # not an address that the operator allows
     SUSPENDED = "suspended"  # the server failed call after call and is left alone for a while
@@ -212,6 +213,9 @@ class Download:
             raise _Again(Outcome.UNREACHABLE, after=0) from None
 
     def _read(self, response: requests.Response) -> Resource:
+        if response.status_code == 404:
+            self.answered = True
+            raise NotFetched(Outcome.ABSENT)
         if response.status_code != 200:
             self.answered |= response.status_code < 500
             after = _retry_after(response) if response.status_code in _TRY_LATER else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,8 +18,14 @@ MOST_MEDICATIONS = 100  # that are looked up by reference; an address has to sta
 _MEDICATION = re.compile(
     r"(?P<server>https?://.+/)?Medication/(?P<id>[A-Za-z0-9.-]{1,64})(/_history/.*)?"
 )
+# FHIR R4, "IssueType": what an issue inside a searchset says of the list. These tell of the
+# search; any other code, of whatever severity, tells that results were kept back.
 _HARMLESS = ("success", "information", "warning")
+_REMARKS = ("informational", "processing", "not-supported", "success")
+# The server has no such resources at all.
+_NONE_HERE = ("not-supported", "not-found")
 _NOT_AN_ANSWER = (Retrieval.FAILED, Retrieval.MISSING)
+_NO_DATA_AT_ALL = (*_NOT_AN_ANSWER, Retrieval.ABSENT, Retrieval.NEVER_GIVEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +49,21 @@ class _Came:
 
 
 _FAILED = _Came(Retrieval.FAILED)
+_ABSENT = _Came(Retrieval.ABSENT)
 _NO_DATA = _Came(Retrieval.COMPLETE)
 _UNREADABLE = _Came(Retrieval.INCOMPLETE)
 
 
-def complete(service: CDSService, request: CDSRequest, fetch: Fetch | None = None) -> Retrieved:
+def complete(
+    service: CDSService,
+    request: CDSRequest,
+    fetch: Fetch | None = None,
+    never_given: Collection[str] = (),
+) -> Retrieved:
     """The resources of the call, and how each prefetch key of the service was answered.
 
     Keys that the service did not ask for are read, but say nothing about what is complete.
+    `never_given` are keys that this EHR does not have, so that nothing failed when they lack.
     Raises PreconditionFailed with each key that the service requires and that nobody could give.
     """
     answers = request.prefetch or {}
@@ -59,8 +72,11 @@ def complete(service: CDSService, request: CDSRequest, fetch: Fetch | None = Non
         # What the lists point at is known only when they are there.
         for wanted in (_wanted_lists, _wanted_medications):
             if wanting := wanted(service, request, came):
-                came |= _read_all(service, fetch(wanting))
+                came = _not_come(wanting) | came | _read_all(service, fetch(wanting))
     states = {key: _state(came, key) for key in service.prefetch}
+    for key in states.keys() & never_given:
+        if states[key] in _NO_DATA_AT_ALL:
+            states[key] = Retrieval.NEVER_GIVEN
     _refuse_if_wanting(service.required_keys, states)
     # Clients send keys in any order; the answer must not depend on it.
     in_order = (*service.prefetch, *sorted(came.keys() - service.prefetch.keys()))
@@ -101,6 +117,11 @@ def _wanted_medications(
     )
 
 
+def _not_come(wanting: Iterable[str]) -> dict[str, _Came]:
+    """There was a server to ask, so that what does not come has failed."""
+    return dict.fromkeys(wanting, _FAILED)
+
+
 def _state(came: Mapping[str, _Came], key: str) -> Retrieval:
     return came[key].state if key in came else Retrieval.MISSING
 
@@ -108,7 +129,7 @@ def _state(came: Mapping[str, _Came], key: str) -> Retrieval:
 def _refuse_if_wanting(required_keys: frozenset[str], states: Mapping[str, Retrieval]) -> None:
     # CDS Hooks, "HTTP Status Codes": 412 when needed data cannot be had by any way.
     wanting = sorted(
-        key for key in required_keys if states.get(key, Retrieval.MISSING) in _NOT_AN_ANSWER
+        key for key in required_keys if states.get(key, Retrieval.MISSING) in _NO_DATA_AT_ALL
     )
     if wanting:
         text = "This prefetch key is required; it did not come, or cannot be read."
@@ -137,8 +158,10 @@ def _read(value: Any, template: str | None) -> _Came:
     if "resourceType" not in value and ("resource" in value or "response" in value):
         return _read_wrapped(value, template)
     resource_type = value.get("resourceType")
-    if not isinstance(resource_type, str) or resource_type == "OperationOutcome":
+    if not isinstance(resource_type, str):
         return _FAILED
+    if resource_type == "OperationOutcome":
+        return _ABSENT if _is_said_by_all(value, _NONE_HERE) else _FAILED
     if template is not None and _is_read(template):
         expected = template.partition("/")[0]
         return _Came(Retrieval.COMPLETE, (value,)) if resource_type == expected else _FAILED
@@ -154,7 +177,7 @@ def _read_wrapped(wrapper: Resource, template: str | None) -> _Came:
     status = str(response.get("status", "")) if isinstance(response, dict) else ""
     resource = wrapper.get("resource")
     if status and not status.startswith("2"):
-        return _FAILED
+        return _ABSENT if status.startswith("404") else _FAILED
     if resource is None:
         return _NO_DATA if status else _FAILED
     is_wrapped_again = isinstance(resource, dict) and "resourceType" not in resource
@@ -181,7 +204,7 @@ def _read_entry(entry: Any, nested: int) -> _Came:
     if not isinstance(resource, dict) or not isinstance(resource.get("resourceType"), str):
         return _UNREADABLE
     if resource["resourceType"] == "OperationOutcome" or _search_mode(entry) == "outcome":
-        return _NO_DATA if _is_harmless(resource) else _UNREADABLE
+        return _NO_DATA if _is_remark(resource) else _UNREADABLE
     if resource["resourceType"] == "Bundle":
         return _read_bundle(resource, nested - 1) if nested else _UNREADABLE
     return _Came(Retrieval.COMPLETE, (resource,))
@@ -192,9 +215,15 @@ def _search_mode(entry: Any) -> Any:
     return search.get("mode") if isinstance(search, dict) else None
 
 
-def _is_harmless(outcome: Resource) -> bool:
+def _is_remark(outcome: Resource) -> bool:
     severities = [issue.get("severity") for issue in _objects(outcome.get("issue"))]
-    return bool(severities) and all(severity in _HARMLESS for severity in severities)
+    return _is_said_by_all(outcome, _REMARKS) and all(each in _HARMLESS for each in severities)
+
+
+def _is_said_by_all(outcome: Resource, codes: Collection[str]) -> bool:
+    """Whether an OperationOutcome has issues, and each of them one of these codes."""
+    found = [issue.get("code") for issue in _objects(outcome.get("issue"))]
+    return bool(found) and all(code in codes for code in found)
 
 
 def _has_next_page(bundle: Resource) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -20,6 +20,7 @@ from cds_service.knowledge.outcomes.evaluation import (
     is_silenced,
 )
 from cds_service.knowledge.outcomes.evidence import near_misses, trace
+from cds_service.knowledge.outcomes.gaps import might_open
 from cds_service.knowledge.outcomes.muting import mute, only_of
 from cds_service.knowledge.outcomes.relevance import Relevance
 from cds_service.knowledge.record.record import PatientRecord
@@ -42,8 +43,8 @@ class CDSService(Service):
 
     def answer(self, call: Call) -> Answer:
         """The cards for one call. It does not raise for strange records."""
-        evaluation = mute(self, decide(self, call), self.disabled)
-        spoken = mute(self, evaluation, self.shadow)
+        evaluation = _muted(self, decide(self, call), self.disabled)
+        spoken = _muted(self, evaluation, self.disabled | self.shadow)
         cards = self._traced(render(self, spoken, call), spoken)
         watched = only_of(render(self, evaluation, call), self.shadow) if self.shadow else ()
         return Answer(
@@ -94,10 +95,25 @@ def decide(service: CDSService, call: Call) -> Evaluation:
     """
     record = PatientRecord(call, service.terminology, service.statuses)
     evaluation = evaluate(service, record, service.relevance)
-    if not invalid_resources(_evidence(service, evaluation)):
+    if invalid_resources(_evidence(service, evaluation)):
+        record.discard(invalid_resources(record.used_resources()))
+        evaluation = evaluate(service, record, service.relevance)
+    return _checked(service, evaluation, frozenset())
+
+
+def _muted(service: CDSService, evaluation: Evaluation, rules: Set[str]) -> Evaluation:
+    """The outcomes without these rules; the gate that they alone had opened may be in question."""
+    return _checked(service, mute(service, evaluation, rules), rules)
+
+
+def _checked(service: CDSService, evaluation: Evaluation, muted: Set[str]) -> Evaluation:
+    """The outcomes, UNCHECKED where the gate is closed and something that failed left it open."""
+    if evaluation.gate is not GateState.CLOSED or is_silenced(service, evaluation.facts):
         return evaluation
-    record.discard(invalid_resources(record.used_resources()))
-    return evaluate(service, record, service.relevance)
+    facts = evaluation.facts
+    if isinstance(facts, Facts) and might_open(service, facts, service.relevance, muted):
+        return replace(evaluation, gate=GateState.UNCHECKED)
+    return evaluation
 
 
 def _evidence(service: CDSService, evaluation: Evaluation) -> Iterable[Resource]:

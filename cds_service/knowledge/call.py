@@ -14,10 +14,17 @@ Resource = dict[str, Any]  # FHIR JSON, the one place where plain dicts are used
 class Retrieval(StrEnum):
     """How a prefetch key was answered; only COMPLETE lets absence be inferred."""
 
-    COMPLETE = "complete"  # a resource, a whole searchset, or null ("no data")
-    INCOMPLETE = "incomplete"  # a page of a searchset, or a searchset with an error in it
-    FAILED = "failed"  # an OperationOutcome or something that is no FHIR resource
-    MISSING = "missing"  # the key did not come
+    COMPLETE = "whole"  # a resource, a whole searchset, or null ("no data")
+    INCOMPLETE = "part"  # a page of a searchset, or a searchset that says that something lacks
+    FAILED = "failed"  # refused, late, or something that is no FHIR resource
+    ABSENT = "absent"  # the server has no such resources: 404, not-supported
+    NEVER_GIVEN = "never-given"  # it did not come, and the operator says that it never does
+    MISSING = "not-sent"  # the key did not come, and there is no server to ask
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether something is on record that should have come and did not."""
+        return self in (Retrieval.INCOMPLETE, Retrieval.FAILED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,10 +164,16 @@ def test_a_list_that_does_not_come_changes_the_fingerprint(service: CDSService) 
     assert _fingerprints(service, resources, retrieved=failed) != first
 
 
-def test_a_card_that_says_that_nothing_could_be_checked_has_no_fingerprint(
+def test_a_card_that_says_what_could_not_be_checked_is_known_again_by_its_gap(
     service: CDSService,
 ) -> None:
     resources = _resources("ada-generalised-anxiety")[:1]
-    states = dict.fromkeys(service.prefetch, Retrieval.INCOMPLETE)
-    (card,) = _answer(service, resources, retrieved=Retrieved(resources, states)).cards
-    assert (card.rules, card.fingerprint) == ((), "")
+
+    def card_of(**states: Retrieval) -> Card:
+        came = dict.fromkeys(service.prefetch, Retrieval.INCOMPLETE) | states
+        (card,) = _answer(service, resources, retrieved=Retrieved(resources, came)).cards
+        return card
+
+    assert card_of().rules == ()
+    assert card_of().fingerprint == card_of().fingerprint != ""
+    assert card_of().fingerprint != card_of(laboratory=Retrieval.FAILED).fingerprint

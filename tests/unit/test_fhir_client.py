@@ -269,7 +269,7 @@ def test_it_tries_once_more(mood: str, make: Make, server: MisbehavingServer) ->
         ("status-429", 1, Outcome.REFUSED),
         ("status-429-for-long", 1, Outcome.REFUSED),
         ("status-500", 1, Outcome.REFUSED),
-        ("status-404", 1, Outcome.REFUSED),
+        ("status-404", 1, Outcome.ABSENT),
         ("redirect-302", 1, Outcome.REFUSED),
         ("html", 1, Outcome.UNREADABLE),
         ("wrong-type", 1, Outcome.UNREADABLE),

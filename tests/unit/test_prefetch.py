@@ -107,7 +107,8 @@ def test_what_can_be_read_is_read_and_the_rest_is_remembered(
         ({"resource": searchset(condition())}, Retrieval.COMPLETE, ["anxiety"]),
         ({"response": {"status": "200 OK"}, "resource": None}, Retrieval.COMPLETE, []),
         ({"response": {"status": 204}}, Retrieval.COMPLETE, []),
-        ({"response": {"status": "404 Not Found"}}, Retrieval.FAILED, []),
+        ({"response": {"status": "404 Not Found"}}, Retrieval.ABSENT, []),
+        ({"response": {"status": "403 Forbidden"}}, Retrieval.FAILED, []),
         (
             {"response": {"status": "500"}, "resource": searchset(condition())},
             Retrieval.FAILED,

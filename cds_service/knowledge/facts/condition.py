@@ -123,9 +123,17 @@ def read_condition(definition: ConditionDefinition, record: PatientRecord) -> Co
             )
     current.extend(_visit_reasons(definition, record))
     if not current:
-        absent = False if record.is_complete("conditions") else None
+        absent = _absent(definition, record)
         return ConditionFact(absent, absent, absent)
     return _summarise(current, refuted, record)
+
+
+def _absent(definition: ConditionDefinition, record: PatientRecord) -> bool | None:
+    """False when what is not on the lists is not there; None when a list lacks."""
+    counts_visits = definition.visit_reason is not None
+    if not record.is_complete("conditions") or counts_visits and record.has_failed("encounters"):
+        return None
+    return False
 
 
 def keys_of_condition(definition: ConditionDefinition) -> Iterable[Key]:

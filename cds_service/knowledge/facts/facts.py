@@ -32,6 +32,15 @@ class Facts(dict[str, Any]):
         self._reading = Reading(record, self, highest)
         self.conflicts = False
 
+    @property
+    def has_gaps(self) -> bool:
+        """Whether a list failed, or a resource was not read."""
+        return self._reading.record.has_gaps
+
+    def doubted(self) -> Facts:
+        """The facts of the same record where only what failed or was not read is unknown."""
+        return Facts(self._definitions, self._reading.record.doubted())
+
     def __missing__(self, name: str) -> Any:
         definition = self._definitions[name]
         fact = self[name] = kind_of(definition).read(definition, self._reading)

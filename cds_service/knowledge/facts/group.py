@@ -78,6 +78,10 @@ class GroupFact(Fact):
         """Whether every fact of the group has a usable value."""
         return not (self.missing or self.stale or self.unreadable or self.not_retrieved)
 
+    def is_gap(self) -> bool:
+        """Never itself; a fact of the group may be."""
+        return False
+
     def lacking(self) -> Iterable[str]:
         """The facts of the group that are not on record."""
         return (name.name for name in (*self.missing, *self.not_retrieved))

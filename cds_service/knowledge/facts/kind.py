@@ -56,6 +56,10 @@ class Fact:
         """Whether two different values were measured at one time."""
         return False
 
+    def is_gap(self) -> bool:
+        """Whether the record does not say, where it might, had all come and been readable."""
+        return self.value is None
+
     def lacking(self) -> Iterable[str]:
         """The names of the facts whose absence it tells."""
         return ()
@@ -72,6 +76,10 @@ class ValueFact(Fact):
     def present(self) -> Any:
         """The same as `value`."""
         return self.value
+
+    def is_gap(self) -> bool:
+        """Never itself; what it was computed from may be."""
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +197,7 @@ def _type_of(hint: Any) -> str:
 _TYPES: Mapping[str, frozenset[Any]] = {
     BOOLEAN: frozenset({bool}),
     NUMBER: frozenset({int, float, Interval}),
-    TEXT: frozenset({str}),
+    TEXT: frozenset({str, FactName}),
     TEXTS: frozenset({tuple[str, ...]}),
     FACT_NAMES: frozenset({tuple[FactName, ...]}),
 }

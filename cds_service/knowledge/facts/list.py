@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from marshmallow import ValidationError, fields, post_load
 
-from cds_service.knowledge.call import Resource
+from cds_service.knowledge.call import Resource, Retrieval
 from cds_service.knowledge.facts.kind import (
     ABSENT,
     NOT_TOLD,
     Fact,
+    FactName,
     Kind,
     none_of,
     of_record,
 )
 from cds_service.knowledge.facts.schema import DefinitionSchema
+from cds_service.knowledge.record.lists import (
+    OTHER_PATIENT,
+    OTHER_VERSION,
+    UNREADABLE,
+    Unread,
+)
 from cds_service.knowledge.record.record import PatientRecord
 
 _LISTS = {
@@ -28,7 +35,19 @@ _LISTS = {
     "medicationRequests": ("MedicationRequest", "MedicationStatement"),
     "medicationStatements": ("MedicationStatement",),
     "allergies": ("AllergyIntolerance",),
+    "serviceRequests": ("ServiceRequest",),
+    "encounters": ("Encounter",),
 }
+# How the words in layout name what lacks of a list.
+_SHORTFALLS: Mapping[Retrieval, str | None] = {
+    Retrieval.COMPLETE: None,
+    Retrieval.INCOMPLETE: "part",
+    Retrieval.FAILED: "failed",
+    Retrieval.ABSENT: "never-given",
+    Retrieval.NEVER_GIVEN: "never-given",
+    Retrieval.MISSING: "not-sent",
+}
+LIST_WORDS = ("list part", "list failed", "list other-version", "list never-given", "list not-sent")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +74,16 @@ class ListSchema(DefinitionSchema):
 
 @dataclass(frozen=True, slots=True)
 class ListFact(Fact):
-    """How a list came: `complete` or not, and how much of it could not be used."""
+    """How a list came: `complete` or not, and how much of it could not be used.
+
+    An operator who knows that a list never comes is believed: then nothing has failed.
+    """
 
     complete: bool
+    failed: Annotated[bool, "came in part, not at all, or in a form that is not read"] = False
+    failure: Annotated[FactName | None, "what failed, or that it is never given"] = None
+    shortfall: Annotated[FactName | None, "the same, or that it was not sent"] = None
+    unread: Annotated[tuple[str, ...], "names of the unreadable"] = ()
     unreadable: int = 0
     other_version: int = 0
     other_patient: int = 0
@@ -70,26 +96,46 @@ class ListFact(Fact):
         return self.complete
 
     def standing(self) -> str:
-        """A list that came whole says nothing itself; one that did not lacks."""
-        return ABSENT if self.complete else "not-retrieved"
+        """A list that came whole and was read says nothing itself."""
+        if not self.complete:
+            return "not-retrieved"
+        return "unreadable" if self.resources else ABSENT
 
     def stated(self) -> list[str]:
         """How it came, unless it came whole and all of it could be used."""
         aside = (self.unreadable, self.other_version, self.other_patient, self.future)
-        if self.complete and not any(aside):
+        if self.shortfall is None and not any(aside):
             return []
-        return [str(self.complete), *map(str, aside)]
+        return [self.shortfall.part if self.shortfall else "", *map(str, aside)]
+
+    def is_gap(self) -> bool:
+        """Whether it failed, or something in it was not read."""
+        return self.failed or bool(self.resources)
 
 
 def read_list(definition: ListDefinition, record: PatientRecord) -> ListFact:
     """The fact that a definition gives on a record."""
-    aside = [record.set_aside(type_) for type_ in definition.resource_types]
+    key, types = definition.prefetch_key, definition.resource_types
+
+    def unread(*reasons: str) -> list[Unread]:
+        return [each for type_ in types for each in record.unread(type_, *reasons)]
+
+    unreadable, other_version = unread(UNREADABLE), unread(OTHER_VERSION)
+    state = record.state(key)
+    shortfall = "other-version" if other_version else _SHORTFALLS[state]
+    has_failed = state.is_failure or bool(other_version)
+    named = FactName("layout", f"list {shortfall}") if shortfall else None
     return ListFact(
-        complete=record.is_complete(definition.prefetch_key),
-        unreadable=sum(each.unreadable for each in aside),
-        other_version=sum(each.other_version for each in aside),
-        other_patient=sum(each.other_patient for each in aside),
-        future=record.count_future(definition.resource_types),
+        complete=record.is_complete(key),
+        failed=has_failed,
+        failure=named if has_failed or state is Retrieval.NEVER_GIVEN else None,
+        shortfall=named,
+        unread=tuple(dict.fromkeys(each.name for each in unreadable if each.name)),
+        unreadable=len(unreadable),
+        other_version=len(other_version),
+        other_patient=len(unread(OTHER_PATIENT)),
+        future=record.count_future(types),
+        resources=tuple(each.resource for each in unread()),
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Annotated, Any
 
-from cds_service.knowledge.call import Resource, Retrieval
+from cds_service.knowledge.call import Resource
 from cds_service.knowledge.facts.courses import FORGOTTEN, Course, course_of, unbroken
 from cds_service.knowledge.facts.kind import (
     AS_RECORDED,
@@ -110,10 +110,9 @@ def keys_of_medication(definition: MedicationDefinition) -> Iterable[Key]:
 
 def _absent(record: PatientRecord) -> bool | None:
     """False when what is not on the lists is not taken; None when a list did not come whole."""
-    statements = record.states.get("medicationStatements", Retrieval.MISSING)
-    # Many servers have no MedicationStatement at all; a page of them shows that there are more.
-    whole = record.is_complete("medicationRequests") and statements is not Retrieval.INCOMPLETE
-    return False if whole else None
+    # Many servers have no MedicationStatement at all; one that refuses them may hold some.
+    failed = record.has_failed("medicationStatements")
+    return False if record.is_complete("medicationRequests") and not failed else None
 
 
 def _is_recent(ended: list[Course], record: PatientRecord) -> bool | None:

@@ -111,6 +111,10 @@ class ObservationFact(Fact):
         """Its state; what is ok is there."""
         return PRESENT if self.state == "ok" else self.state
 
+    def is_gap(self) -> bool:
+        """Whether a value could not be read, or the list of results did not come."""
+        return self.state in ("unreadable", "not-retrieved")
+
     def stated(self) -> list[str]:
         """Its state, and the values beside the one that its resource shows."""
         state = [] if self.state == "ok" else [self.state]

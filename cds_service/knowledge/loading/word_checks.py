@@ -11,6 +11,7 @@ from cds_service.knowledge.content.service import Service
 from cds_service.knowledge.content.words import LONGEST_SUMMARY, Text, Words, utf16_length
 from cds_service.knowledge.expressions.expressions import BOOLEAN, FACT_NAMES, NUMBER, TEXT, TEXTS
 from cds_service.knowledge.facts.kinds import kind_of, made_of, types_of
+from cds_service.knowledge.facts.list import LIST, LIST_WORDS
 from cds_service.knowledge.loading.library import Problems
 
 # The longest that a placeholder of each type may become in a summary.
@@ -51,6 +52,9 @@ def _needed(service: Service) -> Iterable[tuple[Key, bool]]:
     yield ("unavailable", "warning"), True
     if _has_differential(service):
         yield ("no-cause", "summary"), True
+    if any(kind_of(definition) is LIST for definition in service.facts.values()):
+        for part in LIST_WORDS:
+            yield ("layout", part), False
     for slot in service.slots:
         for reasons in slot.override_reasons.values():
             for reason in reasons:

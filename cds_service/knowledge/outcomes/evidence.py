@@ -15,7 +15,7 @@ import orjson
 from cds_service.knowledge.call import Card, Resource, Trace, TracedRule
 from cds_service.knowledge.content.service import Service
 from cds_service.knowledge.facts.kind import ABSENT
-from cds_service.knowledge.outcomes.evaluation import Evaluation
+from cds_service.knowledge.outcomes.evaluation import Evaluation, GateState
 from cds_service.knowledge.outcomes.relevance import Relevance
 from cds_service.knowledge.record.quantities import number_text
 
@@ -27,22 +27,30 @@ _SAYS_NOTHING = ("meta", "text")
 
 def trace(card: Card, service: Service, evaluation: Evaluation, relevance: Relevance) -> Card:
     """The card with its trace and its fingerprint."""
+    if evaluation.gate is GateState.UNCHECKED:
+        gaps = {name: fact for name, fact in evaluation.facts.items() if fact.is_gap()}
+        return replace(card, fingerprint=_fingerprint((), gaps), trace=Trace((), _by_state(gaps)))
     rules, facts = _behind(card.rules, service, evaluation, relevance)
     silenced_rules, silenced_facts = _behind(card.silenced, service, evaluation, relevance)
-    by_state: dict[str, list[str]] = {}
-    for name, fact in facts.items():
-        by_state.setdefault(fact.standing(), []).append(name)
-    by_state.pop(ABSENT, None)
     return replace(
         card,
         # What it silences is among it: a danger that comes up later brings the card back.
         fingerprint=_fingerprint(rules + silenced_rules, facts | silenced_facts) if rules else "",
         trace=Trace(
             rules=rules,
-            facts={state: tuple(names) for state, names in by_state.items()},
+            facts=_by_state(facts),
             values={name: _value(fact) for name, fact in facts.items() if _has_value(fact)},
         ),
     )
+
+
+def _by_state(facts: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """The names of the facts by their state, without those that are absent."""
+    by_state: dict[str, list[str]] = {}
+    for name, fact in facts.items():
+        by_state.setdefault(fact.standing(), []).append(name)
+    by_state.pop(ABSENT, None)
+    return {state: tuple(names) for state, names in by_state.items()}
 
 
 def near_misses(evaluation: Evaluation, relevance: Relevance) -> Mapping[str, tuple[str, ...]]:

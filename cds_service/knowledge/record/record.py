@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import cast
 
-from cds_service.knowledge.call import Call, Resource, Retrieval
+from cds_service.knowledge.call import Call, Resource
 from cds_service.knowledge.record import dates
 from cds_service.knowledge.record.fhir_json import (
     concerns_no_medicine,
@@ -20,18 +20,12 @@ from cds_service.knowledge.record.fhir_json import (
     says_nothing,
     substances_of,
 )
+from cds_service.knowledge.record.lists import OTHER_PATIENT, OTHER_VERSION, UNREADABLE, Lists
 from cds_service.knowledge.record.statuses import Statuses
 from cds_service.knowledge.record.terminology import Terminology
 
 Key = tuple[str, str]  # a kind and a value set, as the record is indexed
 
-# The kinds whose absence each prefetch key speaks of.
-_KINDS = {
-    "conditions": ("Condition",),
-    "allergies": ("AllergyIntolerance",),
-    "medicationRequests": ("MedicationRequest",),
-    "medicationStatements": ("MedicationStatement",),
-}
 # FHIR DSTU2 and STU3 names of resources that we read.
 _FORMER_TYPES = frozenset({"MedicationOrder", "DiagnosticOrder", "MedicationPrescription"})
 
@@ -56,16 +50,7 @@ class Unsure(str):
     __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
-class SetAside:
-    """How many resources of a kind were not read, by the reason why."""
-
-    unreadable: int = 0
-    other_version: int = 0
-    other_patient: int = 0
-
-
-class PatientRecord:
+class PatientRecord(Lists):
     """The resources of one call: an index from (kind, value set) to statements.
 
     Kinds are the FHIR resource types. Statements about another patient, taken back as entered in
@@ -73,17 +58,15 @@ class PatientRecord:
     """
 
     def __init__(self, call: Call, terminology: Terminology, statuses: Statuses) -> None:
+        super().__init__(call.retrieved.states)
         self.now: datetime = call.now
         self.patient_id = call.patient_id
         self.user_type = call.user_id.partition("/")[0]
-        self.states = call.retrieved.states
         self.patient: Resource | None = None
         self.statuses = statuses
         self._terminology = terminology
         self._index: dict[Key, list[Statement]] = {}
         self._present: dict[str, set[str]] = {}
-        self._set_aside: Counter[tuple[str, str]] = Counter()
-        self._not_asked: set[str] = set()
         self._read(call.retrieved.resources)
 
     @property
@@ -103,22 +86,6 @@ class PatientRecord:
                 if known is None or (known.is_weak and not statement.is_weak):
                     found[id(statement.element)] = statement
         return list(found.values())
-
-    def is_complete(self, prefetch_key: str) -> bool:
-        """Whether what is absent from this prefetch key may be called absent from the record."""
-        for kind in _KINDS.get(prefetch_key, ()):
-            if self._set_aside.get((kind, "other_version")) or kind in self._not_asked:
-                return False  # in another version of FHIR, or "no information": not read
-        return self.states.get(prefetch_key) is Retrieval.COMPLETE
-
-    def set_aside(self, kind: str) -> SetAside:
-        """How many resources of a kind could not be used."""
-        count = self._set_aside.get
-        return SetAside(
-            unreadable=count((kind, "unreadable"), 0),
-            other_version=count((kind, "other_version"), 0),
-            other_patient=count((kind, "other_patient"), 0),
-        )
 
     def count_future(self, kinds: Iterable[str]) -> int:
         """How many matched resources of these kinds are dated after now, and so are ignored."""
@@ -144,7 +111,7 @@ class PatientRecord:
         gone = {id(resource) for resource in resources}
         for resource in list(self.used_resources()):
             if id(resource) in gone:
-                self._set_aside[resource["resourceType"], "unreadable"] += 1
+                self.set_aside(resource, UNREADABLE)
         for key, statements in self._index.items():
             self._index[key] = [each for each in statements if id(each.resource) not in gone]
         if id(self.patient) in gone:
@@ -192,7 +159,7 @@ class PatientRecord:
                 case "Patient":
                     self._read_patient(resource)
                 case str() if kind in _FORMER_TYPES:
-                    self._set_aside["MedicationRequest", "other_version"] += 1
+                    self.set_aside(resource, OTHER_VERSION, kind="MedicationRequest")
         for order in orders:
             self._read_order(order, medications)
 
@@ -211,19 +178,19 @@ class PatientRecord:
     def _read_coded(self, kind: str, resource: Resource, concept: object) -> None:
         # DSTU2 and STU3 wrote these statuses as plain strings, DSTU2 the subject as `patient`.
         if isinstance(resource.get("clinicalStatus"), str) or "dateRecorded" in resource:
-            self._set_aside[kind, "other_version"] += 1
+            self.set_aside(resource, OTHER_VERSION)
             return
         concepts = [concept] if isinstance(concept, dict) and not says_nothing(concept) else []
         if kind == "AllergyIntolerance":
             concepts.extend(substances_of(resource))
         if not concepts:
-            self._set_aside[kind, "unreadable"] += 1
+            self.set_aside(resource, UNREADABLE)
             return
         known = [self._add(kind, resource, resource, each) is not _UNKNOWN for each in concepts]
         if kind == "Condition":
             self._read_allergy_of(resource, concepts[0])
         elif not any(known) and not concerns_no_medicine(resource):
-            self._set_aside[kind, "unreadable"] += 1
+            self.set_aside(resource, UNREADABLE, *concepts)
 
     def _read_allergy_of(self, problem: Resource, concept: Resource) -> None:
         """An allergy that stands on the problem list: by its code, or by words that call it so."""
@@ -236,12 +203,13 @@ class PatientRecord:
     def _read_order(self, order: Resource, medications: dict[str, Resource]) -> None:
         kind = order["resourceType"]
         if "medication" in order:  # FHIR R5's CodeableReference
-            self._set_aside[kind, "other_version"] += 1
+            self.set_aside(order, OTHER_VERSION)
             return
         concepts = medication_concepts(order, medications)
         matches = [self._add(kind, order, order, concept) for concept in concepts]
-        if not matches or all(match is _UNKNOWN for match in matches):
-            self._set_aside[kind, "unreadable"] += may_be_in_force(order)
+        is_unknown = not matches or all(match is _UNKNOWN for match in matches)
+        if is_unknown and may_be_in_force(order):
+            self.set_aside(order, UNREADABLE, *concepts)
 
     def _read_encounter(self, resource: Resource) -> None:
         reasons = resource.get("reasonCode")
@@ -262,13 +230,13 @@ class PatientRecord:
         if not match.codes and not match.words:
             return _KNOWN if is_understood(kind, match) else _UNKNOWN
         if _NO_INFORMATION in match.codes:
-            self._not_asked.add(kind)
+            self.not_asked.add(kind)
         if not self._is_about_patient(resource):
-            self._set_aside[kind, "other_patient"] += 1
+            self.set_aside(resource, OTHER_PATIENT)
             return _OTHER
         if "modifierExtension" in resource or "modifierExtension" in element:
             # FHIR R4, 2.4.2: a modifier that is not understood forbids to use the resource.
-            self._set_aside[kind, "unreadable"] += 1
+            self.set_aside(resource, UNREADABLE)
             return _OTHER
         for value_sets, by_words in ((match.codes, False), (match.words, True)):
             for value_set in value_sets:

@@ -26,7 +26,8 @@ from resources import (
 from cds_service.knowledge import CDSService
 from cds_service.knowledge.call import Resource, Retrieval
 from cds_service.knowledge.record.fhir_json import reference_of
-from cds_service.knowledge.record.record import PatientRecord, SetAside
+from cds_service.knowledge.record.lists import OTHER_PATIENT, OTHER_VERSION, UNREADABLE
+from cds_service.knowledge.record.record import PatientRecord
 
 from .conftest import FactsOf, RecordOf
 
@@ -84,7 +85,7 @@ def test_what_is_about_another_patient_is_counted_not_read(
     record_of: RecordOf, given: Resource, kind: str
 ) -> None:
     record = record_of(given)
-    assert record.set_aside(kind) == SetAside(other_patient=1)
+    assert [each.why for each in record.unread(kind)] == [OTHER_PATIENT]
     assert list(record.used_resources()) == []
 
 
@@ -148,7 +149,7 @@ def test_the_shape_of_another_fhir_version_is_counted_not_read(
     record_of: RecordOf, given: Resource, kind: str
 ) -> None:
     record = record_of(given)
-    assert record.set_aside(kind) == SetAside(other_version=1)
+    assert [each.why for each in record.unread(kind)] == [OTHER_VERSION]
     assert list(record.used_resources()) == []
 
 
@@ -186,7 +187,7 @@ def test_what_cannot_be_understood_is_counted_as_unreadable(
     record_of: RecordOf, given: Resource, kind: str
 ) -> None:
     record = record_of(given)
-    assert record.set_aside(kind) == SetAside(unreadable=1)
+    assert [each.why for each in record.unread(kind)] == [UNREADABLE]
     assert list(record.used_resources()) == []
 
 
@@ -207,7 +208,7 @@ def test_what_is_understood_to_be_something_else_is_not_counted(
 ) -> None:
     record = record_of(given)
     kind = given["resourceType"]
-    assert (record.set_aside(kind), list(record.used_resources())) == (SetAside(), [])
+    assert (record.unread(kind), list(record.used_resources())) == ([], [])
 
 
 def test_a_component_with_a_modifier_that_is_not_understood_is_not_read(
@@ -240,6 +241,8 @@ def test_future_results_and_orders_are_counted(record_of: RecordOf) -> None:
         (Retrieval.COMPLETE, True),
         (Retrieval.INCOMPLETE, False),
         (Retrieval.FAILED, False),
+        (Retrieval.ABSENT, False),
+        (Retrieval.NEVER_GIVEN, False),
         (Retrieval.MISSING, False),
     ],
 )
@@ -266,5 +269,5 @@ def test_discarded_resources_are_forgotten_and_counted(record_of: RecordOf) -> N
     record = record_of(ada, good, bad)
     record.discard([bad, ada])
     assert found(record, "Condition", "anxiety") == ["c1"]
-    assert record.set_aside("Condition") == SetAside(unreadable=1)
+    assert [each.why for each in record.unread("Condition")] == [UNREADABLE]
     assert record.patient is None

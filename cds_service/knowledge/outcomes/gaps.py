@@ -1,0 +1,50 @@
+"""What could not be checked: whether cards might have come, had all come and been readable.
+
+Only a list that failed and a resource or a value that could not be read raise the question. A list
+that nobody sent, and a test that was never done, raise none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Set
+
+from cds_service.knowledge.content.artifacts import LEVELS, Rule
+from cds_service.knowledge.content.service import Service
+from cds_service.knowledge.expressions.expressions import Expression
+from cds_service.knowledge.facts.facts import Facts
+from cds_service.knowledge.outcomes.relevance import Relevance
+
+
+def might_open(service: Service, facts: Facts, relevance: Relevance, muted: Set[str]) -> bool:
+    """Whether a gate that these facts keep closed might have opened; `muted` rules open nothing."""
+    if not facts.has_gaps and not any(fact.is_gap() for fact in facts.values()):
+        return False
+    facts = facts.doubted()
+    if _Question(relevance, facts, service.gate.when).is_open:
+        return True
+    by_rules = _Question(relevance, facts, service.gate.opened_by_rules)
+    if not (by_rules.is_open or by_rules.holds):
+        return False
+    rules = [_Question(relevance, facts, each) for each in _opening(service.rules, muted)]
+    return any(each.is_open or (each.holds and by_rules.is_open) for each in rules)
+
+
+class _Question:
+    """A condition that could open the gate: whether it holds, or is open because of a gap."""
+
+    def __init__(self, relevance: Relevance, facts: Facts, condition: Expression) -> None:
+        value = condition.evaluate(facts)
+        below = (relevance.below[name] for name in condition.facts)
+        self.holds = value is True
+        self.is_open = value is None and any(
+            facts[name].is_gap() for names in below for name in names
+        )
+
+
+def _opening(rules: Iterable[Rule], muted: Set[str]) -> Iterable[Expression]:
+    """The conditions of rules at the levels that open the gate without the symptom."""
+    for rule in rules:
+        if rule.opens is None or rule.id in muted:
+            continue
+        least = LEVELS.index(rule.opens)
+        yield from (when for level, when in rule.levels.items() if LEVELS.index(level) <= least)

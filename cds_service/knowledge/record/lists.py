@@ -1,0 +1,100 @@
+"""How the lists of a record came, and what in them was not read: what absence means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import copy
+from dataclasses import dataclass
+from typing import Self
+
+from cds_service.knowledge.call import Resource, Retrieval
+from cds_service.knowledge.record.fhir_json import name_of
+
+# The kinds whose absence each prefetch key speaks of.
+_KINDS = {
+    "conditions": ("Condition",),
+    "laboratory": ("Observation",),
+    "vitalSigns": ("Observation",),
+    "surveys": ("Observation",),
+    "allergies": ("AllergyIntolerance",),
+    "medicationRequests": ("MedicationRequest",),
+    "medicationStatements": ("MedicationStatement",),
+    "serviceRequests": ("ServiceRequest",),
+    "encounters": ("Encounter",),
+}
+UNREADABLE, OTHER_VERSION, OTHER_PATIENT = "unreadable", "other-version", "other-patient"
+_REASONS = (UNREADABLE, OTHER_VERSION, OTHER_PATIENT)
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A resource that was not read: its kind, what the record calls it, or "", and why not."""
+
+    kind: str
+    name: str
+    why: str
+    resource: Resource
+
+
+class Lists:
+    """The state of every list of a call by its prefetch key, and the resources that were not read.
+
+    Kinds are the FHIR resource types.
+    """
+
+    def __init__(self, states: Mapping[str, Retrieval]) -> None:
+        self.states = states
+        self._unread: dict[tuple[str, str], list[Unread]] = {}
+        self.not_asked: set[str] = set()  # kinds of which the record says that nobody asked
+        self._is_doubted = False
+
+    def is_complete(self, prefetch_key: str) -> bool:
+        """Whether what is absent from this prefetch key may be called absent from the record."""
+        if self._is_doubted:
+            return not self.has_failed(prefetch_key)
+        kinds = _KINDS.get(prefetch_key, ())
+        if not self.not_asked.isdisjoint(kinds):
+            return False
+        is_whole = self.state(prefetch_key) is Retrieval.COMPLETE
+        return is_whole and not self.has_failed(prefetch_key)
+
+    def has_failed(self, prefetch_key: str) -> bool:
+        """Whether a list that is on record did not come, or not whole, or cannot be read."""
+        if self.state(prefetch_key).is_failure:
+            return True
+        # A list in another version of FHIR is a list that we could not read.
+        reasons = _REASONS if self._is_doubted else (OTHER_VERSION,)
+        kinds = _KINDS.get(prefetch_key, ())
+        return any((kind, why) in self._unread for kind in kinds for why in reasons)
+
+    def state(self, prefetch_key: str) -> Retrieval:
+        """How a list came."""
+        return self.states.get(prefetch_key, Retrieval.MISSING)
+
+    def unread(self, kind: str, *reasons: str) -> list[Unread]:
+        """The resources of a kind that were not read for one of these reasons, by default any."""
+        found = (self._unread.get((kind, why), ()) for why in reasons or _REASONS)
+        return [each for unread in found for each in unread]
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether a list failed, or a resource was not read."""
+        return bool(self._unread) or any(state.is_failure for state in self.states.values())
+
+    def doubted(self) -> Self:
+        """The same record where nothing is unknown but what failed or could not be read.
+
+        What never came counts as empty, and a list with a resource that was not read as not whole.
+        """
+        lists = copy(self)
+        lists._is_doubted = True
+        return lists
+
+    def set_aside(
+        self, resource: Resource, why: str, *concepts: object, kind: str | None = None
+    ) -> None:
+        """Keep a resource as not read, under the first name that its concepts have."""
+        names = map(name_of, concepts or (resource.get("code"),))
+        name = next(filter(None, names), "")
+        unread = Unread(kind or resource["resourceType"], name, why, resource)
+        self._unread.setdefault((unread.kind, why), []).append(unread)
