@@ -29,6 +29,7 @@ from cds_service.knowledge.record.negation import Negation
 from cds_service.knowledge.record.quantities import Conversion, Quantity
 from cds_service.knowledge.record.statuses import Statuses
 from cds_service.knowledge.record.terminology import HIERARCHICAL, Terminology, bare
+from cds_service.knowledge.record.units import Units
 
 
 @dataclass
@@ -215,15 +216,16 @@ def _load_quantities(path: Path, problems: Problems) -> dict[str, Quantity]:
     data = problems.load(QuantitiesSchema(), path, problems.read(path))
     if data is None:
         return {}
+    units = Units(data["words"])
     return {
         name: Quantity(
             unit=entry["unit"],
             plausible=(entry["plausible"][0], entry["plausible"][1]),
             conversions={
-                unit: Conversion(each["factor"], each["offset"])
+                units.fold(unit): Conversion(each["factor"], each["offset"])
                 for unit, each in entry["convert"].items()
             },
-            spellings=data["spellings"],
+            units=units,
             unitless=entry["unitless"],
         )
         for name, entry in data["quantities"].items()

@@ -68,7 +68,7 @@ class QuantitySchema(StrictSchema):
 class QuantitiesSchema(StrictSchema):
     """quantities.yaml."""
 
-    spellings = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
+    words = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
     quantities = fields.Dict(
         keys=fields.String(), values=fields.Nested(QuantitySchema), required=True
     )

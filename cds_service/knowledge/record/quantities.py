@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cds_service.knowledge.record.units import Units
+
 _UCUM = ("http://unitsofmeasure.org", "urn:oid:2.16.840.1.113883.6.8")
+_LONGEST_TEXT = 60
+# "<2.5", "2,3 mmol/L", "18/21 points". A comma before three digits may part thousands: not read.
+_WRITTEN = re.compile(
+    r"\s*(<=|>=|<|>)?\s*([+-]?\d{1,9}(?:\.\d{1,9}|,\d{1,2}(?!\d))?)(?![\d.,]*\d)\s*(?:/\s*\d+)?(.*)",
+    re.ASCII | re.DOTALL,
+)
+_COMPARATORS = {"\u2264": "<=", "\u2265": ">=", "\u2212": "-"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +52,15 @@ _AS_IT_IS = Conversion(1.0)
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """What an analyte may look like: our unit, the plausible range, the units that we convert."""
+    """What an analyte may look like: our unit, the plausible range, the units that we convert.
+
+    Units are compared as `units` folds them, so that a spelling needs no entry.
+    """
 
     unit: str
     plausible: tuple[float, float]
     conversions: Mapping[str, Conversion]
-    spellings: Mapping[str, str]
+    units: Units
     unitless: bool = False
 
     def read(self, element: Mapping[str, Any]) -> Number | None:
@@ -77,10 +90,14 @@ class Quantity:
         return converted if isinstance(converted, float) else None
 
     def _conversion(self, unit: str | None) -> Conversion | None:
-        if unit is None:
-            return _AS_IT_IS if self.unitless else None
-        unit = self.spellings.get(unit, unit)
-        return _AS_IT_IS if unit == self.unit else self.conversions.get(unit)
+        folded = self.units.fold(unit) if unit else ""
+        if self.unitless and self.units.counts_nothing(folded):
+            return _AS_IT_IS
+        if not folded:
+            return None
+        if folded == self.units.fold(self.unit):
+            return _AS_IT_IS
+        return self.conversions.get(folded)
 
     def _is_plausible(self, number: Number) -> bool:
         lowest, highest = self.plausible
@@ -90,16 +107,43 @@ class Quantity:
         return lowest <= number <= highest
 
 
+def is_written(element: Mapping[str, Any]) -> bool:
+    """Whether the value is a text that holds a number: sure enough for a danger, not for calm."""
+    quantity = element.get("valueQuantity")
+    if isinstance(quantity, dict):
+        return isinstance(quantity.get("value"), str)
+    return isinstance(element.get("valueString"), str)
+
+
 def _number_and_unit(element: Mapping[str, Any]) -> tuple[Number | None, str | None]:
     quantity = element.get("valueQuantity")
     if isinstance(quantity, dict):
-        number = _plain(quantity.get("value"))
-        if number is None:
-            return None, None
-        return _bounded(number, quantity.get("comparator")), _unit(quantity)
+        value, comparator, unit = quantity.get("value"), quantity.get("comparator"), _unit(quantity)
+        if isinstance(value, str):
+            value, stated, behind = _from_text(value)
+            comparator, unit = comparator or stated, behind or unit
+        number = _plain(value)
+        return (None, None) if number is None else (_bounded(number, comparator), unit)
     if "valueInteger" in element:
         return _plain(element["valueInteger"]), None
+    if "valueDecimal" in element:  # no value of R4's Observation, and seen all the same
+        return _plain(element["valueDecimal"]), None
+    text = element.get("valueString")
+    if isinstance(text, str):
+        number, comparator, unit = _from_text(text)
+        return (None if number is None else _bounded(number, comparator)), unit
     return None, None
+
+
+def _from_text(text: str) -> tuple[float | None, str | None, str | None]:
+    """Number, comparator and unit of a text; nothing when it is more than that."""
+    for sign, plain in _COMPARATORS.items():
+        text = text.replace(sign, plain)
+    found = _WRITTEN.fullmatch(text) if len(text) <= _LONGEST_TEXT else None
+    if found is None:
+        return None, None, None
+    comparator, number, unit = found.groups()
+    return float(number.replace(",", ".")), comparator, unit.strip() or None
 
 
 def _plain(value: object) -> float | None:
@@ -130,9 +174,15 @@ def _bounded(number: float, comparator: object) -> Number | None:
 def _unit(quantity: Mapping[str, Any]) -> str | None:
     # The code binds when it is UCUM; a unit without a code is read as it is written.
     code, unit = quantity.get("code"), quantity.get("unit")
-    if isinstance(code, str) and code and quantity.get("system") in (*_UCUM, None):
+    if isinstance(code, str) and code.strip() and _is_ucum(quantity.get("system")):
         return code.strip()
     return unit.strip() if isinstance(unit, str) and unit.strip() else None
+
+
+def _is_ucum(system: object) -> bool:
+    if not isinstance(system, str) or not system:
+        return system is None or system == ""
+    return system.strip().lower().replace("https://", "http://").rstrip("/") in _UCUM
 
 
 def number_text(number: float | Interval) -> str:

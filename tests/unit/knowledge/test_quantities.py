@@ -7,17 +7,30 @@ from typing import Any
 
 import pytest
 
-from cds_service.knowledge.record.quantities import Conversion, Interval, Quantity
+from cds_service.knowledge.record.quantities import Conversion, Interval, Quantity, is_written
+from cds_service.knowledge.record.units import Units
 
 UCUM = "http://unitsofmeasure.org"
+UNITS = Units(
+    {
+        "o2": "",
+        "mval": "meq",
+        "per": "/",
+        "points": "",
+        "score": "",
+        "f": "degf",
+        "beats": "",
+        "bpm": "/min",
+    }
+)
 POTASSIUM = Quantity(
     unit="mmol/L",
     plausible=(1.0, 10.0),
-    conversions={"meq/L": Conversion(1.0), "mg/dL": Conversion(0.2558)},
-    spellings={"mmol/l": "mmol/L", "mEq/L": "meq/L"},
+    conversions={"meq/l": Conversion(1.0), "mg/dl": Conversion(0.2558)},
+    units=UNITS,
 )
-TEMPERATURE = Quantity("Cel", (25.0, 45.0), {"[degF]": Conversion(5 / 9, -160 / 9)}, {})
-SCORE = Quantity("{score}", (0.0, 21.0), {}, {}, unitless=True)
+TEMPERATURE = Quantity("Cel", (25.0, 45.0), {"degf": Conversion(5 / 9, -160 / 9)}, UNITS)
+SCORE = Quantity("{score}", (0.0, 21.0), {}, UNITS, unitless=True)
 
 
 def quantity(value: Any, code: str | None = "mmol/L", **members: Any) -> dict[str, Any]:
@@ -44,7 +57,7 @@ def test_a_conversion_with_an_offset_lands_on_the_threshold(
     assert TEMPERATURE.read(quantity(fahrenheit, "[degF]")) == celsius
 
 
-@pytest.mark.parametrize("unit", ["ug/L", "MMOL/L", "mmol", "%", "mmol/L/h"])
+@pytest.mark.parametrize("unit", ["ug/L", "mmol", "%", "1", "{a}", "mmol/L/h"])
 def test_an_unknown_unit_is_unreadable(unit: str) -> None:
     assert POTASSIUM.read(quantity(4, unit)) is None
 
@@ -103,7 +116,7 @@ def test_an_interval_is_converted_at_both_ends() -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        *(None, True, False, "4", "4.0", "> 4", [], {}, [4]),
+        *(None, True, False, "four", "", "4 to 5", "2,300", "1.234,5", "4-5", [], {}, [4]),
         *(math.nan, math.inf, -math.inf, 10**400, -(10**400), 1e308),
     ],
 )
@@ -152,3 +165,69 @@ def test_the_ends_of_a_reference_range_are_converted() -> None:
 )
 def test_an_end_that_cannot_be_read_is_none(bound: object) -> None:
     assert POTASSIUM.read_bound(bound) is None
+
+
+@pytest.mark.parametrize(
+    ("unit", "folded"),
+    [
+        *(("mmol/L", "mmol/l"), ("MMOL/L", "mmol/l"), ("mmol / l", "mmol/l"), ("mval/l", "meq/l")),
+        *(("m[IU]/L", "mu/l"), ("mIU/L", "mu/l"), ("mU/L", "mu/l"), ("mUI/l", "mu/l")),
+        *(("u[IU]/mL", "uu/ml"), ("\u00b5IU/mL", "uu/ml"), ("mcIU/mL", "uu/ml")),
+        *(
+            ("[iU]/L", "u/l"),
+            ("IE/l", "u/l"),
+            ("U/L", "u/l"),
+            ("mcg/L", "ug/l"),
+            ("\u03bcg/l", "ug/l"),
+        ),
+        *(("%{Hb}", "%"), ("{beats}/min", "/min"), ("1/min", "/min"), ("beats per min", "/min")),
+        *(("mg/100mL", "mg/dl"), ("mg/100 mL", "mg/dl"), ("mg%", "mg/dl"), ("g%", "g/dl")),
+        *(("mL/min/{1.73_m2}", "ml/min/173m2"), ("ml/min/1,73m\u00b2", "ml/min/173m2")),
+        *(("mL/min/1.73.m2", "ml/min/173m2"), ("mL/min/1.73m^2", "ml/min/173m2")),
+        *(("mm[Hg]", "mmhg"), ("mm Hg", "mmhg"), ("\u00b0F", "degf"), ("[degF]", "degf")),
+        *(("{Score}", ""), ("{points}", ""), ("score", ""), ("1", "1"), ("x" * 99, "x" * 99)),
+    ],
+)
+def test_a_unit_is_folded_by_rule(unit: str, folded: str) -> None:
+    assert UNITS.fold(unit) == folded
+
+
+@pytest.mark.parametrize("unit", ["1", "{score}", "{Points}", "points", "{a}", "", "score"])
+def test_a_score_counts_nothing(unit: str) -> None:
+    assert SCORE.read(quantity(18, unit)) == 18.0
+    assert SCORE.read({"valueQuantity": {"value": 18, "unit": unit}}) == 18.0
+
+
+def test_a_score_in_another_unit_is_unreadable() -> None:
+    assert SCORE.read(quantity(18, "%")) is None
+    assert SCORE.read(quantity(18, "mmol/L")) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        *(("18", 18.0), (" 18 points", 18.0), ("18/21", 18.0), ("18 / 21 points", 18.0)),
+        *(("<5", Interval(-math.inf, math.nextafter(5, 0))), (">= 5", Interval(5.0, math.inf))),
+    ],
+)
+def test_a_number_written_as_text_is_read(text: str, number: object) -> None:
+    assert SCORE.read({"valueString": text}) == number
+    assert is_written({"valueString": text})
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("2.3", 2.3), ("2,3", 2.3), ("2.3 mmol/L", 2.3), ("2,35 mval/l", 2.35)],
+)
+def test_a_decimal_comma_is_read_where_it_parts_no_thousands(text: str, number: float) -> None:
+    assert POTASSIUM.read(quantity(text)) == number
+    unit = {} if "/" in text else {"unit": "mmol/L"}
+    assert POTASSIUM.read({"valueQuantity": {"value": text, **unit}}) == number
+    assert is_written(quantity(text))
+
+
+def test_text_that_says_more_than_a_number_is_not_read() -> None:
+    for text in ("18 (was 12)", "score 18", "18 or 19", "18" * 200, "2.3 mmol/L haemolysed"):
+        assert SCORE.read({"valueString": text}) is None
+        assert POTASSIUM.read({"valueString": text}) is None
+    assert not is_written(quantity(4))
