@@ -1,164 +1,42 @@
-"""`python -m benchmarks.soak`: valid, hostile and slow calls for minutes; nothing may grow.
+"""`python -m benchmarks.soak`: valid, hostile, slow and idle clients for minutes.
 
 A server with two workers is started, with clients that sign, a store, and limits on nothing. It
-fails on any 5xx, on memory that grows after the warm-up, and on file descriptors that are not
-given back.
+fails on any 5xx, on memory that grows after the warm-up, on file descriptors that are not given
+back, on a call of a client that behaves that takes over a second (p99.9), and on a critical card
+that is missing.
 """
 
 from __future__ import annotations
 
 import os
-import random
 import socket
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
-from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Thread
-from uuid import uuid4
 
 import click
-import jwt
 import orjson
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 
 from benchmarks import processes
+from benchmarks.soak_clients import ISSUER, Caller, Idle, WellBehaved
 
 PROJECT = Path(__file__).parent.parent
-SERVICE = "/cds-services/anxiety-leg-weakness"
-ISSUER = "https://ehr.example.org"
-CONNECTIONS = 8
+CALLERS = 8  # hostile and slow ones
+BEHAVE = 4
+IDLE = 488
+MOST_SECONDS = 1.0  # p99.9 of those that behave
 WORKERS = 2
 MOST_GROWTH = 10.0  # MiB a worker, after the warm-up
 MOST_LOST = 0.001  # of all calls
 MOST_DESCRIPTORS = 8  # more at the end than after the warm-up
-_JSON = {"Content-Type": "application/json"}
-
-
-class Caller:
-    """One connection that calls in every way until told to stop."""
-
-    def __init__(self, port: int, key: ec.EllipticCurvePrivateKey, seed: int) -> None:
-        self.statuses: Counter[str] = Counter()
-        self._port = port
-        self._key = key
-        self._random = random.Random(seed)
-        self._bodies = [
-            path.read_bytes() for path in (PROJECT / "fixtures/requests").glob("*.json")
-        ]
-        self._ways: list[Callable[[], None]] = [
-            *[self._valid] * 12,
-            *[self._feedback] * 2,
-            self._discovery,
-            self._without_token,
-            self._garbage,
-            self._hostile,
-            self._deep,
-            self._broken_off,
-            self._slow,
-            self._unknown,
-            self._metrics,
-        ]
-
-    def run(self, deadline: float) -> None:
-        """Call until `deadline` of time.monotonic."""
-        self._connect()
-        while time.monotonic() < deadline:
-            way = self._random.choice(self._ways)
-            try:
-                way()
-            except (OSError, HTTPException) as error:
-                self.statuses[f"{way.__name__.strip('_')}: {type(error).__name__}"] += 1
-                self._connect()
-        self._connection.close()
-
-    def _connect(self) -> None:
-        self._connection = HTTPConnection("127.0.0.1", self._port, timeout=30)
-
-    def _call(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> None:
-        self._connection.request(method, path, body, headers)
-        response = self._connection.getresponse()
-        response.read()
-        self.statuses[str(response.status)] += 1
-
-    def _signed(self, path: str) -> dict[str, str]:
-        now = datetime.now(UTC)
-        claims = {
-            "iss": ISSUER,
-            "aud": f"http://127.0.0.1:{self._port}{path}",
-            "iat": now,
-            "exp": now + timedelta(seconds=60),
-            "jti": str(uuid4()),
-        }
-        token = jwt.encode(claims, self._key, "ES256", {"kid": "soak"})
-        return _JSON | {"Authorization": f"Bearer {token}"}
-
-    def _valid(self) -> None:
-        self._call("POST", SERVICE, self._random.choice(self._bodies), self._signed(SERVICE))
-
-    def _feedback(self) -> None:
-        entry = {
-            "card": str(uuid4()),
-            "outcome": "overridden",
-            "outcomeTimestamp": datetime.now(UTC).isoformat(),
-        }
-        path = f"{SERVICE}/feedback"
-        self._call("POST", path, orjson.dumps({"feedback": [entry]}), self._signed(path))
-
-    def _discovery(self) -> None:
-        self._call("GET", "/cds-services", None, self._signed("/cds-services"))
-
-    def _without_token(self) -> None:
-        self._call("POST", SERVICE, self._random.choice(self._bodies), _JSON)
-
-    def _garbage(self) -> None:
-        self._call("POST", SERVICE, self._random.randbytes(2000), self._signed(SERVICE))
-
-    def _hostile(self) -> None:
-        """A fixture with a piece of it replaced."""
-        body = self._random.choice(self._bodies)
-        at = self._random.randrange(len(body))
-        piece = self._random.choice([b"null", b"[]", b"9e999", b'"\\ud800"', b"\x00", b"{}", b""])
-        self._call("POST", SERVICE, body[:at] + piece + body[at + 20 :], self._signed(SERVICE))
-
-    def _deep(self) -> None:
-        self._call("POST", SERVICE, b"[" * 60_000 + b"]" * 60_000, self._signed(SERVICE))
-
-    def _unknown(self) -> None:
-        path = f"/cds-services/{uuid4()}"
-        self._call("POST", path, b"{}", self._signed(path))
-
-    def _metrics(self) -> None:
-        self._call("GET", "/metrics", None, {})
-
-    def _broken_off(self) -> None:
-        """Announce a body, and go away in the middle of it."""
-        with socket.create_connection(("127.0.0.1", self._port), 5) as connection:
-            connection.sendall(self._head(100_000) + b'{"hook": ')
-        self.statuses["broken off"] += 1
-
-    def _slow(self) -> None:
-        """A whole call, in pieces with pauses."""
-        body = self._random.choice(self._bodies)
-        with socket.create_connection(("127.0.0.1", self._port), 30) as connection:
-            connection.sendall(self._head(len(body)))
-            for start in range(0, len(body), len(body) // 5 + 1):
-                connection.sendall(body[start : start + len(body) // 5 + 1])
-                time.sleep(0.1)
-            self.statuses[connection.recv(64).split(b" ")[1].decode()] += 1
-
-    def _head(self, length: int) -> bytes:
-        headers = self._signed(SERVICE) | {"Host": f"127.0.0.1:{self._port}"}
-        headers |= {"Content-Length": str(length), "Connection": "close"}
-        lines = [f"POST {SERVICE} HTTP/1.1", *(f"{name}: {each}" for name, each in headers.items())]
-        return "\r\n".join([*lines, "", ""]).encode()
 
 
 @contextmanager
@@ -214,16 +92,23 @@ def _state(process: int) -> dict[int, tuple[float, int]]:
     }
 
 
-def _call_for(seconds: float, port: int, key: ec.EllipticCurvePrivateKey) -> Counter[str]:
+def _call_for(
+    seconds: float, port: int, key: ec.EllipticCurvePrivateKey
+) -> tuple[Counter[str], list[float]]:
+    """The statuses of all calls, and the seconds of those that behave, sorted."""
     deadline = time.monotonic() + seconds
-    callers = [Caller(port, key, seed) for seed in range(CONNECTIONS)]
-    threads = [Thread(target=caller.run, args=(deadline,)) for caller in callers]
+    behave = [WellBehaved(port, key, seed) for seed in range(BEHAVE)]
+    callers = [*behave, *(Caller(port, key, seed) for seed in range(CALLERS))]
+    threads = [
+        Thread(target=client.run, args=(deadline,)) for client in (*callers, Idle(port, IDLE))
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     time.sleep(2)  # what was broken off is noticed
-    return sum((caller.statuses for caller in callers), Counter())
+    statuses = sum((caller.statuses for caller in callers), Counter())
+    return statuses, sorted(second for client in behave for second in client.seconds)
 
 
 @click.command()
@@ -235,13 +120,23 @@ def main(minutes: float, warm_up: float) -> None:
         raise click.ClickException("memory and descriptors are read from /proc, which is not here")
     key = ec.generate_private_key(ec.SECP256R1())
     with served(key) as (port, process):
-        statuses = _call_for(warm_up * 60, port, key)
+        statuses, _ = _call_for(warm_up * 60, port, key)
         before = _state(process)
-        statuses += _call_for(minutes * 60, port, key)
+        measured, seconds = _call_for(minutes * 60, port, key)
+        statuses += measured
         after = _state(process)
     for status, count in sorted(statuses.items()):
         click.echo(f"{status:>24} {count:>8}")
-    faults = [f"status {status}" for status in statuses if status.startswith("5")]
+    slowest = seconds[int(len(seconds) * 0.999)]
+    click.echo(
+        f"{len(seconds)} calls that behave: median {seconds[len(seconds) // 2] * 1000:.0f} ms, "
+        f"p99.9 {slowest * 1000:.0f} ms, longest {seconds[-1] * 1000:.0f} ms"
+    )
+    faults = [f"status {status}" for status in statuses if status.split()[-1].startswith("5")]
+    if slowest > MOST_SECONDS:
+        faults.append("a client that behaves had to wait")
+    if statuses["silent"]:
+        faults.append("a critical card was missing")
     # A server may close a kept connection, after a body that it did not read for one, just when
     # the next call is on its way; clients call again. More than a few are something else.
     lost = sum(count for status, count in statuses.items() if ":" in status)
