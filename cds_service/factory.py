@@ -118,7 +118,7 @@ def receiver() -> Receiver:
     fetches = bool(settings.fhir_servers) or settings.development
     return Receiver(
         app,
-        seconds=10,
+        seconds=settings.request_timeout_ms / 1000,
         most_bytes=settings.max_body_bytes,
         large_bodies=2,
         # Calls are work for the processor, where more threads than a few only take turns; but a

@@ -64,6 +64,12 @@ class Settings(BaseSettings):
         ge=1024,
         le=1024 * _MEBIBYTE,
     )
+    request_timeout_ms: int = _setting(
+        10_000,
+        "The milliseconds in which a head, and then a body, must arrive; a late body gets 408.",
+        ge=100,
+        le=60_000,
+    )
     cors_origins: types.Origins = _setting(
         ("*",), "The origins whose pages may call from a browser; * means any."
     )

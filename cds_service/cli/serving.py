@@ -41,7 +41,7 @@ def serve(host: str | None, port: int | None, workers: int | None) -> None:
         # Connections are no work: a proxy's pool keeps thousands of them open.
         backlog=_MOST_CONNECTIONS,
         backpressure=_MOST_CONNECTIONS,
-        http1_settings=HTTP1Settings(header_read_timeout=10_000),
+        http1_settings=HTTP1Settings(header_read_timeout=settings.request_timeout_ms),
     )
     # In place of granian's own answer to SIGHUP, which starts every worker anew.
     stamp = Stamp(settings.runtime_dir, settings.cards_dir)
