@@ -4,10 +4,10 @@
 FROM python:3.12-slim AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /source
-COPY setup.cfg pyproject.toml README.md LICENSE NOTICE ./
+COPY setup.cfg pyproject.toml constraints.txt README.md LICENSE NOTICE ./
 COPY cards cards
 COPY cds_service cds_service
-RUN pip wheel --wheel-dir /wheels ".[postgres]" \
+RUN pip wheel --wheel-dir /wheels --constraint constraints.txt ".[postgres]" \
     && python -m venv --without-pip /service \
     && pip --python /service/bin/python install --no-index --find-links /wheels "anxiety-cds-service[postgres]"
 

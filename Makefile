@@ -5,19 +5,27 @@ BIN := $(VENV)/bin
 WORKERS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check cards golden bench soak up clean
+.PHONY: help install lock run test check cards golden bench soak up clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /|/' | awk -F'|' '{printf "  make %-9s %s\n", $$1, $$2}'
 
 # Made again whenever what it installs may have changed.
-$(BIN)/installed: setup.cfg pyproject.toml
+$(BIN)/installed: setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed") if sys.version_info < (3, 11) else None'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
 	touch $@
 
 install: $(BIN)/installed ## make .venv and install the service with its tests
+
+lock: ## write constraints.txt anew, with the newest versions that setup.cfg allows
+	rm -rf build/lock
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	echo '# Made by `make lock`; what pip installs is held to these versions.' >constraints.txt
+	build/lock/bin/python -m pip freeze --all --exclude-editable --exclude pip >>constraints.txt
+	rm -rf build/lock
 
 run: install ## serve on http://localhost:8000
 	@echo 'Discovery:  http://localhost:8000/cds-services'

@@ -1,29 +1,71 @@
-"""The figures as SVG that needs no script and no style of its own: colours stand in style.css."""
+"""The figures as pictures: where each mark stands, in pixels. A template draws them."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
-from xml.etree import ElementTree
-
-import pygal
-from markupsafe import Markup
-from pygal.style import Style
+from math import ceil
 
 from cds_service.report.figures import Report, RuleFigures
 
 WIDE, NARROW = 960, 380
 MOST_RULES = 12
 MOST_DAYS_WITH_DOTS = 45
-_KEPT_CHILDREN = ("svg", "g", "path", "rect", "circle", "text")
+MOST_STEPS = 6
 _OUTCOMES = ("accepted", "overridden", "ignored", "waiting")
-_NAMESPACE = b' xmlns="http://www.w3.org/2000/svg"'  # which HTML does not need
-# The library leaves a finder for its plugins that Python no longer understands, and warns about at
-# every later import. There are no plugins here.
-sys.meta_path[:] = [each for each in sys.meta_path if type(each).__module__ != pygal.__name__]
-_STYLE = Style(font_family="inherit", label_font_size=13, major_label_font_size=13)
+_LEFT, _RIGHT, _TOP, _BOTTOM = 44, 36, 10, 28  # around the marks; labels may hang over
+_ROW, _BAR = 40, 16  # a bar with its label above it
+
+
+@dataclass(frozen=True, slots=True)
+class Guide:
+    """A thin line behind the marks; `threshold` is the one that rules are held against."""
+
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+    threshold: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A text at a point, which `anchor` (start, middle, end) puts to its right, around or left."""
+
+    x: float
+    y: float
+    text: str
+    anchor: str = "middle"
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A rectangle in the colour of a series, with what it stands for."""
+
+    series: int
+    x: float
+    y: float
+    width: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """One picture. `lines` are the points of each series, `intervals` go from low to high at y."""
+
+    width: int
+    height: int
+    guides: Sequence[Guide]
+    labels: Sequence[Label]
+    bars: Sequence[Bar] = ()
+    lines: Sequence[Sequence[tuple[float, float]]] = ()
+    intervals: Sequence[tuple[float, float, float]] = ()
+    bar_height: int = _BAR
+
+    @property
+    def has_dots(self) -> bool:
+        """Whether each point of a line is marked: not where they would touch."""
+        return any(len(line) <= MOST_DAYS_WITH_DOTS for line in self.lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,39 +74,57 @@ class Plot:
 
     name: str
     title: str
+    description: str
     legend: Sequence[str]
-    wide: Markup
-    narrow: Markup
+    wide: Drawing
+    narrow: Drawing
 
 
 def plots(report: Report) -> dict[str, Plot]:
     """The plots by name; those without anything to show are left out."""
-    made = (_days(report), _outcomes(report), _rates(report))
-    return {plot.name: plot for plot in made if plot is not None}
+    drawn = (_days(report), _outcomes(report), _rates(report))
+    return {plot.name: plot for plot in drawn if plot is not None}
+
+
+def whole_steps(highest: int) -> list[int]:
+    """Whole numbers for an axis from 0 to `highest` or a little above: at most six steps."""
+    size = 1
+    while highest > size * MOST_STEPS:
+        size = size * 5 // 2 if str(size).startswith("2") else size * 2  # 1, 2, 5, 10, 20 ...
+    return list(range(0, size * max(1, ceil(highest / size)) + 1, size))
 
 
 def _days(report: Report) -> Plot | None:
     if not report.calls and not report.shown:
         return None
-    legend = ("Calls", "Cards shown", "Calls without a card")
+    names = [day.day for day in report.days]
+    series = [[getattr(day, name) for day in report.days] for name in ("calls", "shown", "silent")]
+    steps = whole_steps(max(map(max, series)))
 
-    def draw(width: int) -> Any:
-        days = [day.day for day in report.days]
-        chart = pygal.Line(
-            **_options(width, height=280),
-            show_dots=len(days) <= MOST_DAYS_WITH_DOTS,
-            show_minor_x_labels=False,
-            x_labels_major=_spread(days, 7 if width == WIDE else 3),
+    def draw(width: int) -> Drawing:
+        right, bottom = width - _RIGHT, 280 - _BOTTOM
+
+        def x(day: int) -> float:
+            return _LEFT + (right - _LEFT) * (day / (len(names) - 1) if len(names) > 1 else 0.5)
+
+        def y(value: int) -> float:
+            return bottom - (bottom - _TOP) * value / steps[-1]
+
+        every = ceil(len(names) / (7 if width == WIDE else 3))
+        named = range(len(names) - 1, -1, -every)  # the last day is always named
+        return Drawing(
+            width,
+            280,
+            guides=[Guide(_LEFT, y(step), right, y(step)) for step in steps],
+            labels=[Label(_LEFT - 8, y(step) + 4, str(step), "end") for step in steps]
+            + [Label(x(day), 280 - 8, names[day]) for day in named],
+            lines=[[(x(day), y(value)) for day, value in enumerate(values)] for values in series],
         )
-        chart.x_labels = days
-        chart.add("", [day.calls for day in report.days])
-        chart.add("", [day.shown for day in report.days])
-        chart.add("", [day.silent for day in report.days])
-        return chart
 
     busiest = max(report.days, key=lambda day: day.calls)
-    told = f"{report.calls} calls and {report.shown} cards; most calls on {busiest.day}."
-    return _plot("days", "Calls and cards, day by day", told, legend, draw)
+    text = f"{report.calls} calls and {report.shown} cards; most calls on {busiest.day}."
+    legend = ("Calls", "Cards shown", "Calls without a card")
+    return _plot("days", "Calls and cards, day by day", text, legend, draw)
 
 
 def _outcomes(report: Report) -> Plot | None:
@@ -72,117 +132,101 @@ def _outcomes(report: Report) -> Plot | None:
     rules = [rule for rule in rules if rule.shown]
     if not rules:
         return None
+    steps = whole_steps(rules[0].shown)
+
+    def draw(width: int) -> Drawing:
+        x = _scale(width, steps[-1])
+        bars = []
+        for row, rule in enumerate(rules):
+            before = 0
+            for series, outcome in enumerate(_OUTCOMES):
+                cards = getattr(rule, outcome)
+                if cards:
+                    length = x(before + cards) - x(before)
+                    text = f"{rule.rule}: {cards} {outcome}"
+                    bars.append(Bar(series, x(before), _bar_at(row), length, text))
+                before += cards
+        return _rows(width, steps[-1], rules, steps, bars)
+
+    text = f"The {len(rules)} rules shown most; {rules[0].rule} on {rules[0].shown} cards."
     legend = [name.capitalize() for name in _OUTCOMES]
-
-    def draw(width: int) -> Any:
-        chart = pygal.HorizontalStackedBar(**_options(width, height=64 + 30 * len(rules)))
-        chart.x_labels = _labels(rules)
-        for outcome in _OUTCOMES:
-            chart.add("", [getattr(rule, outcome) for rule in reversed(rules)])
-        return chart
-
-    told = f"The {len(rules)} rules shown most; {rules[0].rule} on {rules[0].shown} cards."
-    return _plot("outcomes", "What became of cards, rule by rule", told, legend, draw)
+    return _plot("outcomes", "What became of cards, rule by rule", text, legend, draw)
 
 
 def _rates(report: Report) -> Plot | None:
-    rules = [rule for rule in report.rules if rule.override_rate is not None]
-    rules = sorted(rules, key=lambda rule: -_share(rule))[:MOST_RULES]
-    if not rules:
+    rated = [(rule, rule.override_rate) for rule in report.rules if rule.override_rate]
+    rated = sorted(rated, key=lambda pair: -pair[1].share)[:MOST_RULES]
+    if not rated:
         return None
+    # The threshold is among the percents, and none is too near to it.
+    others = [step for step in (0, 25, 50, 75, 100) if abs(step - report.threshold) >= 10]
+    steps = sorted([*others, report.threshold])
 
-    def draw(width: int) -> Any:
-        chart = pygal.HorizontalBar(**_options(width, height=64 + 30 * len(rules)), range=(0, 100))
-        chart.y_labels = _around(report.threshold)
-        chart.y_labels_major = [report.threshold]
-        chart.x_labels = _labels(rules)
-        chart.add("", [_bar(rule) for rule in reversed(rules)])
-        return chart
+    def draw(width: int) -> Drawing:
+        x = _scale(width, 100)
+        bars = [
+            Bar(0, x(0), _bar_at(row), x(rate.share * 100) - x(0), f"{rule.rule}: {rate.share:.0%}")
+            for row, (rule, rate) in enumerate(rated)
+        ]
+        intervals = [
+            (x(rate.low * 100), x(rate.high * 100), _bar_at(row) + _BAR / 2)
+            for row, (_, rate) in enumerate(rated)
+        ]
+        rules = [rule for rule, _ in rated]
+        return _rows(width, 100, rules, steps, bars, report.threshold, intervals)
 
-    told = f"The share is highest for {rules[0].rule}, {_share(rules[0]):.0%}."
+    first, highest = rated[0]
+    text = f"The share is highest for {first.rule}, {highest.share:.0%}."
     title = "Overrides as a share of answers, in percent, with 95 % interval"
-    return _plot("rates", title, told, (), draw)
+    return _plot("rates", title, text, (), draw)
 
 
-def _share(rule: RuleFigures) -> float:
-    return rule.override_rate.share if rule.override_rate else 0.0
+def _scale(width: int, highest: int) -> Callable[[float], float]:
+    """From a value to pixels, for bars that go to the right."""
+    return lambda value: _TOP + (width - _RIGHT - _TOP) * value / highest
 
 
-def _bar(rule: RuleFigures) -> dict[str, Any]:
-    rate = rule.override_rate
-    if rate is None:
-        return {"value": None}
-    interval = {"low": rate.low * 100, "high": rate.high * 100}
-    return {"value": round(rate.share * 100, 1), "ci": interval}
+def _bar_at(row: int) -> float:
+    return row * _ROW + 20
 
 
-def _labels(rules: Sequence[RuleFigures]) -> list[str]:
-    """From the bottom up; with the service and the version where there are several."""
+def _rows(
+    width: int,
+    highest: int,
+    rules: Sequence[RuleFigures],
+    steps: Sequence[int],
+    bars: Sequence[Bar],
+    threshold: int | None = None,
+    intervals: Sequence[tuple[float, float, float]] = (),
+) -> Drawing:
+    """Bars below each other, each with its rule above it, on an axis that goes to `highest`."""
+    x, bottom = _scale(width, highest), len(rules) * _ROW + 6
     names = [rule.rule for rule in rules]
-    labels = [
-        f"{rule.rule} {rule.version}" if names.count(rule.rule) > 1 else rule.rule
-        for rule in reversed(rules)
-    ]
-    services = {name.partition("/")[0] for name in names}
-    return labels if len(services) > 1 else [label.partition("/")[2] for label in labels]
-
-
-def _spread(labels: Sequence[str], most: int) -> list[str]:
-    """At most so many of the labels, evenly, the last one among them."""
-    step = max(1, -(-len(labels) // most))
-    return list(labels[::-1][::step])
-
-
-def _around(threshold: int) -> list[int]:
-    """Percents for an axis, the threshold among them and none too near to it."""
-    others = [each for each in (0, 25, 50, 75, 100) if abs(each - threshold) >= 10]
-    return sorted([*others, threshold])
-
-
-def _options(width: int, *, height: int) -> dict[str, Any]:
-    return {
-        "width": width,
-        "height": height,
-        "css": [],
-        "js": [],
-        "no_prefix": True,
-        "show_legend": False,
-        "style": _STYLE,
-        "margin": 8,
-        "margin_right": 36,  # half of the last label
-        "max_scale": 6,
-        "truncate_label": -1,
-        "dots_size": 3,
-    }
-
-
-def _plot(name: str, title: str, told: str, legend: Sequence[str], draw: Any) -> Plot:
-    wide, narrow = (
-        _svg(draw(width).render(), f"{name}-{size}", title, told)
-        for width, size in ((WIDE, "wide"), (NARROW, "narrow"))
+    several = {name for name in names if names.count(name) > 1}  # versions of one rule
+    return Drawing(
+        width,
+        bottom + _BOTTOM,
+        guides=[Guide(x(step), 0, x(step), bottom, step == threshold) for step in steps],
+        labels=[Label(x(step), bottom + 18, str(step)) for step in steps]
+        + [
+            Label(
+                _TOP + 4,
+                _bar_at(row) - 5,
+                f"{rule.rule} {rule.version}" if rule.rule in several else rule.rule,
+                "start",
+            )
+            for row, rule in enumerate(rules)
+        ],
+        bars=bars,
+        intervals=intervals,
     )
-    return Plot(name, title, legend, wide, narrow)
 
 
-def _svg(drawn: bytes, name: str, title: str, told: str) -> Markup:
-    """The picture alone: named for those who do not see it, without style and scripts."""
-    # Read anew, because pygal builds it with lxml where that is installed. Safe: our own picture.
-    root = ElementTree.fromstring(drawn.replace(_NAMESPACE, b""))  # noqa: S314
-    _strip(root)
-    root.attrib |= {"id": name, "role": "img", "aria-labelledby": f"{name}-title {name}-desc"}
-    for tag, text in (("desc", told), ("title", title)):
-        element = ElementTree.Element(tag, id=f"{name}-{tag}")
-        element.text = text
-        root.insert(0, element)
-    # Safe: made of numbers, dates and ids by a library that escapes, not of what anybody sent.
-    return Markup(ElementTree.tostring(root, encoding="unicode"))  # noqa: S704
-
-
-def _strip(element: ElementTree.Element) -> None:
-    for name in ("style", "id"):
-        element.attrib.pop(name, None)
-    for child in list(element):
-        if child.tag not in _KEPT_CHILDREN or "tooltip-overlay" in child.get("class", ""):
-            element.remove(child)
-        else:
-            _strip(child)
+def _plot(
+    name: str,
+    title: str,
+    description: str,
+    legend: Sequence[str],
+    draw: Callable[[int], Drawing],
+) -> Plot:
+    return Plot(name, title, description, legend, draw(WIDE), draw(NARROW))

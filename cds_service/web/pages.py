@@ -9,6 +9,7 @@ from flask import Blueprint, Response, render_template, request
 from cds_service.errors import InvalidRequest, UnknownService
 from cds_service.report.catalogue import Catalogue, catalogue_of
 from cds_service.report.figures import Report, read_since, report
+from cds_service.report.plots import plots
 from cds_service.report.tables import TABLES, tables, to_csv, to_json
 from cds_service.web.cds_hooks import ask_who_calls
 from cds_service.web.collaborators import collaborators, current_knowledge
@@ -43,8 +44,6 @@ def about() -> str:
 @web.get("/report")
 def report_page() -> str:
     """The report on `since` (12h, 30d, 4w; 30d if not given)."""
-    from cds_service.report.plots import plots  # the plotting library takes a tenth of a second
-
     since, figures = _report()
     return render_template(
         "report.html",

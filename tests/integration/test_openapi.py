@@ -50,8 +50,6 @@ def test_the_document_describes_what_the_standard_names(application: Flask) -> N
     assert "systemActions" not in schemas["CDSResponse"]["properties"]
 
 
-# The library of plots, once another test has imported it, finds modules in a way that is outdated.
-@pytest.mark.filterwarnings("ignore:PluginImportFixer:ImportWarning")
 @pytest.mark.parametrize("path, method", OPERATIONS)
 def test_calls_made_from_the_document_meet_no_5xx(schema: Any, path: str, method: str) -> None:
     operation = schema[path][method]

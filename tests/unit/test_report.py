@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from seeds import Seeds
 
 from cds_service.current_knowledge import switched
 from cds_service.knowledge import Knowledge
 from cds_service.report.catalogue import Catalogue, catalogue_of
 from cds_service.report.figures import Report, RuleFigures, rate, read_since, report
+from cds_service.report.plots import MOST_STEPS, whole_steps
 from cds_service.settings import Settings
 from cds_service.store import Store, open_store
 
@@ -171,3 +174,13 @@ def test_the_catalogue_knows_every_title_and_every_reason(cards: Knowledge) -> N
     assert catalogue.titles[f"{SERVICE}/R51"] and catalogue.titles[f"{SERVICE}/C4"]
     assert [rule.id for rule in service.switched] == ["R51"]
     assert [rule.id for rule in service.rules][:3] == ["R01", "R02", "R03"]
+
+
+@given(st.integers(0, 10_000_000))
+def test_an_axis_has_few_whole_steps_and_ends_just_above_the_highest_value(highest: int) -> None:
+    steps = whole_steps(highest)
+    size = steps[1]
+    assert steps[0] == 0 and 2 <= len(steps) <= MOST_STEPS + 1
+    assert {after - before for before, after in zip(steps, steps[1:], strict=False)} == {size}
+    assert str(size).rstrip("0") in ("1", "2", "5")
+    assert highest <= steps[-1] < max(highest, 1) + size
