@@ -15,6 +15,8 @@ from cds_service.knowledge.facts.medication import MEDICATION
 from cds_service.knowledge.facts.observation import OBSERVATION
 from cds_service.knowledge.facts.order import ORDER
 from cds_service.knowledge.facts.patient import PATIENT
+from cds_service.knowledge.facts.procedure import PROCEDURE
+from cds_service.knowledge.facts.questionnaire import QUESTIONNAIRE
 from cds_service.knowledge.record.record import Key
 
 Definition = Any  # an instance of the `definition` of one of the rows
@@ -27,6 +29,8 @@ KINDS: tuple[Kind[Any, Any], ...] = (
     MEDICATION,
     ALLERGY,
     ORDER,
+    PROCEDURE,
+    QUESTIONNAIRE,
     GROUP,
     EXPRESSION,
 )

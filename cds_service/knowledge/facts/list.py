@@ -32,6 +32,7 @@ _LISTS = {
     "laboratory": ("Observation",),
     "vitalSigns": ("Observation",),
     "surveys": ("Observation",),
+    "questionnaires": ("QuestionnaireResponse",),
     "medicationRequests": ("MedicationRequest", "MedicationStatement"),
     "medicationStatements": ("MedicationStatement",),
     "allergies": ("AllergyIntolerance",),

@@ -30,7 +30,7 @@ from cds_service.knowledge.record.quantities import (
 )
 from cds_service.knowledge.record.record import Key, PatientRecord, Statement
 
-_FINAL = frozenset({"final", "amended", "corrected"})
+FINAL = frozenset({"final", "amended", "corrected"})
 # Older than this is missing, not stale (R07).
 _STALE_FOR = timedelta(days=365)
 
@@ -82,8 +82,7 @@ class ObservationSchema(DefinitionSchema):
 class ObservationFact(Fact):
     """Members that expressions and words may use; None means that the record does not say.
 
-    `value` is there only while ok or conflicting; `last_value` is the newest readable one however
-    old.
+    `last_value` is the newest readable value however old, `value` only while ok or conflicting.
     """
 
     state: Annotated[str, "ok, conflicting, stale, unreadable, missing, not-retrieved"]
@@ -140,18 +139,35 @@ def read_observation(
 
     Of two different values at one time `highest` chooses; `other_value` is the one not chosen.
     """
-    readings = _newest_first(definition, record)
+    whole = record.is_complete(definition.prefetch_key)
+    statements = [
+        statement
+        for statement in record.statements("Observation", definition.value_sets)
+        if text_of(statement.resource.get("status")) in FINAL
+    ]
+    return newest(definition, statements, record, whole=whole, highest=highest)
+
+
+def newest(
+    definition: ObservationDefinition,
+    statements: Iterable[Statement],
+    record: PatientRecord,
+    *,
+    whole: bool,
+    highest: bool,
+) -> ObservationFact:
+    """The newest of the statements; with none the value is missing if the lists are `whole`."""
+    readings = _newest_first(definition, statements, record)
     first = next(readings, None)
     if first is None:
-        complete = record.is_complete(definition.prefetch_key)
-        return ObservationFact("missing" if complete else "not-retrieved")
+        return ObservationFact("missing" if whole else "not-retrieved")
     # Lazily: of a long history only what the fact tells is read.
     groups = groupby(chain((first,), readings), lambda each: each.span.earliest)
-    newest = [each for each in next(groups)[1] if each.number is not None]
-    if not newest:
+    latest = [each for each in next(groups)[1] if each.number is not None]
+    if not latest:
         return _unreadable(first)
     older = (each for _, group in groups for each in group if each.number is not None)
-    return _choose(newest, older, definition, record, highest)
+    return _choose(latest, older, definition, record, highest)
 
 
 def keys_of_observation(definition: ObservationDefinition) -> Iterable[Key]:
@@ -206,25 +222,21 @@ def _unreadable(reading: _Reading) -> ObservationFact:
     )
 
 
-def _newest_first(definition: ObservationDefinition, record: PatientRecord) -> Iterator[_Reading]:
-    dated = list(_dated(definition, record))
+def _newest_first(
+    definition: ObservationDefinition, statements: Iterable[Statement], record: PatientRecord
+) -> Iterator[_Reading]:
+    dated = [
+        (span, statement)
+        for statement in statements
+        if (span := dates.effective(statement.resource)) is not None
+        and not span.is_future(record.now)  # counted by the list of results (R08)
+        and not is_heading(statement.element)
+    ]
     dated.sort(key=lambda each: each[0].earliest, reverse=True)
     for span, statement in dated:
         number = _number(definition, statement, record)
         if definition.at_least is None or not is_below(number, definition.at_least):
             yield _Reading(number, span, statement)
-
-
-def _dated(
-    definition: ObservationDefinition, record: PatientRecord
-) -> Iterable[tuple[dates.Span, Statement]]:
-    for statement in record.statements("Observation", definition.value_sets):
-        if text_of(statement.resource.get("status")) not in _FINAL or is_heading(statement.element):
-            continue
-        span = dates.effective(statement.resource)
-        if span is None or span.is_future(record.now):
-            continue  # counted by the list of results (R08)
-        yield span, statement
 
 
 def _number(
@@ -262,7 +274,10 @@ def _read(definition: ObservationDefinition, reading: Reading) -> ObservationFac
     return read_observation(definition, reading.record, highest=reading.highest)
 
 
-def _example(_: ObservationDefinition, value: Any, __: Mapping[str, Any]) -> ObservationFact:
+def example_of_observation(
+    _: ObservationDefinition, value: Any, __: Mapping[str, Any]
+) -> ObservationFact:
+    """A value measured two days ago; a test that was never done, or null, not retrieved."""
     if value is NOT_TOLD or value is None:
         return ObservationFact("missing" if value is NOT_TOLD else "not-retrieved")
     return ObservationFact(
@@ -281,5 +296,5 @@ OBSERVATION = Kind(
     keys=keys_of_observation,
     source=lambda definition: definition.prefetch_key,
     made_of=none_of,
-    example=_example,
+    example=example_of_observation,
 )

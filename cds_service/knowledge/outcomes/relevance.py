@@ -105,10 +105,10 @@ class Relevance:
 
 
 def _came(record: PatientRecord, key: str) -> Retrieval:
-    """How a list came; one that came and cannot be relied on is as good as failed."""
-    state = record.states.get(key, Retrieval.MISSING)
-    whole = state is not Retrieval.COMPLETE or record.is_complete(key)
-    return state if whole else Retrieval.FAILED
+    """How a list came, as far as what is absent from it depends on that."""
+    if record.has_failed(key):
+        return Retrieval.FAILED
+    return Retrieval.COMPLETE if record.is_complete(key) else Retrieval.MISSING
 
 
 def _evidence(service: Service) -> dict[str, tuple[str, ...]]:

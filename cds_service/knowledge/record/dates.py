@@ -136,8 +136,16 @@ def written(span: Span | None) -> str | None:
     return f"{span.earliest:%Y}"
 
 
+def performed(resource: Mapping[str, Any]) -> Span | None:
+    """When a Procedure was done; of a period its end, else its start."""
+    period = resource.get("performedPeriod")
+    period = period if isinstance(period, dict) else {}
+    candidates = (resource.get("performedDateTime"), period.get("end"), period.get("start"))
+    return next((span for span in map(read, candidates) if span), None)
+
+
 def effective(resource: Mapping[str, Any]) -> Span | None:
-    """When an Observation was made: the end of a period, and the issue where nothing else is."""
+    """When an Observation was made or a form was filled in; of a period its end."""
     period = resource.get("effectivePeriod")
     period = period if isinstance(period, dict) else {}
     for candidate in (
@@ -146,6 +154,7 @@ def effective(resource: Mapping[str, Any]) -> Span | None:
         period.get("end"),
         period.get("start"),
         resource.get("issued"),
+        resource.get("authored"),
     ):
         span = read(candidate)
         if span:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from cds_service.knowledge.call import Resource
-from cds_service.knowledge.record.terminology import ATC, RXNORM, Match
+from cds_service.knowledge.record.terminology import ATC, LOINC, RXNORM, Match
 
 # The code that data-absent-reason gives a resource that was taken back (seen at one vendor).
 _DATA_ABSENT = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
@@ -164,3 +165,48 @@ def interpretation_of(element: Resource) -> str | None:
         if code:
             return code
     return None
+
+
+def objects(value: object) -> Iterable[dict[str, Any]]:
+    """The objects of a list; nothing of what is no list."""
+    return (each for each in (value if isinstance(value, list) else ()) if isinstance(each, dict))
+
+
+def _itself(resource: Resource) -> Iterable[tuple[Resource, object]]:
+    yield resource, resource.get("code")
+
+
+def _with_components(observation: Resource) -> Iterable[tuple[Resource, object]]:
+    yield observation, observation.get("code")
+    yield from ((part, part.get("code")) for part in objects(observation.get("component")))
+
+
+def _reasons(encounter: Resource) -> Iterable[tuple[Resource, object]]:
+    yield from ((encounter, reason) for reason in objects(encounter.get("reasonCode")))
+
+
+def _answers(group: Resource) -> Iterable[tuple[Resource, object]]:
+    """Each answer of a QuestionnaireResponse with the code of its item, however deep it stands."""
+    waiting = [group]
+    while waiting:
+        for item in objects(waiting.pop().get("item")):
+            answers = list(objects(item.get("answer")))
+            yield from ((answer, _code_of_item(item)) for answer in answers)
+            waiting.extend((item, *answers))
+
+
+def _code_of_item(item: Resource) -> Resource:
+    """Its `code` where a form sends one; else the LOINC code at the end of its linkId."""
+    codings = list(objects(item.get("code")))
+    link = text_of(item.get("linkId")) or ""
+    return {"coding": codings or [{"system": LOINC, "code": link.rpartition("/")[2]}]}
+
+
+# The elements of a resource that are coded, each with its code.
+CODED_PARTS: Mapping[str, Callable[[Resource], Iterable[tuple[Resource, object]]]] = {
+    "Observation": _with_components,
+    "Encounter": _reasons,
+    "Procedure": _itself,
+    "QuestionnaireResponse": _answers,
+    "ServiceRequest": _itself,
+}

@@ -16,6 +16,7 @@ _KINDS = {
     "laboratory": ("Observation",),
     "vitalSigns": ("Observation",),
     "surveys": ("Observation",),
+    "questionnaires": ("QuestionnaireResponse",),
     "allergies": ("AllergyIntolerance",),
     "medicationRequests": ("MedicationRequest",),
     "medicationStatements": ("MedicationStatement",),

@@ -12,6 +12,7 @@ from typing import cast
 from cds_service.knowledge.call import Call, Resource
 from cds_service.knowledge.record import dates
 from cds_service.knowledge.record.fhir_json import (
+    CODED_PARTS,
     concerns_no_medicine,
     id_of,
     is_understood,
@@ -26,6 +27,8 @@ from cds_service.knowledge.record.terminology import Terminology
 
 Key = tuple[str, str]  # a kind and a value set, as the record is indexed
 
+# Words that name a test or a score are too many and too alike to tell which was meant.
+_BY_CODE_ONLY = frozenset({"Observation", "QuestionnaireResponse", "ServiceRequest"})
 # FHIR DSTU2 and STU3 names of resources that we read.
 _FORMER_TYPES = frozenset({"MedicationOrder", "DiagnosticOrder", "MedicationPrescription"})
 
@@ -144,18 +147,16 @@ class PatientRecord(Lists):
                     continue
                 seen.add((kind, identity[1]))
             match kind:
-                case "Observation":
-                    self._read_observation(resource)
                 case "Condition" | "AllergyIntolerance":
                     self._read_coded(kind, resource, resource.get("code"))
                 case "MedicationRequest" | "MedicationStatement":
                     orders.append(resource)
                 case "Medication":
                     medications[str(resource.get("id"))] = resource
-                case "ServiceRequest":
-                    self._add(kind, resource, resource, resource.get("code"), with_words=False)
-                case "Encounter":
-                    self._read_encounter(resource)
+                case str() if kind in CODED_PARTS:
+                    for element, concept in CODED_PARTS[kind](resource):
+                        with_words = kind not in _BY_CODE_ONLY
+                        self._add(kind, resource, element, concept, with_words=with_words)
                 case "Patient":
                     self._read_patient(resource)
                 case str() if kind in _FORMER_TYPES:
@@ -166,14 +167,6 @@ class PatientRecord(Lists):
     def _read_patient(self, resource: Resource) -> None:
         if self.patient is None and resource.get("id") in (self.patient_id, None):
             self.patient = resource
-
-    def _read_observation(self, resource: Resource) -> None:
-        self._add("Observation", resource, resource, resource.get("code"), with_words=False)
-        components = resource.get("component")
-        for component in components if isinstance(components, list) else ():
-            if isinstance(component, dict):
-                code = component.get("code")
-                self._add("Observation", resource, component, code, with_words=False)
 
     def _read_coded(self, kind: str, resource: Resource, concept: object) -> None:
         # DSTU2 and STU3 wrote these statuses as plain strings, DSTU2 the subject as `patient`.
@@ -210,11 +203,6 @@ class PatientRecord(Lists):
         is_unknown = not matches or all(match is _UNKNOWN for match in matches)
         if is_unknown and may_be_in_force(order):
             self.set_aside(order, UNREADABLE, *concepts)
-
-    def _read_encounter(self, resource: Resource) -> None:
-        reasons = resource.get("reasonCode")
-        for reason in reasons if isinstance(reasons, list) else ():
-            self._add("Encounter", resource, resource, reason)
 
     def _add(
         self,
