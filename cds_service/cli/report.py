@@ -1,4 +1,4 @@
-"""`cds-service report`: what became of cards, in the terminal or for a file."""
+"""`cds-service report`: what clinicians did with the cards, in the terminal or as a file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from cds_service.store import open_store
     "--table", "name", type=click.Choice(TABLES), default="rules", help="Which table as CSV."
 )
 def report_command(since: str, form: str, name: str) -> None:
-    """What became of cards, rule by rule: shown, accepted, overridden and why, ignored."""
+    """What clinicians did with the cards, by rule: shown, accepted, overridden and why, ignored."""
     try:
         length = read_since(since)
     except ValueError as error:

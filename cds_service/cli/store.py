@@ -81,7 +81,7 @@ def _tree(told: Mapping[str, Any]) -> Tree:
         facts = [f"{name} = {values[name]}" if name in values else name for name in names]
         _branch(root, f"facts {state}", facts)
     near = [f"{rule}: {', '.join(names)}" for rule, names in told["nearMisses"].items()]
-    _branch(root, "did not apply, since these facts lacked", near)
+    _branch(root, "could not be decided: these facts were missing", near)
     _branch(root, "feedback", [_line(each) for each in told["feedback"]])
     return root
 

@@ -45,7 +45,7 @@ class CircuitBreaker:
             return True
 
     def report(self, server: Hashable, *, answered: bool) -> None:
-        """What came of a call; refusals are answers too."""
+        """Report whether a call got an answer; a refusal is an answer too."""
         with self._lock:
             if answered:
                 self._troubles.pop(server, None)

@@ -38,7 +38,7 @@ _BEARER = re.compile(r"[!-~]+")
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What fetching cost in one call, and what came of each key that was wanting."""
+    """The requests that one call made, their time, and the outcome for each prefetch key."""
 
     requests: int
     milliseconds: float
@@ -81,7 +81,7 @@ class FHIRClient:
 
 
 class Fetching:
-    """The fetching of one call (prefetch.Fetch). `fetched` tells afterwards what came of it."""
+    """Fetches the missing data of one call (prefetch.Fetch); `fetched` then has the outcomes."""
 
     def __init__(
         self,
@@ -103,42 +103,42 @@ class Fetching:
         )
         self.fetched = Fetched(0, 0.0, {})
 
-    def __call__(self, wanting: Mapping[str, Wanted]) -> Mapping[str, Any]:
-        """What could be had of the keys; see prefetch.Fetch.
+    def __call__(self, needed: Mapping[str, Wanted]) -> Mapping[str, Any]:
+        """The data that could be fetched, by prefetch key; see prefetch.Fetch.
 
         Raises TooManyFetches when other calls leave no connection free in time.
         """
         begun = self._client.timer()
         base = self._client.allow_list.find(self._server)
         if base is None or self._headers is None:
-            return self._not_tried(wanting, Outcome.BARRED)
+            return self._not_tried(needed, Outcome.BARRED)
         if not self._client.circuit_breaker.allows(base):
-            return self._not_tried(wanting, Outcome.SUSPENDED)
-        downloads = self._downloads(base, wanting)
+            return self._not_tried(needed, Outcome.SUSPENDED)
+        downloads = self._downloads(base, needed)
         if not self._client.calls.acquire(timeout=self._allowance.seconds / 2):
             raise TooManyFetches("Too many calls are fetching; send it again later.")
         try:
             self._run(dict.fromkeys(downloads.values()))  # in the order of the service
         finally:
             self._client.calls.release()
-        values = {key: self._value(wanting[key], each) for key, each in downloads.items()}
-        self._report(base, wanting, downloads, values, begun)
+        values = {key: self._value(needed[key], download) for key, download in downloads.items()}
+        self._report(base, needed, downloads, values, begun)
         return {key: value for key, value in values.items() if value is not None}
 
-    def _downloads(self, base: Base, wanting: Mapping[str, Wanted]) -> Mapping[str, Download]:
+    def _downloads(self, base: Base, needed: Mapping[str, Wanted]) -> Mapping[str, Download]:
         """The download of each key; the same one for keys whose templates say the same."""
-        made: dict[str, Download] = {}
+        by_address: dict[str, Download] = {}
         by_key: dict[str, Download] = {}
-        for key, wanted in wanting.items():
+        for key, wanted in needed.items():
             address = self._address(wanted)
             if address is None:
                 continue
             if wanted.bundle is not None:  # it has pages of its own already
                 by_key[key] = self._download(base, address, wanted.bundle)
                 continue
-            if address not in made:
-                made[address] = self._download(base, address, None)
-            by_key[key] = made[address]
+            if address not in by_address:
+                by_address[address] = self._download(base, address, None)
+            by_key[key] = by_address[address]
         return by_key
 
     def _download(self, base: Base, address: str, bundle: Resource | None) -> Download:
@@ -153,7 +153,7 @@ class Fetching:
         )
 
     def _address(self, wanted: Wanted) -> str | None:
-        """Where it is to be had; None if the template wants what the context has not."""
+        """The address to fetch from; None if the context has no value for a token."""
         if wanted.bundle is not None:
             return resolve(f"{self._server}/", next_page(wanted.bundle) or "")
         filled = fill(wanted.template, self._tokens)
@@ -184,24 +184,24 @@ class Fetching:
     def _report(
         self,
         base: Base,
-        wanting: Iterable[str],
+        needed: Iterable[str],
         downloads: Mapping[str, Download],
         values: Mapping[str, Any],
         begun: float,
     ) -> None:
         outcomes = {
-            key: downloads[key].outcome if key in downloads else Outcome.BARRED for key in wanting
+            key: downloads[key].outcome if key in downloads else Outcome.BARRED for key in needed
         }
         for key, outcome in outcomes.items():
             if outcome is Outcome.FETCHED and values[key] is None:
                 outcomes[key] = Outcome.UNREADABLE
         different = set(downloads.values())
-        requests = sum(each.requests for each in different)
-        answered = any(each.answered for each in different)
+        requests = sum(download.requests for download in different)
+        answered = any(download.answered for download in different)
         # A request that was not given a fair time says nothing of the server.
         fair_time = self._client.settings.fhir_timeout_ms / 2000
-        had_time = any(each.seconds >= fair_time for each in different)
-        failed = any(each.outcome is Outcome.UNREACHABLE for each in different)
+        had_time = any(download.seconds >= fair_time for download in different)
+        failed = any(download.outcome is Outcome.UNREACHABLE for download in different)
         if requests and (answered or had_time or failed):
             self._client.circuit_breaker.report(base, answered=answered)
         milliseconds = (self._client.timer() - begun) * 1000
@@ -212,14 +212,14 @@ class Fetching:
             outcomes={**before.outcomes, **outcomes},
         )
 
-    def _not_tried(self, wanting: Iterable[str], outcome: Outcome) -> Mapping[str, Any]:
-        outcomes = dict.fromkeys(wanting, outcome)
+    def _not_tried(self, needed: Iterable[str], outcome: Outcome) -> Mapping[str, Any]:
+        outcomes = dict.fromkeys(needed, outcome)
         self.fetched = replace(self.fetched, outcomes={**self.fetched.outcomes, **outcomes})
         return {}
 
 
 def fill(template: str, tokens: Mapping[str, str], *, quoted: bool = True) -> str | None:
-    """CDS Hooks "Prefetch tokens": the template as a relative address; None if a token lacks.
+    """CDS Hooks "Prefetch tokens": the template as a relative address; None without a value.
 
     Whatever a token holds stays one segment of the path, or one value of the search (FHIR R4,
     3.1.1.4, "Escaping Search Parameters").

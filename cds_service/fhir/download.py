@@ -28,7 +28,7 @@ _TRY_LATER = (429, 503)
 
 
 class Outcome(StrEnum):
-    """What came of fetching one prefetch key."""
+    """The outcome of fetching one prefetch key."""
 
     FETCHED = "fetched"
     IN_PART = "in-part"  # some pages; a limit or a fault kept the rest
@@ -138,7 +138,7 @@ class Download:
 
     @property
     def outcome(self) -> Outcome:
-        """FETCHED when nothing lacks; the fault when nothing came; otherwise IN_PART."""
+        """FETCHED when everything came, IN_PART when some of it did; otherwise the fault."""
         if self._next is None:
             return Outcome.FETCHED
         if self._first is None:

@@ -1,4 +1,4 @@
-"""What became of cards, rule by rule: frozen figures for people who answer for the rules."""
+"""What clinicians did with the cards, by rule: figures for the people responsible for the rules."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class RuleFigures:
-    """What became of the cards that rest on one version of a rule.
+    """What clinicians did with the cards of one version of a rule.
 
     `reasons` counts cards by reason against them; `flag` is "" below the threshold, "possible" if
     the share of overrides has reached it, "clear" if the whole interval has.
@@ -58,7 +58,7 @@ class RuleFigures:
 
     @property
     def shown(self) -> int:
-        """Every card that was shown, whatever became of it."""
+        """Every card that was shown, answered or not."""
         return self.accepted + self.overridden + self.ignored + self.waiting
 
 

@@ -150,7 +150,7 @@ def _outcomes(report: Report) -> Plot | None:
 
     text = f"The {len(rules)} rules shown most; {rules[0].rule} on {rules[0].shown} cards."
     legend = [name.capitalize() for name in _OUTCOMES]
-    return _plot("outcomes", "What became of cards, rule by rule", text, legend, draw)
+    return _plot("outcomes", "What clinicians did with the cards, by rule", text, legend, draw)
 
 
 def _rates(report: Report) -> Plot | None:

@@ -93,7 +93,7 @@ class Complaint:
 
 
 def rule_counts(connection: Connection, period: Period) -> list[RuleCount]:
-    """Every rule and version with the cards that rest on it, by what became of them."""
+    """Every rule and version with the cards that rest on it, by what clinicians did with them."""
     columns = select(*_rule, _became(period), func.count())
     query = (
         _cards_in(period, columns)
@@ -139,7 +139,7 @@ def days_of_calls(connection: Connection, period: Period, hooks: Iterable[str]) 
 
 
 def days_of_cards(connection: Connection, period: Period) -> list[DayOfCards]:
-    """The cards by day and by what became of them."""
+    """The cards by day and by what clinicians did with them."""
     columns = select(_day(connection, card.c.at), _became(period), func.count())
     query = _cards_in(period, columns).group_by("day", "became")
     return [DayOfCards(*row) for row in connection.execute(query)]

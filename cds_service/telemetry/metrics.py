@@ -33,7 +33,10 @@ class Metrics:
             "cds_rules", "Rules by outcome", ["service", "rule", "outcome"], registry=ours
         )
         self._missing = Counter(
-            "cds_missing", "Calls whose record lacked a fact", ["service", "fact"], registry=ours
+            "cds_missing",
+            "Calls in whose record a fact was missing",
+            ["service", "fact"],
+            registry=ours,
         )
         self._fetches = Counter(
             "cds_fetches", "Prefetch keys fetched", ["key", "outcome"], registry=ours

@@ -1,4 +1,4 @@
-"""The pages: what the service is, and what became of its cards."""
+"""The pages: what the service is, and what clinicians did with its cards."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def _by_state(facts: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
 
 
 def near_misses(evaluation: Evaluation, relevance: Relevance) -> Mapping[str, tuple[str, ...]]:
-    """The rules that came out unknown, each with the facts that lacked."""
+    """The rules that could not be decided, each with the facts that were missing."""
     facts, evidence = evaluation.facts, relevance.evidence
     open_ = [id_ for id_, each in evaluation.outcomes.items() if each.unknown and not each.level]
     # What nobody has read left nothing open.
