@@ -18,7 +18,7 @@ from integration.sekmet_server import TOKEN
 
 PROJECT = Path(__file__).parent.parent
 STARTER = Path(__file__).parent / "integration" / "sekmet_server.py"
-SECONDS_TO_START = 60
+SECONDS_TO_START = 120
 AUTHORIZATION = {"access_token": TOKEN, "token_type": "Bearer", "expires_in": 300}
 _HEADERS = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/fhir+json"}
 
@@ -35,16 +35,16 @@ class FHIRServer:
 
     def seen(self) -> list[dict[str, str]]:
         """The requests since the last time that somebody asked."""
-        requests_: list[dict[str, str]] = requests.get(f"{self.origin}/seen", timeout=10).json()
+        requests_: list[dict[str, str]] = requests.get(f"{self.origin}/seen", timeout=60).json()
         return requests_
 
     def get(self, query: str) -> Any:
         """What it answers to a read or a search."""
-        return requests.get(f"{self.base}/{query}", headers=_HEADERS, timeout=10).json()
+        return requests.get(f"{self.base}/{query}", headers=_HEADERS, timeout=60).json()
 
     def load(self, path: Path) -> None:
         """Put the resources of a transaction Bundle there."""
-        response = requests.post(self.base, path.read_bytes(), headers=_HEADERS, timeout=30)
+        response = requests.post(self.base, path.read_bytes(), headers=_HEADERS, timeout=60)
         assert response.status_code == 200, f"{path.name}: {response.text[:500]}"
 
 
@@ -66,7 +66,7 @@ def fhir_server(folder: Path) -> Iterator[FHIRServer]:
         yield server
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
 
 
 def _wait(process: subprocess.Popen[bytes], server: FHIRServer, log: Path) -> None:

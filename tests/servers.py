@@ -50,10 +50,10 @@ class Service:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while self.process.poll() is None and time.monotonic() < deadline:
             try:
-                requests.get(self.address + "/health/live", timeout=10)
+                requests.get(self.address + "/health/live", timeout=60)
                 return
             except requests.ConnectionError:
                 time.sleep(0.05)
@@ -63,7 +63,7 @@ class Service:
         """Send a signal to the server and all its workers, and wait for the server's end."""
         assert self.process is not None
         os.killpg(self.process.pid, with_signal)
-        self.process.wait(30)
+        self.process.wait(60)
 
 
 @contextmanager
@@ -104,7 +104,7 @@ class Cluster:
 
     def start_again(self) -> None:
         """Start it after it was killed; the last of its processes may take a while to be gone."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while True:
             try:
                 return self.start()

@@ -61,17 +61,17 @@ def serving(settings: dict[str, str] | None = None) -> Iterator[Served]:
     finally:
         process.terminate()
         try:
-            process.communicate(timeout=20)
+            process.communicate(timeout=60)
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
 
 
 def _wait(process: subprocess.Popen[str], address: str) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while process.poll() is None and time.monotonic() < deadline:
         try:
-            requests.get(address + "/cds-services", timeout=10)
+            requests.get(address + "/cds-services", timeout=60)
             return
         except requests.ConnectionError:
             time.sleep(0.02)
@@ -83,7 +83,7 @@ def refused(settings: dict[str, str]) -> str:
     """What is printed by a server that does not start, which has to end with a fault."""
     process = _start(_free_port(), settings)
     try:
-        printed, _ = process.communicate(timeout=60)
+        printed, _ = process.communicate(timeout=120)
     except subprocess.TimeoutExpired:
         process.kill()
         pytest.fail(f"it goes on: {process.communicate()[0]}")

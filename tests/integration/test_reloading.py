@@ -96,7 +96,7 @@ def _readiness(address: str) -> tuple[str, str]:
 
 def _wait_until_every_worker(address: str, holds: Callable[[tuple[str, str]], bool]) -> None:
     """Both workers are asked by asking often: a new connection goes to either."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     in_a_row = 0
     while in_a_row < 40:
         assert time.monotonic() < deadline, _readiness(address)

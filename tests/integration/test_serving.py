@@ -35,7 +35,7 @@ def served() -> Iterator[Served]:
 
 
 def test_discovery_names_the_service(served: Served) -> None:
-    response = requests.get(served.address + "/cds-services", timeout=10)
+    response = requests.get(served.address + "/cds-services", timeout=60)
     assert response.status_code == 200
     assert [each["id"] for each in response.json()["services"]] == ["anxiety-leg-weakness"]
 
@@ -50,7 +50,7 @@ def test_a_fixture_gets_the_status_and_the_cards_of_its_golden_response(served: 
             served.address + "/cds-services/anxiety-leg-weakness",
             data=body,
             headers={"Content-Type": "application/json"},
-            timeout=10,
+            timeout=60,
         )
         assert response.status_code == golden["status"]
         assert response.json() == golden["body"]
@@ -68,9 +68,9 @@ def test_it_starts_quickly_and_one_worker_is_small(served: Served) -> None:
 def test_sigterm_stops_it_cleanly() -> None:
     with serving() as running:
         running.process.send_signal(signal.SIGTERM)
-        assert running.process.wait(20) == 0
+        assert running.process.wait(60) == 0
         with pytest.raises(requests.ConnectionError):
-            requests.get(running.address + "/cds-services", timeout=10)
+            requests.get(running.address + "/cds-services", timeout=60)
 
 
 def test_a_broken_cards_folder_stops_the_start_and_is_named_by_file_and_key(

@@ -67,7 +67,7 @@ def _forget_this_machine(url: str) -> None:
 def post(running: Served, headers: dict[str, str]) -> int:
     # A connection of its own each time, so that both workers get some.
     return requests.post(
-        running.address + SERVICE, data=BODY.read_bytes(), headers=headers, timeout=20
+        running.address + SERVICE, data=BODY.read_bytes(), headers=headers, timeout=60
     ).status_code
 
 
@@ -101,7 +101,7 @@ def test_two_workers_count_into_the_same_metrics(shared: tuple[Served, list[str]
 
 
 def counted(running: Served) -> int:
-    text = requests.get(running.address + "/metrics", timeout=20).text
+    text = requests.get(running.address + "/metrics", timeout=60).text
     found = re.findall(r'cds_calls_total\{endpoint="call_service".*status="200"\} (\d+)', text)
     return int(found[0]) if found else 0
 
@@ -110,9 +110,9 @@ def test_the_log_is_json_and_says_at_the_start_that_nobody_is_asked() -> None:
     with serving({"CDS_STORE_URL": "none"}) as running:
         body = BODY.read_bytes()
         headers = {"Content-Type": "application/json"}
-        requests.post(running.address + SERVICE, data=body, headers=headers, timeout=20)
+        requests.post(running.address + SERVICE, data=body, headers=headers, timeout=60)
         running.process.terminate()
-        printed, _ = running.process.communicate(timeout=20)
+        printed, _ = running.process.communicate(timeout=60)
     lines = [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
     events = Counter(line["event"] for line in lines)
     assert events["nobody is asked who is calling, since CDS_ISSUERS is not set"] == 1
@@ -123,14 +123,14 @@ def test_the_log_is_json_and_says_at_the_start_that_nobody_is_asked() -> None:
 def test_told_to_stop_while_a_worker_starts_it_stops_all_the_same() -> None:
     with serving({"CDS_WORKERS": "2", "CDS_STORE_URL": "none"}) as running:
         running.process.terminate()  # the first answer came from one of them
-        running.process.communicate(timeout=20)
+        running.process.communicate(timeout=60)
         assert running.process.returncode == 0
 
 
 def test_the_folder_of_metrics_is_gone_afterwards(tmp_path: Path) -> None:
     with serving({"CDS_WORKERS": "2", "CDS_STORE_URL": "none", "TMPDIR": str(tmp_path)}) as running:
-        requests.get(running.address + "/metrics", timeout=20)
+        requests.get(running.address + "/metrics", timeout=60)
         assert list(tmp_path.glob("cds-service-metrics-*/*.db"))
         running.process.terminate()
-        running.process.communicate(timeout=20)
+        running.process.communicate(timeout=60)
     assert not list(tmp_path.glob("cds-service-metrics-*"))

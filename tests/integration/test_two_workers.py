@@ -29,7 +29,7 @@ def _call(session: requests.Session, running: Service, patient: str) -> list[dic
     """The cards for a person like Samuel, whose chart is opened anew."""
     body = orjson.dumps(BODY).replace(BODY["context"]["patientId"].encode(), patient.encode())
     request = orjson.loads(body) | {"hookInstance": str(uuid4())}
-    response = session.post(running.address + ADDRESS, json=request, timeout=20)
+    response = session.post(running.address + ADDRESS, json=request, timeout=60)
     assert response.status_code == 200, response.text
     cards: list[dict[str, Any]] = response.json()["cards"]
     return cards
@@ -40,7 +40,7 @@ def _answer(session: requests.Session, running: Service, card: dict[str, Any]) -
     at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     entry = feedback(card=card["uuid"], overrideReason=reason, outcomeTimestamp=at)
     body = {"feedback": [entry]}
-    response = session.post(running.address + ADDRESS + "/feedback", json=body, timeout=20)
+    response = session.post(running.address + ADDRESS + "/feedback", json=body, timeout=60)
     assert response.status_code == 204
 
 
@@ -51,7 +51,7 @@ def _visit(running: Service, patient: str) -> int:
         assert cards
         for card in cards:
             _answer(session, running, card)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while True:
             again = _call(session, running, patient)
             # The row of the first card is written behind the call, and may be a moment late.
@@ -74,7 +74,7 @@ def _count(url: str) -> Counter[str]:
 
 
 def _ready(running: Service) -> Any:
-    return requests.get(running.address + "/health/ready", timeout=10).json()
+    return requests.get(running.address + "/health/ready", timeout=60).json()
 
 
 def test_what_one_worker_was_told_the_other_knows_and_nothing_is_lost(store_url: str) -> None:
@@ -102,5 +102,5 @@ def test_what_waits_is_written_when_the_service_is_stopped(tmp_path: Path) -> No
             time.sleep(0.5)
             other.rollback()
         other.close()
-        running.process.wait(30)
+        running.process.wait(60)
     assert _count(url)["shown"] == sum(shown) > 0

@@ -177,7 +177,7 @@ def test_a_document_that_drips_is_given_up(
     listener.body = b" " * 100
     began = monotonic()
     assert not key_set(listener.address).is_ready(NOW)
-    assert monotonic() - began < 2
+    assert monotonic() - began < 4.5  # it drips for five
 
 
 def test_nobody_listening_is_no_key() -> None:

