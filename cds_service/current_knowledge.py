@@ -13,6 +13,7 @@ from cds_service.errors import KnowledgeError, SettingsError, StartError
 from cds_service.knowledge import CDSService, Knowledge, load
 from cds_service.knowledge.outcomes.muting import can_be_muted
 from cds_service.settings import Settings
+from cds_service.wire.hooks import TOKENS
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +85,7 @@ def _keep_out_of_collections() -> None:
 
 def knowledge_of(settings: Settings) -> Knowledge:
     """The content of the settings' folder, switched as they say. Raises StartError."""
-    return switched(load(settings.cards_dir), settings)
+    return switched(load(settings.cards_dir, hooks=TOKENS), settings)
 
 
 def switched(knowledge: Knowledge, settings: Settings) -> Knowledge:

@@ -22,6 +22,7 @@ from cds_service import create_app
 from cds_service.knowledge import CDSService, Knowledge, load
 from cds_service.settings import Settings
 from cds_service.store import Store, open_store
+from cds_service.wire.hooks import TOKENS
 
 # The same examples on every machine: a failure is the change's, not the draw's. CI has fewer of
 # them, and `--hypothesis-profile=search` looks for faults where nobody has looked yet.
@@ -89,9 +90,20 @@ def client(app: Flask) -> FlaskClient:
 
 
 @pytest.fixture(scope="session")
-def cards() -> Knowledge:
-    """The project's own knowledge."""
-    return load(Path(__file__).parent.parent / "cards")
+def cards_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project's own content, and beside it the small services of tests/toy_cards."""
+    folder = tmp_path_factory.mktemp("content") / "cards"
+    folder.mkdir()
+    tests = Path(__file__).parent
+    for path in (*(tests.parent / "cards").iterdir(), *(tests / "toy_cards").iterdir()):
+        (folder / path.name).symlink_to(path)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def cards(cards_dir: Path) -> Knowledge:
+    """The project's own knowledge, with the small services beside it."""
+    return load(cards_dir, hooks=TOKENS)
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,7 @@ from cds_service.knowledge.call import Call
 from cds_service.knowledge.loading.library import Problems
 from cds_service.reload_requests import Stamp
 from cds_service.settings import Settings
-from cds_service.wire.hooks import load_context
+from cds_service.wire.hooks import TOKENS, load_context
 from cds_service.wire.requests import load_request
 
 _DAY = "%Y-%m-%d"
@@ -56,14 +56,13 @@ def check(show_coverage: bool) -> None:
     """Check everything in cards/: every problem at once, with file and key."""
     settings = settings_or_stop()
     try:
-        knowledge = load(settings.cards_dir, thorough_on=now().date())
+        knowledge = load(settings.cards_dir, hooks=TOKENS, thorough_on=now().date())
     except KnowledgeError as error:
         for problem in error.problems:
             click.echo(problem, err=True)
         stop(f"{len(error.problems)} problems in {settings.cards_dir.name}/")
     for service in knowledge.services.values():
-        if _safety_folder(settings).is_dir():  # an installed service has no hazard log
-            _hazards(_safety_folder(settings), service)
+        _hazards(_safety_folder(settings, service), service)
         if show_coverage:
             Console().print(explanation.coverage(service))
         examples = sum(map(len, service.examples.values()))
@@ -77,9 +76,12 @@ def check(show_coverage: bool) -> None:
 @click.command("safety-case")
 @click.option("--check", "only_check", is_flag=True, help="Only say whether the page is current.")
 def safety_case(only_check: bool) -> None:
-    """Write docs/safety/safety-case.md from the hazard log and the knowledge."""
-    folder = _safety_folder(settings_or_stop())
+    """Write safety/safety-case.md of each service that has a hazard log, from it and the rules."""
+    settings = settings_or_stop()
     for service in _knowledge().services.values():
+        folder = _safety_folder(settings, service)
+        if not folder.is_dir():
+            continue
         hazards = _hazards(folder, service)
         questions = (folder / "open-questions.md").read_text(encoding="utf-8")
         page = write_safety_case(service, hazards, questions)
@@ -87,7 +89,7 @@ def safety_case(only_check: bool) -> None:
         if not only_check:
             path.write_text(page, encoding="utf-8")
         elif path.read_text(encoding="utf-8") != page:
-            stop("safety-case.md is not current: run `cds-service safety-case`")
+            stop(f"{service.id}: safety-case.md is not current: run `cds-service safety-case`")
 
 
 @click.command()
@@ -117,6 +119,7 @@ def explain(
             now=_at(today),
             language=_known(language, service),
             encounter_id=context.encounter_id,
+            context=context.others,
         )
     except orjson.JSONDecodeError as error:
         stop(f"{path.name} is not JSON: {error}")
@@ -160,11 +163,14 @@ def cards(
         explanation.print_cards(Console(), answer.cards)
 
 
-def _safety_folder(settings: Settings) -> Path:
-    return settings.cards_dir.parent / "docs" / "safety"
+def _safety_folder(settings: Settings, service: CDSService) -> Path:
+    """Where the hazard log and the safety case of a service are, if it has them."""
+    return settings.cards_dir / service.id / "safety"
 
 
 def _hazards(folder: Path, service: CDSService) -> tuple[Hazard, ...]:
+    if not folder.is_dir():
+        return ()
     problems = Problems(folder)
     hazards = load_hazards(folder / "hazards.yaml", service, problems)
     if problems.found:

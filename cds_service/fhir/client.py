@@ -93,7 +93,7 @@ class Fetching:
         self._client = client
         self._server = str(request.fhir_server).rstrip("/")
         self._headers = _headers(request)
-        self._tokens = _tokens(context)
+        self._tokens = context.tokens
         settings = client.settings
         self._allowance = Allowance(
             deadline=started + settings.fhir_timeout_ms / 1000 * _SHARE_FOR_FETCHING,
@@ -234,15 +234,6 @@ def fill(template: str, tokens: Mapping[str, str], *, quoted: bool = True) -> st
         lambda token: quote(_SEPARATORS.sub(r"\\\1", tokens[token[1]]), safe=""), query
     )
     return path + mark + query
-
-
-def _tokens(context: HookContext) -> Mapping[str, str]:
-    tokens = {
-        "context.patientId": context.patient_id,
-        "context.userId": context.user_id,
-        "context.encounterId": context.encounter_id,
-    }
-    return {name: value for name, value in tokens.items() if value}
 
 
 def _headers(request: CDSRequest) -> Mapping[str, str] | None:

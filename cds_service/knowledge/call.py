@@ -37,7 +37,10 @@ class Retrieved:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """All that an answer depends on; `now` is aware, ids are as the hook's context has them."""
+    """All that an answer depends on; `now` is aware, ids are as the hook's context has them.
+
+    `context` holds what the hook has besides the ids, such as draft orders, by member name.
+    """
 
     retrieved: Retrieved
     patient_id: str
@@ -46,6 +49,7 @@ class Call:
     now: datetime
     language: str
     encounter_id: str | None = None
+    context: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

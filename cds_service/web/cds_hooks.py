@@ -109,6 +109,7 @@ def call_service(service_id: str) -> Response:
         now=collaborators().clock(),
         language=language,
         encounter_id=context.encounter_id,
+        context=context.others,
     )
     with call_notes().stage("evaluate"):
         answer = service.answer(call) if retrieved else service.unavailable(call)

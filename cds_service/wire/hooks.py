@@ -32,6 +32,16 @@ class HookContext:
     encounter_id: str | None = None
     others: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
+    @property
+    def tokens(self) -> Mapping[str, str]:
+        """What stands for each prefetch token; those that the context lacks are not there."""
+        tokens = {
+            "context.patientId": self.patient_id,
+            "context.userId": self.user_id,
+            "context.encounterId": self.encounter_id,
+        }
+        return {name: value for name, value in tokens.items() if value}
+
 
 class Id(fields.String):
     """A bare id; real clients also send `Patient/id`, which gives the same."""
@@ -153,6 +163,14 @@ HOOKS: Mapping[str, ContextSchema] = {
     "allergyintolerance-create": AllergyIntoleranceCreate(),
     "medication-prescribe": MedicationPrescribe(),
     "order-review": OrderReview(),
+}
+
+# The prefetch tokens that a template for each hook may have: the ids of its context.
+TOKENS: Mapping[str, frozenset[str]] = {
+    hook: frozenset(
+        f"context.{schema.fields[name].data_key or name}" for name in ContextSchema._declared_fields
+    )
+    for hook, schema in HOOKS.items()
 }
 
 

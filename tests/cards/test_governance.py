@@ -52,9 +52,10 @@ def test_the_safety_case_is_written_from_the_hazard_log_as_it_is() -> None:
 def test_a_hazard_without_its_rule_or_test_is_a_problem(
     tmp_path: Path, service: CDSService
 ) -> None:
-    log = (PROJECT / "docs" / "safety" / "hazards.yaml").read_text(encoding="utf-8")
-    folder = tmp_path / "docs" / "safety"
+    log = (PROJECT / "cards" / service.id / "safety" / "hazards.yaml").read_text(encoding="utf-8")
+    folder = tmp_path / "cards" / service.id / "safety"
     folder.mkdir(parents=True)
+    (tmp_path / "tests").mkdir()
     (folder / "hazards.yaml").write_text(log.replace("R20,", "R200,"), encoding="utf-8")
     problems = Problems(folder)
     load_hazards(folder / "hazards.yaml", service, problems)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -19,16 +19,19 @@ from cds_service.knowledge.loading.suppression_rows import check_suppression
 from cds_service.knowledge.outcomes.evaluation import ALL_CAUSES, ALL_DRUGS, ALL_MEASURES
 
 _TOKEN = re.compile(r"\{\{(.*?)\}\}")
-# The fields of patient-view that may stand in a template (CDS Hooks, "Prefetch tokens").
-_TOKENS = {"patient-view": {"context.patientId", "context.userId", "context.encounterId"}}
 
 
 def check_service(
-    service: Service, folder: Path, library: Library, problems: Problems, today: date | None
+    service: Service,
+    folder: Path,
+    library: Library,
+    problems: Problems,
+    hooks: Mapping[str, Collection[str]],
+    today: date | None,
 ) -> None:
-    """Note everything that does not fit."""
+    """Note everything that does not fit; `hooks` can be served, each with its prefetch tokens."""
     checker = _Checker(service, folder, library, problems)
-    checker.check_templates()
+    checker.check_templates(hooks)
     checker.check_names()
     checker.check_governance(today)
     if today is not None:
@@ -57,11 +60,12 @@ class _Checker:
                 allowed = ", ".join(sorted(known))
                 self._add(name, key, f"there is no {each}; there are {allowed}")
 
-    def check_templates(self) -> None:
+    def check_templates(self, hooks: Mapping[str, Collection[str]]) -> None:
         """The 2.0 subset: known tokens, no parameter twice, only what R4 has."""
         prefetch = self._service.prefetch
         self._want("service.yaml", "required", self._service.required_keys, prefetch)
-        allowed = _TOKENS.get(self._service.hook, set())
+        self._want("service.yaml", "hook", [self._service.hook], hooks)
+        allowed = hooks.get(self._service.hook, ())
         for key, template in prefetch.items():
             self._want("service.yaml", f"prefetch.{key}", _TOKEN.findall(template), allowed)
             parameters = [each.partition("=")[0] for each in template.partition("?")[2].split("&")]

@@ -1,7 +1,8 @@
-"""facts.yaml and facts/*.yaml to definitions: each entry by the schema of its kind."""
+"""Files of facts to definitions: each entry by the schema of its kind."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from cds_service.knowledge.facts.library import Library
 from cds_service.knowledge.facts.schema import Known
 from cds_service.knowledge.loading.library import Problems
 
+_NAMED = re.compile(r"(?:%|\{\{ *)([a-z_0-9]+)")  # in a condition, or in words
+
 
 class FactFiles:
     """The facts of one service as they are written, and the file in which each stands."""
@@ -20,10 +23,11 @@ class FactFiles:
         self._problems = problems
         self._paths: dict[str, Path] = {}
         self._entries: dict[str, tuple[Kind[Any, Any], Mapping[str, Any]]] = {}
-        for path in (folder / "facts.yaml", *sorted((folder / "facts").glob("*.yaml"))):
-            data = problems.read(path)
-            for name, entry in data.items() if isinstance(data, dict) else ():
-                self._read(path, name, entry)
+        self._read_files((folder.parent / "facts").glob("*.yaml"))
+        shared = set(self._entries)
+        self._read_files([*folder.glob("facts.yaml"), *(folder / "facts").glob("*.yaml")])
+        for name in shared - self._used(folder):
+            del self._entries[name]
 
     def define(
         self, prefetch: Mapping[str, str], library: Library
@@ -45,6 +49,31 @@ class FactFiles:
             definitions[name] = definition
             types.update(types_of({name: definition}))
         return definitions, types
+
+    def _read_files(self, paths: Iterable[Path]) -> None:
+        for path in sorted(paths):
+            data = self._problems.read(path)
+            for name, entry in data.items() if isinstance(data, dict) else ():
+                self._read(path, name, entry)
+
+    def _used(self, folder: Path) -> set[str]:
+        """The facts that a service names anywhere, and those that they are made of.
+
+        Of the facts that services share it takes no others: they may need what it does not fetch.
+        """
+        texts = [path for path in folder.glob("**/*") if path.suffix in (".yaml", ".md")]
+        used = {
+            name
+            for path in texts
+            for name in _NAMED.findall(path.read_text(encoding="utf-8", errors="replace"))
+        }
+        waiting = list(used)
+        while waiting:
+            kind, entry = self._entries.get(waiting.pop(), (None, {}))
+            below = set(kind.schema.facts_named(entry)) - used if kind else set()
+            used |= below
+            waiting.extend(below)
+        return used
 
     def _read(self, path: Path, name: str, entry: Any) -> None:
         if name in self._paths:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from datetime import date
 from pathlib import Path
 
@@ -13,9 +14,19 @@ from cds_service.knowledge.loading.library import Problems, load_library
 from cds_service.knowledge.loading.service_folder import ServiceFolder
 from cds_service.knowledge.record.validation import load_models
 
+# What a caller that says nothing of hooks can serve, with the tokens of its templates.
+PATIENT_VIEW: Mapping[str, Collection[str]] = {
+    "patient-view": ("context.patientId", "context.userId", "context.encounterId")
+}
 
-def load(folder: Path, *, thorough_on: date | None = None) -> Knowledge:
-    """The knowledge in a cards/ folder.
+
+def load(
+    folder: Path,
+    *,
+    hooks: Mapping[str, Collection[str]] = PATIENT_VIEW,
+    thorough_on: date | None = None,
+) -> Knowledge:
+    """The knowledge in a cards/ folder for the hooks that can be served, each with its tokens.
 
     Raises KnowledgeError with every problem that was found. With a day to be thorough on, check
     digits, unused value sets and overdue reviews are looked at too.
@@ -26,7 +37,7 @@ def load(folder: Path, *, thorough_on: date | None = None) -> Knowledge:
     for path in sorted(folder.glob("*/service.yaml")):
         service = ServiceFolder(path.parent, library, problems).load()
         if service is not None:
-            checks.check_service(service, path.parent, library, problems, thorough_on)
+            checks.check_service(service, path.parent, library, problems, hooks, thorough_on)
             services[service.id] = service
     if thorough_on is not None:
         checks.check_value_sets(services, library, problems)
