@@ -27,9 +27,8 @@ lock: ## write constraints.txt anew, with the newest versions that setup.cfg all
 	build/lock/bin/python -m pip freeze --all --exclude-editable --exclude pip >>constraints.txt
 	rm -rf build/lock
 
-run: install ## serve on http://localhost:8000
-	@echo 'Discovery:  http://localhost:8000/cds-services'
-	@echo 'Try it:     curl -s http://localhost:8000/cds-services/anxiety-leg-weakness -H "Content-Type: application/json" -d @fixtures/requests/ada-generalised-anxiety.json | $(BIN)/python -m json.tool'
+run: install ## serve on http://localhost:8000, or on CDS_PORT
+	@echo "Try it:    curl -s http://localhost:$${CDS_PORT:-8000}/cds-services/anxiety-leg-weakness -H 'Content-Type: application/json' -d @fixtures/requests/ada-generalised-anxiety.json | $(BIN)/python -m json.tool"
 	@$(BIN)/cds-service serve
 
 # Tests of real servers wait a lot, so more processes than cores are of use.

@@ -6,6 +6,8 @@ import gc
 import sys
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
@@ -19,7 +21,7 @@ from cds_service.current_knowledge import CurrentKnowledge, knowledge_of, switch
 from cds_service.environment import from_environment, metrics_are_shared
 from cds_service.errors import StartError
 from cds_service.fhir.client import FHIRClient
-from cds_service.knowledge import Knowledge
+from cds_service.knowledge import Knowledge, load
 from cds_service.reload_requests import Stamp, StampWatch
 from cds_service.settings import Settings
 from cds_service.store import Store, Writer, open_store
@@ -97,16 +99,37 @@ def create_app(
     return app
 
 
+@lru_cache(maxsize=1)
+def _first_load(cards_dir: Path, runtime_dir: Path) -> tuple[Knowledge, StampWatch]:
+    """The content at the start; a worker that is forked finds it in the memory it shares."""
+    watch = StampWatch(Stamp(runtime_dir, cards_dir))
+    gc.disable()  # until the knowledge is there: none of it is garbage
+    knowledge = load(cards_dir)
+    gc.enable()
+    gc.freeze()
+    return knowledge, watch
+
+
+def prepare(settings: Settings) -> None:
+    """Everything that could keep a worker from starting, tried once. Raises StartError."""
+    knowledge, _ = _first_load(settings.cards_dir, settings.runtime_dir)
+    switched(knowledge, settings)
+    pseudonyms_of(settings)
+    store = open_store(settings.store_url.get_secret_value())
+    used_tokens_of(settings, store)
+    if store:
+        store.close()
+
+
 def application() -> Flask:
     """The WSGI application of a worker; one that cannot start says why and nothing else."""
-    gc.disable()  # until the knowledge is there: none of it is garbage
     try:
         settings = from_environment()
-        watch = StampWatch(Stamp(settings.runtime_dir, settings.cards_dir))
-        app = create_app(settings)
+        knowledge, watch = _first_load(settings.cards_dir, settings.runtime_dir)
+        app = create_app(settings, knowledge)
+        _first_load.cache_clear()  # a reload lets it go
     except StartError as error:
         sys.exit(str(error))
-    gc.enable()
     watch.start(app.extensions[EXTENSION].knowledge)
     return app
 

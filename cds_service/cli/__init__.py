@@ -50,14 +50,14 @@ def main() -> None:
 
 
 def settings_or_stop() -> Settings:
-    """The settings of the environment; what is wrong with them ends the command."""
+    """The settings of the environment; what is wrong with them ends the command with status 2."""
     try:
         return from_environment()
     except StartError as error:
-        stop(str(error))
+        stop(str(error), status=2)
 
 
-def stop(message: str) -> NoReturn:
-    """End with status 1 and a sentence."""
+def stop(message: str, *, status: int = 1) -> NoReturn:
+    """End with a sentence on standard error; status 2 is for what was asked for in a wrong way."""
     click.echo(message, err=True)
-    sys.exit(1)
+    sys.exit(status)

@@ -1,7 +1,9 @@
-"""`cds-service serve`: the first process, which looks after the workers and does no work itself."""
+"""`cds-service serve`: the first process, which finds faults, then looks after the workers."""
 
 from __future__ import annotations
 
+import errno
+import socket
 from tempfile import TemporaryDirectory
 
 import click
@@ -9,9 +11,11 @@ from granian.constants import Interfaces
 from granian.http import HTTP1Settings
 from granian.server import Server
 
-from cds_service.cli import settings_or_stop
+from cds_service.cli import settings_or_stop, stop
 from cds_service.environment import share_metrics
+from cds_service.errors import StartError
 from cds_service.reload_requests import Stamp, renew_on_hangup
+from cds_service.settings import Settings
 
 _MOST_CONNECTIONS = 8192
 _SECONDS_TO_STOP = 8  # containers are given ten
@@ -19,34 +23,80 @@ _SECONDS_TO_STOP = 8  # containers are given ten
 
 @click.command()
 @click.option("--host", default=None, help="Address to listen on (default: CDS_HOST).")
-@click.option("--port", type=int, default=None, help="Port (default: CDS_PORT or 8000).")
-@click.option("--workers", type=int, default=None, help="Processes (default: CDS_WORKERS or 1).")
+@click.option("--port", type=click.IntRange(1, 65535), help="Port (default: CDS_PORT or 8000).")
+@click.option(
+    "--workers", type=click.IntRange(1, 256), help="Processes (default: CDS_WORKERS or 1)."
+)
 def serve(host: str | None, port: int | None, workers: int | None) -> None:
     """Serve over HTTP with granian."""
     settings = settings_or_stop()
-    address, number = host or settings.host, port or settings.port
-    processes = workers or settings.workers
-    click.echo(f"Discovery: http://{address}:{number}/cds-services")
-    server = Server(
-        "cds_service.factory:receiver",
-        factory=True,
-        interface=Interfaces.RSGI,
-        address=address,
-        port=number,
-        workers=processes,
-        respawn_failed_workers=True,
-        # One that is told to stop while it starts does not hear it.
-        workers_kill_timeout=_SECONDS_TO_STOP,
-        log_access=False,
-        # Connections are no work: a proxy's pool keeps thousands of them open.
-        backlog=_MOST_CONNECTIONS,
-        backpressure=_MOST_CONNECTIONS,
-        http1_settings=HTTP1Settings(header_read_timeout=settings.request_timeout_ms),
+    host, port, workers = (
+        host or settings.host,
+        port or settings.port,
+        workers or settings.workers,
     )
-    # In place of granian's own answer to SIGHUP, which starts every worker anew.
-    stamp = Stamp(settings.runtime_dir, settings.cards_dir)
-    server.on_startup(lambda: renew_on_hangup(stamp))
+    address = _free_address(host, port)
     with TemporaryDirectory(prefix="cds-service-metrics-") as folder:
-        if processes > 1:
+        if workers > 1:
             share_metrics(folder)
+        _prepare(settings)
+        server = Server(
+            "cds_service.factory:receiver",
+            factory=True,
+            interface=Interfaces.RSGI,
+            address=address,
+            port=port,
+            workers=workers,
+            respawn_failed_workers=True,
+            # One that is told to stop while it starts does not hear it.
+            workers_kill_timeout=_SECONDS_TO_STOP,
+            log_access=False,
+            # Connections are no work: a proxy's pool keeps thousands of them open.
+            backlog=_MOST_CONNECTIONS,
+            backpressure=_MOST_CONNECTIONS,
+            http1_settings=HTTP1Settings(header_read_timeout=settings.request_timeout_ms),
+        )
+        # In place of granian's own answer to SIGHUP, which starts every worker anew.
+        stamp = Stamp(settings.runtime_dir, settings.cards_dir)
+        server.on_startup(lambda: renew_on_hangup(stamp))
+        name = f"[{host}]" if ":" in host else host
+        server.on_startup(lambda: click.echo(f"Discovery: http://{name}:{port}/cds-services"))
         server.serve()
+
+
+def _prepare(settings: Settings) -> None:
+    """Find what would keep a worker from starting, once and before anything listens."""
+    from cds_service.factory import prepare  # after share_metrics, which its imports heed
+
+    try:
+        prepare(settings)
+    except StartError as error:
+        stop(str(error), status=2)
+
+
+def _free_address(host: str, port: int) -> str:
+    """The IP address behind a host of this machine, on which the port is free.
+
+    granian would share the port with another server of the same user, and say nothing.
+    """
+    try:
+        [(family, _, _, _, (address, *_)), *_] = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        with socket.socket(family, socket.SOCK_STREAM) as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((address, port))
+    except OSError as error:
+        stop(_reason(error, host, port), status=2)
+    return str(address)
+
+
+def _reason(error: OSError, host: str, port: int) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"Port {port} of {host} is taken: stop the program that listens there, or choose"
+            " another port with --port or CDS_PORT."
+        )
+    if error.errno == errno.EACCES:
+        return f"Port {port} needs more rights: choose one above 1023 with --port or CDS_PORT."
+    return f"{host} is no address of this machine: choose another with --host or CDS_HOST."

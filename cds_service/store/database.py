@@ -124,7 +124,10 @@ class Store:
         return True
 
     def migrate(self) -> None:
-        """Bring the schema up to date; several processes may try at once. StoreUnavailable."""
+        """Bring the schema up to date; several processes may try at once.
+
+        Raises StoreUnavailable, and SettingsError for a schema that is newer than this release.
+        """
         with self._translated(), self._lock:
             if not self._is_current:
                 schema.upgrade(self.engine)
@@ -138,7 +141,11 @@ class Store:
     def _transaction(self, kind: str) -> Iterator[Connection]:
         # A database that was away at the start is brought up to date when it is back.
         if not self._is_current:
-            self.migrate()
+            try:
+                self.migrate()
+            except SettingsError:  # it came back in the hands of a newer release
+                self._note_failure("its schema is newer")
+                raise StoreUnavailable from None
         with self._translated():
             with self.engine.connect().execution_options(sqlite_begin=kind) as connection:
                 with connection.begin():

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine, inspect, text
 
+from cds_service.errors import SettingsError
+
 if TYPE_CHECKING:
     from alembic.config import Config
 
@@ -16,10 +18,19 @@ _LOCK = 5_284_113_066  # any number that nobody else in the database locks
 
 
 def upgrade(engine: Engine, to: str = HEAD) -> None:
-    """Bring the schema up to `to`; who comes at the same time waits, and finds it done."""
+    """Bring the schema up to `to`; who comes at the same time waits, and finds it done.
+
+    Raises SettingsError for a schema that a newer release has made.
+    """
     with engine.connect() as connection, connection.begin():
-        if to == HEAD and version(connection) == HEAD:  # nearly always, and without Alembic
+        found = version(connection)
+        if to == HEAD and found == HEAD:  # nearly always, and without Alembic
             return
+        if found is not None and found > HEAD:
+            raise SettingsError(
+                f"CDS_STORE_URL: a newer release made the schema of this store ({found}; this"
+                f" release knows {HEAD}): install that release, or name another store"
+            )
     with engine.connect().execution_options(sqlite_begin="IMMEDIATE") as connection:
         with connection.begin():
             _lock(connection)

@@ -31,7 +31,7 @@ class Served:
     cpu_seconds: float
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
@@ -51,7 +51,7 @@ def _start(port: int, settings: dict[str, str]) -> subprocess.Popen[str]:
 
 @contextmanager
 def serving(settings: dict[str, str] | None = None) -> Iterator[Served]:
-    port = _free_port()
+    port = free_port()
     address = f"http://127.0.0.1:{port}"
     process = _start(port, settings or {})
     try:
@@ -81,7 +81,7 @@ def _wait(process: subprocess.Popen[str], address: str) -> None:
 
 def refused(settings: dict[str, str]) -> str:
     """What is printed by a server that does not start, which has to end with a fault."""
-    process = _start(_free_port(), settings)
+    process = _start(free_port(), settings)
     try:
         printed, _ = process.communicate(timeout=120)
     except subprocess.TimeoutExpired:

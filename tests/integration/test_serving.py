@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from shutil import copytree
@@ -10,9 +12,19 @@ from shutil import copytree
 import orjson
 import pytest
 import requests
-from integration.serving import FIXTURES, PROJECT, Served, refused, serving
+from integration.serving import (
+    FIXTURES,
+    PROJECT,
+    SERVE,
+    Served,
+    free_port,
+    refused,
+    serving,
+)
+from sqlalchemy import text
 
 from benchmarks import processes
+from cds_service.store import open_store
 
 REQUESTS = sorted((FIXTURES / "requests").glob("*.json"))
 MOST_SECONDS_TO_START = 3.0
@@ -84,10 +96,87 @@ def test_a_broken_cards_folder_stops_the_start_and_is_named_by_file_and_key(
 
 
 @pytest.mark.parametrize(
-    ("variable", "text"),
+    ("variable", "value"),
     [("CDS_PORT", "http"), ("CDS_CARDS_DIR", "nowhere"), ("CDS_SUGGESTIONS", "perhaps")],
 )
-def test_a_wrong_setting_stops_the_start_and_is_named(variable: str, text: str) -> None:
-    printed = refused({variable: text})
+def test_a_wrong_setting_stops_the_start_and_is_named(variable: str, value: str) -> None:
+    printed = refused({variable: value})
     assert f"{variable}: " in printed
     assert "Traceback" not in printed
+
+
+# -- what cannot start says so in one sentence --------------------------------------------------
+
+
+def _ended(*options: str, **settings: str) -> tuple[int, str]:
+    """How `serve` ends with these options and settings: its status, and all that it printed."""
+    kept = {name: text for name, text in os.environ.items() if not name.startswith("CDS_")}
+    ended = subprocess.run(
+        [*SERVE, *options],
+        cwd=PROJECT,
+        env=kept | {"PYTHONPATH": str(PROJECT), "CDS_STORE_URL": "none"} | settings,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    return ended.returncode, ended.stdout + ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "settings", "sentence"),
+    [
+        (["--workers", "0"], {}, "--workers"),
+        (["--port", "0"], {}, "--port"),
+        (["--port", "70000"], {}, "--port"),
+        (["--port", "http"], {}, "--port"),
+        ([], {"CDS_PORT": "70000"}, "CDS_PORT: must be less than or equal to 65535"),
+        ([], {"CDS_WORKERS": "0"}, "CDS_WORKERS: must be greater than or equal to 1"),
+        (["--host", "no.such.host.invalid"], {}, "--host or CDS_HOST"),
+        (["--host", "192.0.2.1"], {}, "192.0.2.1 is no address of this machine"),
+        ([], {"CDS_LANGUAGE": "tlh"}, "CDS_LANGUAGE: no card is written in tlh"),
+        ([], {"CDS_SHADOW_RULES": "NO-SUCH"}, "CDS_SHADOW_RULES: there is no rule NO-SUCH"),
+        ([], {"CDS_PROT": "1"}, "CDS_PROT: there is no such setting; did you mean CDS_PORT?"),
+        ([], {"CDS_STORE_URL": "postgresql://cds@db.invalid/cds"}, "CDS_HASH_KEY: must be set"),
+    ],
+    ids=str,
+)
+def test_a_start_fault_is_one_sentence_and_status_2(
+    options: list[str], settings: dict[str, str], sentence: str
+) -> None:
+    port = [] if "--port" in options or "CDS_PORT" in settings else ["--port", str(free_port())]
+    status, printed = _ended(*options, *port, **settings)
+    assert status == 2
+    assert sentence in printed
+    assert "Traceback" not in printed and "Discovery" not in printed
+    assert printed.count(sentence) == 1
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_port_that_another_server_has_is_named_and_not_shared(
+    served: Served, workers: str
+) -> None:
+    port = served.address.rpartition(":")[2]
+    status, printed = _ended("--port", port, "--workers", workers)
+    assert status == 2
+    assert printed == (
+        f"Port {port} of 127.0.0.1 is taken: stop the program that listens there, or choose"
+        " another port with --port or CDS_PORT.\n"
+    )
+
+
+def test_a_host_may_be_a_name(tmp_path: Path) -> None:
+    with serving({"CDS_HOST": "localhost", "CDS_STORE_URL": "none"}) as running:
+        assert requests.get(running.address + "/health/ready", timeout=10).status_code == 200
+
+
+def test_a_store_of_a_newer_release_stops_the_start(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'store.sqlite3'}"
+    store = open_store(url)
+    assert store is not None
+    with store.writing() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    store.close()
+    status, printed = _ended("--port", str(free_port()), CDS_STORE_URL=url)
+    assert status == 2
+    assert printed.startswith("CDS_STORE_URL: a newer release made the schema of this store")
+    assert printed.count("\n") == 1
