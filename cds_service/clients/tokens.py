@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -21,7 +21,6 @@ from cds_service.settings import Settings
 LEEWAY = timedelta(seconds=60)  # between two clocks
 _LONGEST_TOKEN = 8192
 _LONGEST_TEXT = 512
-_CLAIMS = ("exp", "nbf", "iat", "aud", "iss", "sub", "jti")
 _BEARER = re.compile(r"bearer +([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)", re.IGNORECASE)
 _PORTS = {"http": 80, "https": 443}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -60,10 +59,11 @@ class Clients:
         keys = self._keys.get(issuer) if isinstance(issuer, str) else None
         if keys is None:
             raise NotAuthenticated("its issuer is not in CDS_ISSUERS")
-        _check_claims(claims, url, now, self._longest_life)
-        _verify(token, header, keys, now)
-        until = _time(claims, "exp") + LEEWAY
-        if not self._used_tokens.first_use(_digest(str(issuer), claims["jti"]), until, now):
+        key = _key(header, keys, now)
+        _verify(token, key, issuer=str(issuer), audience=_spellings(claims.get("aud"), url))
+        expires = _check_times(claims, now, self._longest_life)
+        used = _digest(str(issuer), _jti(claims))
+        if not self._used_tokens.first_use(used, expires + LEEWAY, now):
             raise NotAuthenticated("its jti was used before")
         return Client(str(issuer))
 
@@ -98,7 +98,8 @@ def _unverified(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
     return decoded["header"], decoded["payload"]
 
 
-def _verify(token: str, header: Mapping[str, Any], keys: KeySet, now: datetime) -> None:
+def _key(header: Mapping[str, Any], keys: KeySet, now: datetime) -> jwt.PyJWK:
+    """The key of the issuer that the token names."""
     algorithm, kid = header.get("alg"), header.get("kid")
     if not isinstance(algorithm, str) or algorithm not in KEY_OF_ALGORITHM:
         raise NotAuthenticated("its algorithm is not accepted")
@@ -112,35 +113,58 @@ def _verify(token: str, header: Mapping[str, Any], keys: KeySet, now: datetime) 
     key = keys.key(kid, algorithm, now) if isinstance(kid, str) else None
     if key is None:
         raise NotAuthenticated("its kid names no key of the issuer that fits the algorithm")
-    # Claims are checked by our clock, not by the library's.
-    # (The ignored type: the library's own options are a TypedDict, which cannot be put together.)
-    unchecked = {f"verify_{name}": False for name in _CLAIMS}
+    return key
+
+
+def _verify(token: str, key: jwt.PyJWK, *, issuer: str, audience: Sequence[str]) -> None:
+    """The signature, that nothing is missing, and for whom the token is; times are for later."""
     try:
-        jwt.decode(token, key, algorithms=[algorithm], options=unchecked)  # type: ignore[arg-type]
-    except (jwt.PyJWTError, ValueError):
+        jwt.decode(
+            token,
+            key,
+            algorithms=[key.algorithm_name],
+            issuer=issuer,
+            audience=audience,
+            options={
+                "require": ["iss", "aud", "exp", "iat", "jti"],
+                "verify_sub": False,
+                # By a clock that the library would read itself.
+                "verify_exp": False,
+                "verify_nbf": False,
+                "verify_iat": False,
+            },
+        )
+    except jwt.MissingRequiredClaimError as error:
+        raise NotAuthenticated(f"it has no {error.claim}") from None
+    except jwt.InvalidAudienceError:
+        raise NotAuthenticated("its aud is not the address that was called") from None
+    except jwt.InvalidSignatureError:
         raise NotAuthenticated("its signature is wrong") from None
+    except (jwt.PyJWTError, ValueError) as error:
+        raise NotAuthenticated(f"it is not valid: {type(error).__name__}") from None
 
 
-def _check_claims(
-    claims: Mapping[str, Any], url: str, now: datetime, longest_life: timedelta
-) -> None:
-    audience = claims.get("aud")
-    audiences = audience if isinstance(audience, list) else [audience]
-    wanted = _as_compared(url)
-    named = [_as_compared(each) for each in audiences if isinstance(each, str)]
-    if wanted is None or wanted not in named:
-        raise NotAuthenticated("its aud is not the address that was called")
+def _check_times(claims: Mapping[str, Any], now: datetime, longest_life: timedelta) -> datetime:
+    """By our clock; the time at which the token expires."""
     expires, issued = _time(claims, "exp"), _time(claims, "iat")
     if now >= expires + LEEWAY:
         raise NotAuthenticated("it has expired")
     # A token that was not issued yet, by more than two clocks can differ, was made up.
     if now < issued - LEEWAY or ("nbf" in claims and now < _time(claims, "nbf") - LEEWAY):
         raise NotAuthenticated("it is from the future")
-    if not timedelta(0) < expires - issued <= longest_life:
-        raise NotAuthenticated("it lives too long")
-    jti = claims.get("jti")
+    life, longest = (expires - issued).total_seconds(), longest_life.total_seconds()
+    if not 0 < life <= longest:
+        raise NotAuthenticated(
+            f"it lives {life:.0f} s, which CDS_TOKEN_MAX_LIFETIME_S limits to {longest:.0f}"
+        )
+    return expires
+
+
+def _jti(claims: Mapping[str, Any]) -> str:
+    jti = claims["jti"]
     if not isinstance(jti, str) or not 0 < len(jti) <= _LONGEST_TEXT:
-        raise NotAuthenticated("it has no jti")
+        raise NotAuthenticated("its jti is no text, or too long")
+    return jti
 
 
 def _time(claims: Mapping[str, Any], name: str) -> datetime:
@@ -151,6 +175,15 @@ def _time(claims: Mapping[str, Any], name: str) -> datetime:
     if not 0 <= seconds <= _LAST_SECOND:  # NaN is not, either
         raise NotAuthenticated(f"its {name} is no time")
     return _EPOCH + timedelta(seconds=seconds)
+
+
+def _spellings(audience: Any, url: str) -> Sequence[str]:
+    """What the token's `aud` names that is the address that was called, in its own spelling."""
+    texts = audience if isinstance(audience, list) else [audience]
+    called = _as_compared(url)
+    if called is None:
+        return []
+    return [text for text in texts if isinstance(text, str) and _as_compared(text) == called]
 
 
 def _as_compared(url: str) -> tuple[str, str, int | None, str, str] | None:

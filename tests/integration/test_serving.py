@@ -117,7 +117,7 @@ def _ended(*options: str, **settings: str) -> tuple[int, str]:
         env=kept | {"PYTHONPATH": str(PROJECT), "CDS_STORE_URL": "none"} | settings,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
     )
     return ended.returncode, ended.stdout + ended.stderr
 

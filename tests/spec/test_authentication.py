@@ -178,6 +178,15 @@ def test_d_a_payload_that_is_not_as_it_should_be_is_refused(
     assert "signature" not in record.msg["reason"]
 
 
+def test_d_a_life_that_is_too_long_is_logged_with_its_seconds_and_the_setting(
+    guarded: FlaskClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, logger="cds_service"):
+        refused(guarded, Signer().token(CALL, exp=seconds(3600)))
+    (record,) = caplog.records
+    assert record.msg["reason"] == ("it lives 3600 s, which CDS_TOKEN_MAX_LIFETIME_S limits to 900")
+
+
 def assembled_and_signed(claims: dict[str, Any]) -> str:
     """Signed over any payload: the library that signs has opinions on some."""
     from jwt.api_jws import PyJWS
