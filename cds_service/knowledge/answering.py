@@ -6,14 +6,12 @@ from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from cds_service.knowledge.call import Answer, Call, Card, Resource, Retrieved
+from cds_service.knowledge.call import Answer, Call, Card, Retrieved
 from cds_service.knowledge.cards.rendering import render, render_unavailable
 from cds_service.knowledge.content.service import Service
 from cds_service.knowledge.content.suppression import conditions_held
-from cds_service.knowledge.expressions.expressions import Expression
 from cds_service.knowledge.facts.facts import Facts
 from cds_service.knowledge.outcomes.evaluation import (
-    CauseOutcome,
     Evaluation,
     GateState,
     evaluate,
@@ -24,7 +22,6 @@ from cds_service.knowledge.outcomes.gaps import might_open
 from cds_service.knowledge.outcomes.muting import mute, only_of
 from cds_service.knowledge.outcomes.relevance import Relevance
 from cds_service.knowledge.record.record import PatientRecord
-from cds_service.knowledge.record.validation import invalid_resources
 
 
 @dataclass(frozen=True)
@@ -88,16 +85,9 @@ class Knowledge:
 
 
 def decide(service: CDSService, call: Call) -> Evaluation:
-    """The outcomes for one call, resting on valid resources only.
-
-    What a card would rest on is validated. Should some of it be invalid, all that could matter is
-    validated, the invalid set aside as unreadable, and the record looked at once more.
-    """
+    """The outcomes for one call."""
     record = PatientRecord(call, service.terminology, service.statuses)
     evaluation = evaluate(service, record, service.relevance)
-    if invalid_resources(_evidence(service, evaluation)):
-        record.discard(invalid_resources(record.used_resources()))
-        evaluation = evaluate(service, record, service.relevance)
     return _checked(service, evaluation, frozenset())
 
 
@@ -114,38 +104,6 @@ def _checked(service: CDSService, evaluation: Evaluation, muted: Set[str]) -> Ev
     if isinstance(facts, Facts) and might_open(service, facts, service.relevance, muted):
         return replace(evaluation, gate=GateState.UNCHECKED)
     return evaluation
-
-
-def _evidence(service: CDSService, evaluation: Evaluation) -> Iterable[Resource]:
-    """The resources behind everything that was found true."""
-    if evaluation.gate is not GateState.OPEN:
-        return ()
-    expressions = [service.gate.when, service.gate.opened_by_rules]
-    for applied in evaluation.applied:
-        expressions.append(applied.rule.levels[str(applied.level)])
-        expressions.extend(filter(None, [applied.rule.section_when]))
-        expressions.extend(each.when for each in applied.rule.withhold if each.when)
-    for outcome in evaluation.causes:
-        expressions.extend(_because(outcome))
-        reasons = (*outcome.cause.requires, *outcome.cause.notes)
-        expressions.extend(reason.when for reason in reasons)
-    for outcome in evaluation.not_listed:
-        expressions.extend(_because(outcome))
-        reasons = (*outcome.cause.requires, *outcome.cause.excludes)
-        named = (*outcome.unmet, *outcome.excluded)
-        expressions.extend(reason.when for reason in reasons if reason.because in named)
-    facts = {name for expression in expressions for name in expression.facts}
-    found: dict[int, Resource] = {}
-    for name in frozenset[str]().union(*map(service.relevance.below.__getitem__, facts)):
-        for resource in evaluation.facts[name].resources:
-            found[id(resource)] = resource
-    return found.values()
-
-
-def _because(outcome: CauseOutcome) -> Iterable[Expression]:
-    """The conditions that earned a cause its points."""
-    for group in outcome.cause.points:
-        yield from (reason.when for reason in group.reasons if reason.because in outcome.because)
 
 
 def _missing(evaluation: Evaluation) -> Iterable[str]:

@@ -136,7 +136,7 @@ def test_each_change_in_the_evidence_changes_the_fingerprint(
         for identifier in behind:
             changed = copy.deepcopy(resources)
             (resource,) = (each for each in changed if each.get("id") == identifier)
-            resource["implicitRules"] = "urn:changed"
+            resource["contained"] = [{"resourceType": "Basic", "id": "changed"}]
             assert _fingerprints(service, changed)[card.slot] != card.fingerprint, identifier
             gone = [each for each in resources if each.get("id") != identifier]
             if resource["resourceType"] != "Patient":

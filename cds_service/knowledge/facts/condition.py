@@ -111,7 +111,8 @@ def read_condition(definition: ConditionDefinition, record: PatientRecord) -> Co
             continue
         is_current, is_clear = standing(resource, record)
         if (definition.any_status or is_current) and _is_recent(resource, definition, record):
-            doubtful = verification is Status.UNCLEAR or (is_current and not is_clear)
+            unclear = verification is Status.UNCLEAR or (is_current and not is_clear)
+            doubtful = unclear or statement.is_faulty
             current.append(
                 _Problem(
                     statement,

@@ -68,7 +68,8 @@ def course_of(statement: Statement, record: PatientRecord) -> Course | None:
         return None
     end = _end(resource, record)
     if status in _IN_FORCE:
-        return _in_force(statement, start, end, today, status != "active" or intent == "plan")
+        doubtful = status != "active" or intent == "plan" or statement.is_faulty
+        return _in_force(statement, start, end, today, doubtful)
     last = end if isinstance(end, date) else None
     if _may_be_left(resource, status, start, end, today):
         return Course(statement, start, None, True, doubtful=True, uncertain=True)

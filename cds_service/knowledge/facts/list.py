@@ -89,6 +89,7 @@ class ListFact(Fact):
     other_version: int = 0
     other_patient: int = 0
     future: int = 0
+    sharing: Annotated[int, "have the id of another one and say something else"] = 0
     resources: tuple[Resource, ...] = ()
 
     @property
@@ -136,6 +137,7 @@ def read_list(definition: ListDefinition, record: PatientRecord) -> ListFact:
         other_version=len(other_version),
         other_patient=len(unread(OTHER_PATIENT)),
         future=record.count_future(types),
+        sharing=sum(map(record.sharing, types)),
         resources=tuple(each.resource for each in unread()),
     )
 

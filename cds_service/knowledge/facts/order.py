@@ -62,6 +62,7 @@ def read_order(definition: OrderDefinition, record: PatientRecord) -> OrderFact:
         statement.resource
         for statement in record.statements("ServiceRequest", definition.value_sets)
         if _is_in_force(statement.resource)
+        and not statement.is_faulty
         and (span := dates.read(statement.resource.get("authoredOn"))) is not None
         and not span.is_future(record.now)
         and span.is_within(definition.within, record.now)

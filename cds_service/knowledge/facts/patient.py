@@ -66,10 +66,13 @@ def _sex(record: PatientRecord) -> ValueFact:
 
 def _deceased(record: PatientRecord) -> ValueFact:
     patient = record.patient or {}
-    died = patient.get("deceasedBoolean") is True or isinstance(
-        patient.get("deceasedDateTime"), str
-    )
-    return ValueFact(died)
+    if patient.get("deceasedBoolean") is True:
+        return ValueFact(True)
+    # A day that nobody knows is a death all the same; one that lies ahead is none.
+    span = dates.read(patient.get("deceasedDateTime"))
+    is_ahead = span is not None and span.is_future(record.now)
+    has_day = "deceasedDateTime" in patient or "_deceasedDateTime" in patient
+    return ValueFact(has_day and not is_ahead)
 
 
 def _user_type(record: PatientRecord) -> ValueFact:

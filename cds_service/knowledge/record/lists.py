@@ -47,6 +47,7 @@ class Lists:
         self.states = states
         self._unread: dict[tuple[str, str], list[Unread]] = {}
         self.not_asked: set[str] = set()  # kinds of which the record says that nobody asked
+        self._sharing: dict[str, int] = {}
         self._is_doubted = False
 
     def is_complete(self, prefetch_key: str) -> bool:
@@ -76,6 +77,15 @@ class Lists:
         """The resources of a kind that were not read for one of these reasons, by default any."""
         found = (self._unread.get((kind, why), ()) for why in reasons or _REASONS)
         return [each for unread in found for each in unread]
+
+    def share_an_id(self, resource: Resource) -> None:
+        """Count a resource that has the id of another one and says something else."""
+        kind = str(resource.get("resourceType"))
+        self._sharing[kind] = self._sharing.get(kind, 0) + 1
+
+    def sharing(self, kind: str) -> int:
+        """How many resources of a kind have the id of another one and say something else."""
+        return self._sharing.get(kind, 0)
 
     @property
     def has_gaps(self) -> bool:

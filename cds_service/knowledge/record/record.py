@@ -22,13 +22,16 @@ from cds_service.knowledge.record.fhir_json import (
     substances_of,
 )
 from cds_service.knowledge.record.lists import OTHER_PATIENT, OTHER_VERSION, UNREADABLE, Lists
+from cds_service.knowledge.record.repairs import concept_of, repaired, repaired_part
 from cds_service.knowledge.record.statuses import Statuses
 from cds_service.knowledge.record.terminology import Terminology
+from cds_service.knowledge.record.validation import is_faulty
 
 Key = tuple[str, str]  # a kind and a value set, as the record is indexed
 
 # Words that name a test or a score are too many and too alike to tell which was meant.
 _BY_CODE_ONLY = frozenset({"Observation", "QuestionnaireResponse", "ServiceRequest"})
+_OF_SERVER = {"meta", "text"}
 # FHIR DSTU2 and STU3 names of resources that we read.
 _FORMER_TYPES = frozenset({"MedicationOrder", "DiagnosticOrder", "MedicationPrescription"})
 
@@ -45,6 +48,11 @@ class Statement:
     element: Resource
     concept: Resource
     is_weak: bool = False
+
+    @property
+    def is_faulty(self) -> bool:
+        """Whether what decides what the resource says is no FHIR: it counts as uncertain only."""
+        return is_faulty(self.resource)
 
 
 class Unsure(str):
@@ -70,6 +78,7 @@ class PatientRecord(Lists):
         self._terminology = terminology
         self._index: dict[Key, list[Statement]] = {}
         self._present: dict[str, set[str]] = {}
+        self._repaired: dict[int, Resource] = {}
         self._read(call.retrieved.resources)
 
     @property
@@ -109,18 +118,6 @@ class PatientRecord(Lists):
         match = self._terminology.match(concept)
         return match.words | match.codes
 
-    def discard(self, resources: Iterable[Resource]) -> None:
-        """Set resources aside as unreadable after all; every index forgets them."""
-        gone = {id(resource) for resource in resources}
-        for resource in list(self.used_resources()):
-            if id(resource) in gone:
-                self.set_aside(resource, UNREADABLE)
-        for key, statements in self._index.items():
-            self._index[key] = [each for each in statements if id(each.resource) not in gone]
-        if id(self.patient) in gone:
-            self.patient = None
-        self.__dict__.pop("_future", None)
-
     def used_resources(self) -> Iterable[Resource]:
         """The patient, and every resource that some value set matched, once."""
         found = {
@@ -137,15 +134,8 @@ class PatientRecord(Lists):
     def _read(self, resources: Sequence[Resource]) -> None:
         medications: dict[str, Resource] = {}
         orders: list[Resource] = []
-        seen: set[tuple[str, str]] = set()
-        for resource in resources:
+        for resource in self._each_once(resources):
             kind = resource.get("resourceType")
-            identity = (kind, resource.get("id"))
-            if isinstance(kind, str) and isinstance(identity[1], str):
-                # The same resource under two prefetch keys is one resource.
-                if identity in seen:
-                    continue
-                seen.add((kind, identity[1]))
             match kind:
                 case "Condition" | "AllergyIntolerance":
                     self._read_coded(kind, resource, resource.get("code"))
@@ -164,15 +154,33 @@ class PatientRecord(Lists):
         for order in orders:
             self._read_order(order, medications)
 
+    def _each_once(self, resources: Sequence[Resource]) -> Iterable[Resource]:
+        """The same resource under two prefetch keys is one.
+
+        Two different ones of one type and id, as in a Bundle merged from two sources, are both
+        read: which one is right, or whether they are of one thing at all, cannot be told.
+        """
+        seen: dict[tuple[object, str], list[Resource]] = {}
+        for resource in resources:
+            identifier = resource.get("id")
+            if isinstance(identifier, str):
+                same = seen.setdefault((resource.get("resourceType"), identifier), [])
+                if any(_says_the_same(resource, other) for other in same):
+                    continue
+                if same:
+                    self.share_an_id(resource)
+                same.append(resource)
+            yield resource
+
     def _read_patient(self, resource: Resource) -> None:
         if self.patient is None and resource.get("id") in (self.patient_id, None):
-            self.patient = resource
+            self.patient = repaired(resource)
 
     def _read_coded(self, kind: str, resource: Resource, concept: object) -> None:
         # DSTU2 and STU3 wrote these statuses as plain strings, DSTU2 the subject as `patient`.
         if isinstance(resource.get("clinicalStatus"), str) or "dateRecorded" in resource:
             self.set_aside(resource, OTHER_VERSION)
-            return
+        concept = concept_of(concept)
         concepts = [concept] if isinstance(concept, dict) and not says_nothing(concept) else []
         if kind == "AllergyIntolerance":
             concepts.extend(substances_of(resource))
@@ -214,15 +222,18 @@ class PatientRecord(Lists):
         with_words: bool = True,
     ) -> object:
         """Index one concept. Gives _KNOWN, _UNKNOWN or _OTHER (not this patient's)."""
+        concept = concept_of(concept)
         match = self._terminology.match(concept, kind, with_words=with_words)
         if not match.codes and not match.words:
             return _KNOWN if is_understood(kind, match) else _UNKNOWN
         if _NO_INFORMATION in match.codes:
             self.not_asked.add(kind)
+        is_whole, resource = element is resource, self._mended(resource)
+        element = resource if is_whole else repaired_part(element)
         if not self._is_about_patient(resource):
             self.set_aside(resource, OTHER_PATIENT)
             return _OTHER
-        if "modifierExtension" in resource or "modifierExtension" in element:
+        if resource.get("modifierExtension") or element.get("modifierExtension"):
             # FHIR R4, 2.4.2: a modifier that is not understood forbids to use the resource.
             self.set_aside(resource, UNREADABLE)
             return _OTHER
@@ -235,6 +246,13 @@ class PatientRecord(Lists):
                 self._index.setdefault((kind, value_set), []).append(statement)
                 self._present.setdefault(kind, set()).add(value_set)
         return _KNOWN
+
+    def _mended(self, resource: Resource) -> Resource:
+        """The resource as it is read; the same one whenever it is asked for."""
+        mended = self._repaired.get(id(resource))
+        if mended is None:
+            mended = self._repaired[id(resource)] = repaired(resource)
+        return mended
 
     def _is_about_patient(self, resource: Resource) -> bool:
         subject = resource.get("subject", resource.get("patient"))
@@ -249,6 +267,15 @@ class PatientRecord(Lists):
     def birth(self) -> dates.Span | None:
         """The date of birth, or None when it is missing or no date."""
         return dates.read(self.patient.get("birthDate")) if self.patient else None
+
+
+def _says_the_same(one: Resource, other: Resource) -> bool:
+    """Whether two resources differ in nothing but what a server writes about them."""
+    if one == other:
+        return True
+    return all(
+        one.get(name) == other.get(name) for name in (one.keys() | other.keys()) - _OF_SERVER
+    )
 
 
 def with_past(value_sets: tuple[str, ...]) -> tuple[str, ...]:

@@ -1,27 +1,37 @@
-"""Whether a resource is FHIR R4: asked only of the resources that a card rests on."""
+"""Whether what is read of a resource is FHIR R4: asked only of what a fact is read from."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from secrets import token_bytes
+from typing import Any
 
 import orjson
 from fhir.resources.R4B import get_fhir_model_class
 from fhir_core.fhirabstractmodel import FHIRAbstractModel
+from pydantic import ValidationError
 
 from cds_service.knowledge.call import Resource
+from cds_service.knowledge.record import dates
+from cds_service.knowledge.record.repairs import is_read, read_of
 
-# Read by nobody here: a fault in them makes no statement wrong.
-_NOT_READ = frozenset({"text", "meta", "contained", "extension", "implicitRules", "language"})
-# What the library raises for odd input; a KeyError for an unknown resource type inside another.
+# What beside them is wrong in these makes no statement uncertain: without an end a course is open,
+# without a reference range our own holds.
+_BESIDE = ("interpretation", "referenceRange", "dosageInstruction", "dosage", "dispenseRequest")
+_NOT_JUDGED = frozenset(
+    {*_BESIDE, "resourceType", "id", "meta", "contained", "category", "reaction"}
+)
+# Of these an element may have too many or too few without being wrong itself.
+_HARMLESS = frozenset({"extra_forbidden", "missing", "model_field_validation.missing"})
+# What the library raises for odd input beside its errors.
 _REFUSALS = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 _MODELS: dict[str, type[FHIRAbstractModel]] = {}
-# A chart is opened more than once: what was found valid is known again by a digest under a key
-# that this process alone has, so that nothing of a record is kept.
+# A chart is opened more than once: what was found is known again by a digest under a key that this
+# process alone has, so that nothing of a record is kept.
 _KEY = token_bytes(32)
 _MOST_REMEMBERED = 30_000  # 3 MiB; then it begins anew
-_valid: set[bytes] = set()
+_found: dict[bytes, bool] = {}
 
 
 def load_models(resource_types: Iterable[str]) -> None:
@@ -30,23 +40,59 @@ def load_models(resource_types: Iterable[str]) -> None:
         _MODELS[resource_type] = get_fhir_model_class(resource_type)
 
 
-def invalid_resources(resources: Iterable[Resource]) -> list[Resource]:
-    """Those that fhir.resources refuses as R4B. What it says quotes values, so it is not kept."""
-    return [resource for resource in resources if not _is_valid(resource)]
+def is_faulty(resource: Resource) -> bool:
+    """Whether fhir.resources finds a fault, as R4B, in what decides what a repaired resource says.
+
+    Unknown members and missing ones are no fault here: the first are not read, of the second the
+    readers know what they mean.
+    """
+    judged = {name: value for name, value in resource.items() if _is_judged(resource, name)}
+    try:
+        digest = blake2b(orjson.dumps(judged), digest_size=16, key=_KEY).digest()
+    except _REFUSALS:
+        return True
+    if digest not in _found:
+        if len(_found) >= _MOST_REMEMBERED:
+            _found.clear()
+        _found[digest] = _has_text_for_number(judged) or _is_refused(resource, judged)
+    return _found[digest]
 
 
-def _is_valid(resource: Resource) -> bool:
-    model = _MODELS.get(str(resource.get("resourceType")))
+def _is_judged(resource: Resource, name: str) -> bool:
+    return name not in _NOT_JUDGED and is_read(name, read_of(resource))
+
+
+def _is_refused(resource: Resource, judged: Mapping[str, Any]) -> bool:
+    model = _MODELS.get(resource["resourceType"])
     if model is None:
         return False
-    read = {key: value for key, value in resource.items() if key not in _NOT_READ}
     try:
-        digest = blake2b(orjson.dumps(read), digest_size=16, key=_KEY).digest()
-        if digest not in _valid:
-            model.model_validate(read)
+        model.model_validate({"resourceType": resource["resourceType"], **judged})
+    except ValidationError as error:
+        # What it says quotes values, so only where and of which kind it is looked at.
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        return any(_is_fault(each, judged) for each in found)
     except _REFUSALS:
+        return True
+    return False
+
+
+def _is_fault(found: Mapping[str, Any], judged: Mapping[str, Any]) -> bool:
+    if found["type"] in _HARMLESS:
         return False
-    if len(_valid) >= _MOST_REMEMBERED:
-        _valid.clear()
-    _valid.add(digest)
-    return True
+    value: Any = judged
+    for step in found["loc"]:
+        try:
+            value = value[step]
+        except (KeyError, IndexError, TypeError):
+            return True
+    # A time without a zone, a fraction behind a comma: no FHIR, and understood all the same.
+    return dates.read(value) is None
+
+
+def _has_text_for_number(judged: Mapping[str, Any]) -> bool:
+    """The library takes "2.3" for a number; a record that writes so may mean something else."""
+    quantity = judged.get("valueQuantity")
+    return "valueString" in judged or (
+        isinstance(quantity, dict) and isinstance(quantity.get("value"), str)
+    )

@@ -79,13 +79,13 @@ NO_END = [
     {"abatementString": "Andauernd"},
     {"abatementString": "持续"},
     {"abatementBoolean": False},
+    {"abatementRange": {}},
 ]
 UNCLEAR = [
     {"abatementDateTime": days_ago(0)},
     {"abatementDateTime": "2026-11"},
     {"abatementDateTime": "soon"},
     {"abatementPeriod": {"start": "2026-01-01"}},
-    {"abatementRange": {}},
     {"abatementAge": {"value": 46, "unit": "a"}},
     {"abatementAge": {"value": "40", "unit": "a"}},
     {"abatementString": "after the operation"},
@@ -159,7 +159,7 @@ STANDARD = "http://terminology.hl7.org/CodeSystem/condition-clinical"
             True,
         ),
         ({}, True, True),
-        ([], True, False),
+        ([], True, True),
     ],
 )
 def test_a_status_is_read_by_any_code_then_by_its_words(

@@ -145,20 +145,24 @@ def test_a_medication_may_come_after_its_order_or_before(record_of: RecordOf) ->
         (statement(medication={"concept": concept(LORAZEPAM)}), "MedicationStatement"),
     ],
 )
-def test_the_shape_of_another_fhir_version_is_counted_not_read(
+def test_the_shape_of_another_fhir_version_is_counted(
     record_of: RecordOf, given: Resource, kind: str
 ) -> None:
-    record = record_of(given)
-    assert [each.why for each in record.unread(kind)] == [OTHER_VERSION]
-    assert list(record.used_resources()) == []
+    assert [each.why for each in record_of(given).unread(kind)] == [OTHER_VERSION]
+
+
+def test_what_is_coded_as_in_r4_counts_whatever_the_version(facts_of: FactsOf) -> None:
+    assert facts_of(condition(clinicalStatus="active"))["anxiety"].present is True
+    assert facts_of(condition(clinicalStatus="resolved"))["anxiety"].present is not True
+    assert facts_of(allergy(clinicalStatus="active"))["sedative_allergy"].present is True
 
 
 @pytest.mark.parametrize(
     ("given", "fact"),
     [
-        (condition(clinicalStatus="active"), "anxiety"),
+        (condition(WEAKNESS, clinicalStatus="active"), "anxiety"),
         (order(medicationCodeableConcept=..., medication={"concept": {}}), "opioid"),
-        (allergy(clinicalStatus="active"), "sedative_allergy"),
+        (allergy(MORPHINE, clinicalStatus="active"), "sedative_allergy"),
     ],
 )
 def test_what_is_absent_from_a_list_in_another_version_is_unknown(
@@ -264,10 +268,16 @@ def test_a_key_that_is_not_mentioned_is_missing(tiny: CDSService) -> None:
     assert not record.is_complete("no-such-key")
 
 
-def test_discarded_resources_are_forgotten_and_counted(record_of: RecordOf) -> None:
-    ada, good, bad = patient(), condition(id="c1"), condition(id="c2")
-    record = record_of(ada, good, bad)
-    record.discard([bad, ada])
-    assert found(record, "Condition", "anxiety") == ["c1"]
-    assert [each.why for each in record.unread("Condition")] == [UNREADABLE]
-    assert record.patient is None
+def test_two_different_resources_of_one_id_are_both_read_and_counted(
+    facts_of: FactsOf, record_of: RecordOf
+) -> None:
+    harmless, danger = condition(ANXIETY, id="1"), condition(WEAKNESS, id="1")
+    assert facts_of(harmless, danger)["weakness"].present is True
+    assert record_of(harmless, danger).sharing("Condition") == 1
+
+
+def test_one_resource_under_two_keys_is_one(record_of: RecordOf) -> None:
+    once, again = condition(ANXIETY, id="1"), condition(ANXIETY, id="1", meta={"versionId": "2"})
+    record = record_of(once, once, again)
+    assert found(record, "Condition", "anxiety") == ["1"]
+    assert record.sharing("Condition") == 0
