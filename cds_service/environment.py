@@ -116,6 +116,11 @@ def share_metrics(folder: str) -> None:
     os.environ[_METRICS_FOLDER] = folder
 
 
+def share_hash_key(key: str) -> None:
+    """Let the workers that are started from now on hash under one key."""
+    os.environ[variable_of("hash_key")] = key
+
+
 def metrics_are_shared() -> bool:
     """Whether several workers count in one folder."""
     return _METRICS_FOLDER in os.environ

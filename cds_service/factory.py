@@ -57,6 +57,11 @@ def create_app(
     logs.configure(settings.log_level, clock, for_people=settings.development)
     if not settings.issuers:
         _log.warning("nobody is asked who is calling, since CDS_ISSUERS is not set")
+        _log.warning(
+            "anybody can answer a card, and CDS_ANONYMOUS_ANSWERS lets that shorten critical ones"
+            if settings.anonymous_answers
+            else "anybody can answer a card, so that no answer shortens a critical one"
+        )
     current = CurrentKnowledge(
         switched(knowledge, settings) if knowledge else knowledge_of(settings),
         lambda: knowledge_of(settings),
@@ -78,7 +83,7 @@ def create_app(
         settings=settings,
         knowledge=current,
         clock=clock,
-        memory=Memory(store, writer, pseudonyms, settings.trace_values, settings.mode),
+        memory=Memory(store, writer, pseudonyms, settings),
         fhir_client=FHIRClient(settings),
         clients=clients,
         limit=limit_calls(app, settings, _caller),

@@ -128,6 +128,8 @@ _FHIRServer = Annotated[
     ),
 ]
 FHIRServers = Annotated[tuple[_FHIRServer, ...], CommaSeparated]
+_UserId = Annotated[str, _form(r"\S+", "ids such as Practitioner/system, with commas")]
+UserIds = Annotated[tuple[_UserId, ...], CommaSeparated]
 _Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
 Networks = Annotated[tuple[_Network, ...], CommaSeparated]
 Issuers = Annotated[

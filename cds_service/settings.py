@@ -110,6 +110,16 @@ class Settings(BaseSettings):
         "The key, at least 32 characters, under which ids are hashed; every machine that shares a"
         " database needs the same. A generated one is kept beside the SQLite file.",
     )
+    anonymous_answers: bool = _setting(
+        False,
+        "Whether without CDS_ISSUERS, where anybody can answer, an answer shortens a critical card;"
+        " for trials.",
+    )
+    shared_users: types.UserIds = _setting(
+        (),
+        "The user ids that many people share, such as a system account's; for them no answer keeps"
+        " a critical card or a warning away.",
+    )
     retention_days: int = _setting(
         365, "How many days `cds-service store prune` leaves in the database.", ge=1, le=36500
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from builders import NOW, ToyKnowledge, ToyService, toy_knowledge
+from cards.conversations import HASH_KEY
 from databases import new_database
 from fhir_server import FHIRServer
 from fhir_server import fhir_server as start_fhir_server
@@ -115,7 +116,8 @@ def service(cards: Knowledge) -> CDSService:
 def ehr(cards: Knowledge) -> FlaskClient:
     """A CDS Client of the real service on the day of the fixture people."""
     today = datetime(2026, 11, 22, 12, tzinfo=UTC)
-    return create_app(Settings(store_url="none"), cards, clock=lambda: today).test_client()
+    settings = Settings(store_url="none", hash_key=HASH_KEY)
+    return create_app(settings, cards, clock=lambda: today).test_client()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

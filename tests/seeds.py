@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from itertools import count
 from uuid import NAMESPACE_OID, uuid5
 
-from cds_service.store import CallRow, CardRow, RuleRow, Store, Writer, tables
+from cds_service.store import (
+    CallRow,
+    CardRow,
+    FeedbackRow,
+    RuleRow,
+    Store,
+    Writer,
+    keep_feedback,
+)
+
+REASONS = ("data-wrong", "patient-ineligible", "rule-wrong", "expert-contradicts")
 
 
 class Seeds:
@@ -25,8 +36,9 @@ class Seeds:
         state: str = "shown",
         version: str = "1.0.0",
         indicator: str = "warning",
+        reasons: Sequence[str] = REASONS,
     ) -> str:
-        """A card that rests on these rules; gives its uuid."""
+        """A card that rests on these rules and offers these override reasons; gives its uuid."""
         number = next(self._numbers)
         uuid = str(uuid5(NAMESPACE_OID, f"card {number}"))
         row = CardRow(
@@ -42,6 +54,7 @@ class Seeds:
             fingerprint="fingerprint",
             state=state,
             rules=[RuleRow(rule, version, indicator) for rule in rules],
+            reasons=[("", reason) for reason in reasons],
         )
         self._put(row)
         return uuid
@@ -77,17 +90,8 @@ class Seeds:
 
     def _feedback(self, card: str, outcome: str, reason: str | None, at: datetime | None) -> None:
         when = at or self._at
-        row = {
-            "digest": f"{card} {outcome} {reason} {when.isoformat()}",
-            "card_uuid": card,
-            "outcome": outcome,
-            "outcome_timestamp": when,
-            "received_at": when,
-            "reason_code": reason,
-            "accepted": [],
-        }
-        with self._store.writing() as connection:
-            connection.execute(tables.feedback.insert(), [row])
+        digest = f"{card} {outcome} {reason} {when.isoformat()}"
+        keep_feedback(self._store, [FeedbackRow(digest, card, outcome, when, when, reason)])
 
     def _put(self, row: CallRow | CardRow) -> None:
         self._writer.put(row)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+from secrets import token_hex
 from tempfile import TemporaryDirectory
 
 import click
@@ -12,10 +13,10 @@ from granian.http import HTTP1Settings
 from granian.server import Server
 
 from cds_service.cli import settings_or_stop, stop
-from cds_service.environment import share_metrics
+from cds_service.environment import share_hash_key, share_metrics
 from cds_service.errors import StartError
 from cds_service.reload_requests import Stamp, renew_on_hangup
-from cds_service.settings import Settings
+from cds_service.settings import STATELESS, Settings
 
 _MOST_CONNECTIONS = 8192
 _SECONDS_TO_STOP = 8  # containers are given ten
@@ -39,6 +40,9 @@ def serve(host: str | None, port: int | None, workers: int | None) -> None:
     with TemporaryDirectory(prefix="cds-service-metrics-") as folder:
         if workers > 1:
             share_metrics(folder)
+            url, key = settings.store_url.get_secret_value(), settings.hash_key.get_secret_value()
+            if url == STATELESS and not key:
+                share_hash_key(token_hex())  # a call has the same uuids at every worker
         _prepare(settings)
         server = Server(
             "cds_service.factory:receiver",

@@ -32,9 +32,10 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A CDS Client that has proved who it is."""
+    """A CDS Client that has proved who it is, and the organisation for which it says it calls."""
 
     issuer: str
+    tenant: str | None = None
 
 
 class Clients:
@@ -62,10 +63,11 @@ class Clients:
         key = _key(header, keys, now)
         _verify(token, key, issuer=str(issuer), audience=_spellings(claims.get("aud"), url))
         expires = _check_times(claims, now, self._longest_life)
+        client = Client(str(issuer), _tenant(claims))
         used = _digest(str(issuer), _jti(claims))
         if not self._used_tokens.first_use(used, expires + LEEWAY, now):
             raise NotAuthenticated("its jti was used before")
-        return Client(str(issuer))
+        return client
 
     def have_keys(self, now: datetime) -> bool:
         """Whether tokens of every client could be checked now."""
@@ -165,6 +167,13 @@ def _jti(claims: Mapping[str, Any]) -> str:
     if not isinstance(jti, str) or not 0 < len(jti) <= _LONGEST_TEXT:
         raise NotAuthenticated("its jti is no text, or too long")
     return jti
+
+
+def _tenant(claims: Mapping[str, Any]) -> str | None:
+    tenant = claims.get("tenant")
+    if not isinstance(tenant, str | None):
+        raise NotAuthenticated("its tenant is no text")
+    return tenant
 
 
 def _time(claims: Mapping[str, Any], name: str) -> datetime:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cached_property
 
 from cds_service.knowledge.call import Answer, Call, Card, Retrieved
-from cds_service.knowledge.cards.rendering import render, render_unavailable
+from cds_service.knowledge.cards.rendering import render, render_line, render_unavailable
 from cds_service.knowledge.content.service import Service
 from cds_service.knowledge.content.suppression import conditions_held
 from cds_service.knowledge.facts.facts import Facts
@@ -71,6 +72,10 @@ class CDSService(Service):
             unknown=(),
             missing=tuple(sorted(self.required_keys)),
         )
+
+    def line(self, card: Card, words: str, since: datetime, call: Call) -> Card:
+        """What stands in place of a card that was answered at `since`; `words` is what it says."""
+        return render_line(self, card, words, since, call)
 
     def _traced(self, cards: Iterable[Card], evaluation: Evaluation) -> tuple[Card, ...]:
         return tuple(trace(card, self, evaluation, self.relevance) for card in cards)

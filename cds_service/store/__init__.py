@@ -1,6 +1,7 @@
 """What outlives a call: audit, cards shown, feedback. The only floor that knows a database."""
 
-from cds_service.store.cards import answers_of, trace_of
+from cds_service.store.answers import answers_of
+from cds_service.store.cards import trace_of
 from cds_service.store.database import Store, open_store
 from cds_service.store.feedback import keep_feedback
 from cds_service.store.maintenance import counts, prune

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, bindparam, select
+from sqlalchemy import select
 
-from cds_service.errors import StoreUnavailable
 from cds_service.knowledge import CDSService
 from cds_service.knowledge.call import Answer, Call, Card, Trace
 from cds_service.store import tables
@@ -22,25 +20,8 @@ _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
 SHOWN, SUPPRESSED, SHADOW = "shown", "suppressed", "shadow"
 
 _card, _feedback = tables.card.c, tables.feedback.c
-_HURRY = 0.25  # seconds that a hook call may wait
 _PATIENCE = 3.0  # seconds that somebody who asks for a trace may wait
-# Made once: to put a query together takes longer than to answer it.
-_ANSWERS = (
-    select(
-        _card.slot,
-        _card.fingerprint,
-        _card.user_hash,
-        _card.encounter_hash,
-        _feedback.outcome,
-        _feedback.reason_code,
-        _feedback.outcome_timestamp,
-        _feedback.received_at,
-    )
-    .join_from(tables.card, tables.feedback, _card.uuid == _feedback.card_uuid)
-    .where(_card.patient_hash == bindparam("patient_hash"))
-    .where(_card.service == bindparam("service"))
-    .where(_feedback.received_at >= bindparam("since"))
-)
+_MOST_FEEDBACK = 100
 
 
 def card_rows(
@@ -77,6 +58,8 @@ def card_rows(
             rules=[RuleRow(rule.id, rule.version, rule.level) for rule in _trace(card).rules],
             trace=_told(_trace(card), answer, with_values=with_values)
             | ({"suppressedBy": row} if row else {}),
+            client_hash=people.client,
+            reasons=[(reason.system, reason.code) for reason in card.override_reasons],
         )
 
 
@@ -92,28 +75,10 @@ def _told(trace: Trace, answer: Answer, *, with_values: bool) -> dict[str, Any]:
     return told | ({"values": dict(trace.values)} if with_values else {})
 
 
-def answers_of(
-    store: Store, *, patient_hash: str, service: str, since: datetime
-) -> Sequence[Row[Any]]:
-    """Feedback since then on cards of one patient, with slot, fingerprint and who saw the card.
-
-    Raises StoreUnavailable, within a fraction of a second.
-    """
-    wanted = {"patient_hash": patient_hash, "service": service, "since": since}
-    if store.is_resting:
-        raise StoreUnavailable
-
-    def read() -> Sequence[Row[Any]]:
-        with store.reading() as connection:
-            return list(connection.execute(_ANSWERS, wanted))
-
-    return store.within(_HURRY, read)
-
-
 def trace_of(
     store: Store, uuid: str
 ) -> tuple[Mapping[str, Any], Sequence[Mapping[str, Any]]] | None:
-    """The row of a card and the feedback on it, oldest first; None for a card that is not known.
+    """The row of a card and what its client answered, oldest first; None for an unknown card.
 
     Raises StoreUnavailable.
     """
@@ -126,7 +91,9 @@ def trace_of(
             feedback = connection.execute(
                 select(tables.feedback)
                 .where(_feedback.card_uuid == uuid)
+                .where(_feedback.client_hash.is_not_distinct_from(card.client_hash))
                 .order_by(_feedback.outcome_timestamp)
+                .limit(_MOST_FEEDBACK)
             )
             return card._asdict(), [each._asdict() for each in feedback]
 

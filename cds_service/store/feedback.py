@@ -10,6 +10,7 @@ import orjson
 
 from cds_service.errors import StoreUnavailable
 from cds_service.store import tables
+from cds_service.store.answers import count_answers
 from cds_service.store.database import Store, insert_new
 from cds_service.store.tables import FeedbackRow, members_of
 from cds_service.wire.requests import Feedback, OverrideReason, Reason
@@ -21,14 +22,20 @@ _PATIENCE = 3.0  # seconds that feedback may take
 
 
 def rows_of(
-    entries: Iterable[Feedback], *, received_at: datetime, client: str | None = None
+    entries: Iterable[Feedback],
+    *,
+    received_at: datetime,
+    client: str | None = None,
+    client_hash: str = "",
 ) -> Sequence[FeedbackRow]:
     """One row for each entry, in their order."""
-    return [_row(entry, received_at, client) for entry in entries]
+    return [_row(entry, received_at, client, client_hash) for entry in entries]
 
 
 def keep_feedback(store: Store, rows: Sequence[FeedbackRow]) -> None:
     """Store feedback; when this returns it is on disk. What was stored already stays as it was.
+
+    The first answer of its client to a card counts for that card from now on.
 
     Raises StoreUnavailable, at once after a failure; then it may be stored all the same.
     """
@@ -38,16 +45,19 @@ def keep_feedback(store: Store, rows: Sequence[FeedbackRow]) -> None:
     def write() -> None:
         with store.writing() as connection:
             insert_new(connection, tables.feedback, [members_of(row) for row in rows])
+            count_answers(connection, {row.card_uuid for row in rows})
 
     store.within(_PATIENCE, write)
 
 
-def _row(entry: Feedback, received_at: datetime, client: str | None) -> FeedbackRow:
+def _row(
+    entry: Feedback, received_at: datetime, client: str | None, client_hash: str
+) -> FeedbackRow:
     override = entry.override_reason or OverrideReason()
     reason = override.reason or Reason(code="")
     accepted = [_cut(each) for each in entry.accepted_suggestions[:MOST_ACCEPTED]]
     return FeedbackRow(
-        digest=_digest(entry, reason),
+        digest=_digest(entry, reason, client_hash),
         card_uuid=_cut(entry.card).lower(),
         outcome=entry.outcome,
         outcome_timestamp=entry.outcome_timestamp,
@@ -58,12 +68,14 @@ def _row(entry: Feedback, received_at: datetime, client: str | None) -> Feedback
         comment=_cut(override.user_comment or "", LONGEST_COMMENT) or None,
         accepted=accepted,
         client=client,
+        client_hash=client_hash,
     )
 
 
-def _digest(entry: Feedback, reason: Reason) -> str:
+def _digest(entry: Feedback, reason: Reason, client_hash: str) -> str:
     """The same for the same deed: display and comment may be written in another way next time."""
     deed = [
+        client_hash,
         entry.card.lower(),
         entry.outcome,
         entry.outcome_timestamp.astimezone(UTC).isoformat(),

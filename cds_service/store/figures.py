@@ -13,17 +13,15 @@ from sqlalchemy import (
     Date,
     Select,
     String,
-    Subquery,
     and_,
     case,
     cast,
-    distinct,
     func,
     literal,
     select,
 )
 
-from cds_service.store.tables import call, card, card_rule, feedback
+from cds_service.store.tables import call, card, card_rule
 
 ACCEPTED, OVERRIDDEN = "accepted", "overridden"
 IGNORED, WAITING = "ignored", "waiting"
@@ -81,10 +79,7 @@ class DayOfCards:
 
 @dataclass(frozen=True, slots=True)
 class Complaint:
-    """A card that somebody said rests on a wrong rule or on wrong data; the newest first.
-
-    `rules` is empty for a card that the store does not know.
-    """
+    """A card that somebody said rests on a wrong rule or on wrong data."""
 
     card: str
     at: datetime
@@ -109,17 +104,12 @@ def rule_counts(connection: Connection, period: Period) -> list[RuleCount]:
 def reason_counts(connection: Connection, period: Period) -> list[ReasonCount]:
     """The reasons against cards that were shown, by rule and version."""
     query = (
-        select(
-            *_rule,
-            feedback.c.reason_code,
-            func.count(distinct(card.c.uuid)),
-        )
+        select(*_rule, card.c.reason_code, func.count())
         .select_from(card)
         .join(card_rule, card_rule.c.card_uuid == card.c.uuid)
-        .join(feedback, feedback.c.card_uuid == card.c.uuid)
         .where(_is_in(card.c.at, period), card.c.state == SHOWN)
-        .where(feedback.c.outcome == OVERRIDDEN)
-        .group_by(*_rule, feedback.c.reason_code)
+        .where(card.c.outcome == OVERRIDDEN)
+        .group_by(*_rule, card.c.reason_code)
     )
     return [
         ReasonCount(f"{service}/{rule}", *others)
@@ -149,13 +139,11 @@ def complaints(
     connection: Connection, period: Period, reasons: Iterable[str], most: int
 ) -> list[Complaint]:
     """Overrides that came in the period for one of the reasons, newest first, at most `most`."""
-    newest = func.max(feedback.c.received_at)
     query = (
-        select(feedback.c.card_uuid, newest, feedback.c.reason_code)
-        .where(_is_in(feedback.c.received_at, period), feedback.c.outcome == OVERRIDDEN)
-        .where(feedback.c.reason_code.in_(list(reasons)))
-        .group_by(feedback.c.card_uuid, feedback.c.reason_code)
-        .order_by(newest.desc(), feedback.c.card_uuid)
+        select(card.c.uuid, card.c.answered_at, card.c.reason_code)
+        .where(_is_in(card.c.answered_at, period), card.c.outcome == OVERRIDDEN)
+        .where(card.c.reason_code.in_(list(reasons)))
+        .order_by(card.c.answered_at.desc(), card.c.uuid)
         .limit(most)
     )
     found = [tuple(row) for row in connection.execute(query)]
@@ -173,32 +161,17 @@ def complaints(
 # Outside its service a rule is named `service/rule`.
 _rule = (card.c.service, card_rule.c.rule, card_rule.c.version)
 
-# One row for each card with feedback. Of several entries about one card an acceptance counts.
-_answers: Subquery = (
-    select(
-        feedback.c.card_uuid,
-        func.max(case((feedback.c.outcome == ACCEPTED, 1), else_=0)).label("accepted"),
-    )
-    .group_by(feedback.c.card_uuid)
-    .subquery()
-)
-
 
 def _cards_in(period: Period, query: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
-    """The query over the cards of a period, joined with what was answered to each."""
-    return (
-        query.select_from(card)
-        .join(_answers, _answers.c.card_uuid == card.c.uuid, isouter=True)
-        .where(_is_in(card.c.at, period))
-    )
+    """The query over the cards of a period."""
+    return query.select_from(card).where(_is_in(card.c.at, period))
 
 
 # Grouped by its name: PostgreSQL does not see that two expressions with parameters are the same.
 def _became(period: Period) -> ColumnElement[str]:
     return case(
         (card.c.state != SHOWN, card.c.state),
-        (_answers.c.accepted == 1, literal(ACCEPTED)),
-        (_answers.c.accepted == 0, literal(OVERRIDDEN)),
+        (card.c.outcome.is_not(None), card.c.outcome),
         (card.c.at < period.answer_by, literal(IGNORED)),
         else_=literal(WAITING),
     ).label("became")

@@ -1,16 +1,22 @@
-"""Keyed hashes in place of ids: the store can tell that two are the same, not whose they are."""
+"""Keyed hashes in place of ids: the store can tell that two are the same, not whose they are.
+
+Under the same key cards get uuids that nobody else can compute.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from uuid import UUID
+
+import orjson
 
 from cds_service.errors import SettingsError
-from cds_service.knowledge.call import Call
+from cds_service.knowledge.call import Answer, Call, Card
 from cds_service.settings import STATELESS, Settings
 from cds_service.store.database import folder_of
 
@@ -19,9 +25,22 @@ _KEY_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a call is from: elsewhere the same ids mean other people.
+
+    `client` is the issuer that has proved who it is, None where nobody is asked.
+    """
+
+    client: str | None = None
+    tenant: str | None = None
+    fhir_server: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class People:
     """Who a call is about and who calls, as hashes."""
 
+    client: str
     patient: str
     user: str
     encounter: str | None
@@ -37,14 +56,51 @@ class Pseudonyms:
         """The hash of an id, 64 hexadecimal digits; ids of different kinds never meet."""
         return hmac.new(self._key, f"{kind}\0{value}".encode(), hashlib.sha256).hexdigest()
 
-    def people(self, call: Call) -> People:
+    def client(self, origin: Origin) -> str:
+        """The hash of a client and its tenant."""
+        return self.of("client", _joined(origin.client, origin.tenant))
+
+    def user(self, origin: Origin, user_id: str) -> str:
+        """The hash of a user of this origin."""
+        return self._there("user", origin, user_id)
+
+    def people(self, origin: Origin, call: Call) -> People:
         """The hashes of the people and the encounter of a call."""
         encounter = call.encounter_id
         return People(
-            patient=self.of("patient", call.patient_id),
-            user=self.of("user", call.user_id),
-            encounter=self.of("encounter", encounter) if encounter else None,
+            client=self.client(origin),
+            patient=self._there("patient", origin, call.patient_id),
+            user=self.user(origin, call.user_id),
+            encounter=self._there("encounter", origin, encounter) if encounter else None,
         )
+
+    def seal(self, origin: Origin, call: Call, answer: Answer) -> Answer:
+        """The answer with uuids under the key: the same for the same call with the same evidence.
+
+        Another user, patient, FHIR server or client has others for the same `hookInstance`.
+        """
+        whose = (origin.client, origin.tenant, _base(origin), call.user_id, call.encounter_id)
+
+        def sealed(card: Card) -> Card:
+            suggestions = tuple(
+                replace(suggestion, uuid=self._uuid(*whose, suggestion.uuid))
+                for suggestion in card.suggestions
+            )
+            uuid = self._uuid(*whose, card.uuid, card.fingerprint)
+            return replace(card, uuid=uuid, suggestions=suggestions)
+
+        return replace(
+            answer,
+            cards=tuple(map(sealed, answer.cards)),
+            shadow=tuple(map(sealed, answer.shadow)),
+        )
+
+    def _there(self, kind: str, origin: Origin, value: str) -> str:
+        return self.of(kind, _joined(origin.client, origin.tenant, _base(origin), value))
+
+    def _uuid(self, *identity: str | None) -> str:
+        # Version 4, since clients know no version for a hash with a key.
+        return str(UUID(bytes=bytes.fromhex(self.of("uuid", _joined(*identity)))[:16], version=4))
 
 
 def pseudonyms_of(settings: Settings) -> Pseudonyms:
@@ -66,6 +122,15 @@ def pseudonyms_of(settings: Settings) -> Pseudonyms:
         return Pseudonyms(_key_in(folder))
     except OSError as error:
         raise SettingsError(f"CDS_HASH_KEY: {folder / KEY_FILE}: {error.strerror}") from error
+
+
+def _base(origin: Origin) -> str | None:
+    return origin.fhir_server.rstrip("/") if origin.fhir_server else None
+
+
+def _joined(*parts: str | None) -> str:
+    """One text for several, which no other parts have."""
+    return orjson.dumps(parts).decode()
 
 
 def _key_in(folder: Path) -> bytes:

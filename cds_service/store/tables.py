@@ -82,7 +82,9 @@ used_token = Table(
     Index("used_token_until", "until"),
 )
 
-# Every card that was shown, suppressed, or would have been shown (shadow), and why.
+# Every card that was shown, suppressed, or would have been shown (shadow), and why; with the one
+# answer that counts for it, see answers.py. `reasons` are the override reasons that stood on it, as
+# pairs of system and code, `client_hash` is the client that got it.
 card = Table(
     "card",
     metadata,
@@ -99,7 +101,13 @@ card = Table(
     Column("state", Text, nullable=False),
     Column("rules", JSON, nullable=False),
     Column("trace", JSON, nullable=False),
-    Index("card_patient_slot", "patient_hash", "slot"),
+    Column("client_hash", Text),
+    Column("reasons", JSON),
+    Column("answered_at", Instant),
+    Column("outcome", Text),
+    Column("reason_code", Text),
+    Index("card_patient_answered", "patient_hash", "answered_at"),
+    Index("card_answered_at", "answered_at"),
     Index("card_at", "at"),
 )
 
@@ -129,6 +137,7 @@ feedback = Table(
     Column("comment", Text),
     Column("accepted", JSON, nullable=False),
     Column("client", Text),
+    Column("client_hash", Text),
     Index("feedback_card_uuid", "card_uuid"),
     Index("feedback_received_at", "received_at"),
 )
@@ -180,6 +189,8 @@ class CardRow:
     state: str = "shown"
     rules: Sequence[RuleRow] = ()
     trace: Mapping[str, Any] = field(default_factory=dict)
+    client_hash: str = ""
+    reasons: Sequence[tuple[str, str]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +208,7 @@ class FeedbackRow:
     comment: str | None = field(default=None, repr=False)
     accepted: Sequence[str] = ()
     client: str | None = None
+    client_hash: str = ""
 
 
 def members_of(row: CallRow | CardRow | FeedbackRow) -> dict[str, Any]:

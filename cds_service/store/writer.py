@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from cds_service.errors import StoreUnavailable
 from cds_service.store import tables
+from cds_service.store.answers import count_answers, set_back
 from cds_service.store.database import Store, insert_new
 from cds_service.store.tables import CallRow, CardRow, members_of
 
@@ -148,7 +149,9 @@ def _insert(connection: Connection, rows: Sequence[Row]) -> None:
     if cards:
         # A call that is repeated has the same cards: the first row of each stands.
         insert_new(connection, tables.card, [members_of(row) for row in cards])
-        insert_new(connection, tables.card_rule, [each for row in cards for each in _rules(row)])
+        insert_new(connection, tables.card_rule, [rule for row in cards for rule in _rules(row)])
+        count_answers(connection, [row.uuid for row in cards])
+    set_back(connection, max(row.at for row in rows))
 
 
 def _rules(row: CardRow) -> list[dict[str, Any]]:

@@ -60,10 +60,15 @@ class CallNotes:
         finally:
             self.seconds[name] = perf_counter() - began
 
-    def note_answer(self, answer: Answer, away: Mapping[str, str], *, sent: int) -> None:
-        """Rules and facts by their names; `away` are the cards that stay away, each with why."""
+    def note_answer(
+        self, answer: Answer, away: Mapping[str, str], *, sent: int, kept_back: int
+    ) -> None:
+        """Rules and facts by their names; `away` are the cards that stay away, each with why.
+
+        `kept_back` is how many cards are only watched, since the whole service is.
+        """
         self.cards = sent
-        self.shadow = len(answer.cards) + len(answer.shadow) - sent - len(away)
+        self.shadow = len(answer.shadow) + kept_back
         self.suppressed = sorted(
             {rule for card in answer.cards if card.uuid in away for rule in card.rules}
         )

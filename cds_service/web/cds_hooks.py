@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from flask import Blueprint, Response, g, request
@@ -27,6 +27,8 @@ from cds_service.knowledge.call import Call, Card, Retrieved
 from cds_service.settings import Settings
 from cds_service.store.cards import why
 from cds_service.store.feedback import keep_feedback, rows_of
+from cds_service.store.pseudonyms import Origin
+from cds_service.store.suppression import Remembered
 from cds_service.telemetry.call_notes import CallNotes, request_id
 from cds_service.web.collaborators import (
     call_notes,
@@ -40,6 +42,9 @@ from cds_service.wire.hooks import HookContext, load_context
 from cds_service.wire.json_text import read_json
 from cds_service.wire.requests import CDSRequest, load_feedback, load_request
 from cds_service.wire.responses import dump_discovery, dump_response
+
+if TYPE_CHECKING:
+    from cds_service.clients.tokens import Client  # its cryptography is large
 
 cds_hooks = Blueprint("cds_hooks", __name__)
 
@@ -69,18 +74,26 @@ def ask_who_calls() -> None:
         return
     with call_notes().stage("authenticate"):
         try:
-            call_notes().client = _client()
+            g.client = _client()
+            call_notes().client = g.client and g.client.issuer
         finally:
             collaborators().limit()
 
 
-def _client() -> str | None:
+def _client() -> Client | None:
     clients = collaborators().clients
     if clients is None:
         return None
     base = collaborators().settings.public_url or request.host_url.rstrip("/")
     token = request.headers.get("Authorization")
-    return clients.identify(token, base + request.path, collaborators().clock()).issuer
+    return clients.identify(token, base + request.path, collaborators().clock())
+
+
+def _origin(fhir_server: str | None = None) -> Origin:
+    client: Client | None = g.client
+    if client is None:
+        return Origin(fhir_server=fhir_server)
+    return Origin(client.issuer, client.tenant, fhir_server)
 
 
 @cds_hooks.get("/cds-services")
@@ -114,13 +127,18 @@ def call_service(service_id: str) -> Response:
     with call_notes().stage("evaluate"):
         answer = service.answer(call) if retrieved else service.unavailable(call)
     with call_notes().stage("suppress"):
-        version = current_knowledge().version
-        away = collaborators().memory.suppress(service, version, call, answer) if retrieved else {}
-    kept = [card for card in answer.cards if card.uuid not in away]
-    sent = _permitted(kept, collaborators().settings)
+        memory, origin = collaborators().memory, _origin(cds_request.fhir_server)
+        answer = memory.pseudonyms.seal(origin, call, answer)
+        remembered = Remembered(answer.cards, {})
+        if retrieved:
+            version = current_knowledge().version
+            remembered = memory.suppress(service, version, origin, call, answer)
+    sent = _permitted(remembered.cards, collaborators().settings)
     with call_notes().stage("dump"):
         body = dump_response(sent)
-    call_notes().note_answer(answer, away, sent=len(sent))
+    call_notes().note_answer(
+        answer, remembered.away, sent=len(sent), kept_back=len(remembered.cards) - len(sent)
+    )
     return in_language(json_response(body), language)
 
 
@@ -135,7 +153,12 @@ def receive_feedback(service_id: str) -> Response:
     _service(service_id)
     store = collaborators().memory.store
     if store is not None:
-        rows = rows_of(entries, received_at=collaborators().clock(), client=call_notes().client)
+        rows = rows_of(
+            entries,
+            received_at=collaborators().clock(),
+            client=call_notes().client,
+            client_hash=collaborators().memory.pseudonyms.client(_origin()),
+        )
         keep_feedback(store, rows)
     call_notes().accepted = sum(entry.outcome == "accepted" for entry in entries)
     call_notes().overridden = sum(entry.outcome == "overridden" for entry in entries)

@@ -21,10 +21,12 @@ from marshmallow import (
     validates_schema,
 )
 
-from cds_service.errors import InvalidRequest
+from cds_service.errors import BodyTooLarge, InvalidRequest
 from cds_service.knowledge.call import Resource
 
 FAULTS_SHOWN = 20
+MOST_FEEDBACK = 200  # entries in a call
+MOST_ACCEPTED = 1000  # suggestions in all of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,9 +217,25 @@ def load_request(body: Any) -> CDSRequest:
 
 
 def load_feedback(body: Any) -> Sequence[Feedback]:
-    """Every entry of a feedback call; raises InvalidRequest with a path to each fault."""
+    """Every entry of a feedback call; raises InvalidRequest with a path to each fault.
+
+    Raises BodyTooLarge for more entries, or more accepted suggestions, than one call may bring.
+    """
+    _check_size(body)
     entries: Sequence[Feedback] = load(_FEEDBACK, body)["feedback"]
     return entries
+
+
+def _check_size(body: Any) -> None:
+    # Before the schema looks at any of them: that costs more than all the rest of the call.
+    entries = body.get("feedback") if isinstance(body, Mapping) else None
+    if not isinstance(entries, list):
+        return
+    if len(entries) > MOST_FEEDBACK:
+        raise BodyTooLarge(f"Send at most {MOST_FEEDBACK} entries of feedback in a call.")
+    accepted = (entry.get("acceptedSuggestions") for entry in entries if isinstance(entry, Mapping))
+    if sum(len(each) for each in accepted if isinstance(each, list)) > MOST_ACCEPTED:
+        raise BodyTooLarge(f"Send at most {MOST_ACCEPTED} accepted suggestions in a call.")
 
 
 def load(schema: Schema, value: Any, *, path: str = "") -> Any:

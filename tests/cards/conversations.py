@@ -15,6 +15,7 @@ from cds_service.knowledge import CDSService
 from cds_service.knowledge.call import Call, Retrieved
 
 FIXTURES = Path(__file__).parent.parent.parent / "fixtures"
+HASH_KEY = "golden answers have uuids under this key"
 # For tests that start from facts: nothing in it but who, when and in which language.
 CALL = Call(
     retrieved=Retrieved((), {}),

@@ -11,7 +11,7 @@ from cds_service import create_app
 from cds_service.knowledge import load
 from cds_service.settings import Settings
 
-from .conversations import FIXTURES, answer, requests
+from .conversations import FIXTURES, HASH_KEY, answer, requests
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -19,7 +19,9 @@ NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 def write() -> None:
     """Replace every golden file by what the service does now."""
     knowledge = load(FIXTURES.parent / "cards")
-    ehr = create_app(Settings(store_url="none"), knowledge, clock=lambda: NOW).test_client()
+    ehr = create_app(
+        Settings(store_url="none", hash_key=HASH_KEY), knowledge, clock=lambda: NOW
+    ).test_client()
     for folder in ("requests", "responses"):
         for path in (FIXTURES / folder).glob("*.json"):
             path.unlink()

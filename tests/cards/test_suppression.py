@@ -11,12 +11,11 @@ import pytest
 
 from cds_service.knowledge import CDSService
 from cds_service.knowledge.call import Card, Trace, TracedRule
-from cds_service.knowledge.content.suppression import Answered, longest, suppressed
+from cds_service.knowledge.content.suppression import Answered, Away, Reader, longest, suppressed
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 DAY, HOUR, SECOND = timedelta(days=1), timedelta(hours=1), timedelta(seconds=1)
-HERE = {"user": "grace", "encounter": "e1"}
-ANYONE = {"user": "someone", "encounter": "elsewhere"}
+GRACE, ANYONE = Reader("grace", "e1"), Reader("someone", "elsewhere")
 REASONS = [
     "action-completed",
     "patient-ineligible",
@@ -46,7 +45,7 @@ def _by(
     **members: Any,
 ) -> str | None:
     """The row that keeps a card away after one answer, given so long ago."""
-    who = members.pop("who", HERE)
+    reader = members.pop("reader", GRACE)
     whole: dict[str, Any] = {
         "slot": card.slot,
         "fingerprint": "same",
@@ -57,8 +56,9 @@ def _by(
         "encounter": "e1",
     }
     answers = [Answered(**whole | members)]
-    found = suppressed(service.suppression, [card], answers, now=NOW, who=who)
-    return found.get(card.uuid)
+    found = suppressed(service.suppression, [card], answers, now=NOW, reader=reader)
+    away = found.get(card.uuid)
+    return away.row.id if away else None
 
 
 # -- info differential: accepted or overridden by anyone, 90 days --------------------------------
@@ -71,7 +71,7 @@ def test_info_is_away_for_90_days_whatever_the_answer_and_whoever_gave_it(
 ) -> None:
     card = _card("differential", "info")
     for ago in (timedelta(0), 90 * DAY):
-        row = _by(service, card, outcome, reason, ago, who=ANYONE)
+        row = _by(service, card, outcome, reason, ago, reader=ANYONE)
         assert row == "differential-answered"
     assert _by(service, card, outcome, reason, 90 * DAY + SECOND) is None
 
@@ -85,7 +85,7 @@ def test_a_warning_overridden_with_a_reason_is_away_for_30_days(
     service: CDSService, slot: str, reason: str
 ) -> None:
     card = _card(slot, "warning")
-    assert _by(service, card, "overridden", reason, 30 * DAY, who=ANYONE) == "warning-overridden"
+    assert _by(service, card, "overridden", reason, 30 * DAY, reader=ANYONE) == "warning-overridden"
     assert _by(service, card, "overridden", reason, 30 * DAY + SECOND) is None
 
 
@@ -115,36 +115,95 @@ def test_another_hazard_on_the_same_card_is_not_covered_by_the_taper(service: CD
     assert _by(service, card, "overridden", "taper-agreed", DAY) == "warning-overridden"
 
 
-# -- critical: "already being addressed", 24 hours, same user or encounter -----------------------
+# -- critical, and suicide risk: "already being addressed", 24 hours, the user who said so --------
+
+
+@pytest.mark.parametrize(
+    "slot, indicator, row",
+    [
+        ("finding", "critical", "critical-being-addressed"),
+        ("active-drug", "critical", "critical-being-addressed"),
+        ("suicide", "critical", "suicide-risk-assessed"),
+        ("suicide", "warning", "suicide-risk-assessed"),
+    ],
+)
+@pytest.mark.parametrize(
+    "reader, is_away",
+    [
+        (Reader("grace", "e1"), True),
+        (Reader("grace", "e2"), True),
+        (Reader("grace", None), True),
+        (Reader("boris", "e1"), False),
+        (Reader("boris", "e2"), False),
+        (Reader("boris", None), False),
+        (Reader("grace", "e1", is_identified=False), False),
+        (Reader("grace", "e1", is_shared=True), False),
+    ],
+)
+def test_a_card_that_is_being_addressed_is_a_line_for_24_hours_for_who_said_so(
+    service: CDSService, slot: str, indicator: str, row: str, reader: Reader, is_away: bool
+) -> None:
+    card = _card(slot, indicator)
+    answer = ("overridden", "action-completed")
+    assert _by(service, card, *answer, 24 * HOUR, reader=reader) == (row if is_away else None)
+    assert _by(service, card, *answer, 24 * HOUR + SECOND, reader=reader) is None
+    assert _by(service, card, *answer, HOUR, by_shared_user=True) is None
+    if indicator == "warning":
+        assert _by(service, card, "overridden", "data-wrong", HOUR) is None
+
+
+def test_every_row_for_critical_cards_leaves_a_line(service: CDSService) -> None:
+    rows = [row for row in service.suppression if "critical" in row.indicators]
+    assert len(rows) == 2 and all(row.keeps_critical_cards_in_sight for row in rows)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"leaves": None},
+        {"same": ()},
+        {"same": ("encounter",)},
+        {"same": ("user", "encounter")},
+        {"identified": False},
+        {"within": 24 * HOUR + SECOND},
+    ],
+)
+def test_no_other_row_touches_a_critical_card_whatever_the_content_says(
+    service: CDSService, change: dict[str, Any]
+) -> None:
+    policy = [replace(row, **change) for row in service.suppression]
+    for slot in ("finding", "active-drug", "suicide"):
+        card = _card(slot, "critical")
+        answer = Answered(slot, "same", "overridden", "action-completed", NOW - HOUR, "grace", "e1")
+        assert suppressed(policy, [card], [answer], now=NOW, reader=GRACE) == {}
+
+
+def test_the_line_says_since_when(service: CDSService) -> None:
+    card = _card("finding", "critical")
+    times = [NOW - 30 * HOUR, NOW - 5 * HOUR, NOW - HOUR]
+    answers = [
+        Answered("finding", "same", "overridden", "action-completed", at, "grace", None)
+        for at in times
+    ]
+    [away] = suppressed(service.suppression, [card], answers, now=NOW, reader=GRACE).values()
+    assert (away.since, away.row.leaves) == (NOW - 5 * HOUR, "being-addressed")
+
+
+def test_an_answer_from_the_future_keeps_nothing_away(service: CDSService) -> None:
+    for card in (_card("finding", "critical"), _card("differential", "info")):
+        assert _by(service, card, "overridden", "action-completed", -SECOND)
+        assert _by(service, card, "overridden", "action-completed", -HOUR) is None
 
 
 @pytest.mark.parametrize("slot", ["finding", "active-drug"])
-@pytest.mark.parametrize(
-    "who, is_away",
-    [
-        ({"user": "grace", "encounter": "e1"}, True),
-        ({"user": "grace", "encounter": "e2"}, True),
-        ({"user": "grace", "encounter": None}, True),
-        ({"user": "boris", "encounter": "e1"}, True),
-        ({"user": "boris", "encounter": "e2"}, False),
-        ({"user": "boris", "encounter": None}, False),
-    ],
-)
-def test_a_critical_card_that_is_being_addressed_is_away_for_24_hours_for_those_who_know(
-    service: CDSService, slot: str, who: dict[str, str | None], is_away: bool
+def test_for_a_shared_user_no_warning_stays_away_and_none_by_a_shared_user(
+    service: CDSService, slot: str
 ) -> None:
-    card = _card(slot, "critical")
-    row = _by(service, card, "overridden", "action-completed", 24 * HOUR, who=who)
-    assert row == ("critical-being-addressed" if is_away else None)
-    late = 24 * HOUR + SECOND
-    assert _by(service, card, "overridden", "action-completed", late, who=who) is None
-
-
-def test_two_calls_without_an_encounter_are_not_the_same_encounter(service: CDSService) -> None:
-    card = _card("finding", "critical")
-    who = {"user": "boris", "encounter": None}
-    answer = ("overridden", "action-completed", HOUR)
-    assert _by(service, card, *answer, who=who, encounter=None) is None
+    card = _card(slot, "warning")
+    answer = ("overridden", "data-wrong", HOUR)
+    assert _by(service, card, *answer)
+    assert _by(service, card, *answer, reader=replace(GRACE, is_shared=True)) is None
+    assert _by(service, card, *answer, by_shared_user=True) is None
 
 
 @pytest.mark.parametrize("slot", ["finding", "active-drug", "suicide"])
@@ -156,22 +215,6 @@ def test_no_other_answer_keeps_a_critical_card_away(
     assert _by(service, card, "overridden", reason, timedelta(0)) is None
     assert _by(service, card, "accepted", reason, timedelta(0)) is None
     assert _by(service, card, "accepted", "action-completed", timedelta(0)) is None
-
-
-# -- R45 and R46: risk assessed, 24 hours --------------------------------------------------------
-
-
-@pytest.mark.parametrize("indicator", ["critical", "warning"])
-def test_a_suicide_card_is_away_for_24_hours_once_the_risk_was_assessed(
-    service: CDSService, indicator: str
-) -> None:
-    card = _card("suicide", indicator, "R45")
-    row = _by(service, card, "overridden", "action-completed", 24 * HOUR, who=ANYONE)
-    assert row == "suicide-risk-assessed"
-    assert _by(service, card, "overridden", "action-completed", 24 * HOUR + SECOND) is None
-    for reason in REASONS:
-        if reason != "action-completed":
-            assert _by(service, card, "overridden", reason, HOUR) is None
 
 
 # -- any: data changed, fires again --------------------------------------------------------------
@@ -203,8 +246,8 @@ def test_every_card_can_be_answered_and_comes_again_with_other_evidence(
 def test_a_condition_keeps_its_cards_away_and_no_others(service: CDSService) -> None:
     def away(card: Card) -> set[str]:
         held = ["work-up-ordered"]
-        found = suppressed(service.suppression, [card], [], now=NOW, who=HERE, held=held)
-        return set(found.values())
+        found = suppressed(service.suppression, [card], [], now=NOW, reader=GRACE, held=held)
+        return {away.row.id for away in found.values()}
 
     assert away(_card("differential", "info")) == {"work-up-ordered"}
     assert away(_card("differential", "info", fingerprint="")) == set()
@@ -217,8 +260,9 @@ def test_only_the_card_that_was_answered_stays_away(service: CDSService) -> None
     first = replace(_card("active-drug", "critical"), uuid="first")
     second = replace(_card("active-drug", "critical", fingerprint="second"), uuid="second")
     answer = Answered("active-drug", "second", "overridden", "action-completed", NOW, "grace", None)
-    found = suppressed(service.suppression, [first, second], [answer], now=NOW, who=HERE)
-    assert found == {"second": "critical-being-addressed"}
+    found = suppressed(service.suppression, [first, second], [answer], now=NOW, reader=GRACE)
+    [row] = [row for row in service.suppression if row.id == "critical-being-addressed"]
+    assert found == {"second": Away(row, NOW)}
 
 
 def test_answers_older_than_the_longest_row_do_not_matter(service: CDSService) -> None:

@@ -12,6 +12,7 @@ from shutil import copytree
 import orjson
 import pytest
 import requests
+from cards.conversations import HASH_KEY
 from integration.serving import (
     FIXTURES,
     PROJECT,
@@ -42,7 +43,7 @@ needs_proc = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[Served]:
-    with serving() as running:
+    with serving({"CDS_HASH_KEY": HASH_KEY}) as running:
         yield running
 
 

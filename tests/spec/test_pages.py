@@ -31,7 +31,7 @@ def reader(cards: Knowledge, tmp_path: Path) -> FlaskClient:
     seeds.call()
     seeds.accept(seeds.card("R51", "R12"))
     for reason in ("rule-wrong", "data-wrong", HOSTILE):
-        seeds.override(seeds.card("R51"), reason)
+        seeds.override(seeds.card("R51", reasons=[reason]), reason)
     seeds.override(seeds.card(HOSTILE), "rule-wrong")
     store.close()
     settings = Settings(store_url=url, disabled_rules=("R54",), shadow_rules=("R53",))

@@ -148,8 +148,9 @@ def test_flagged_rules_come_first_then_those_shown_most(store: Store, seeds: See
 def test_a_reason_that_no_card_offers_is_other_and_its_text_is_not_told(
     store: Store, seeds: Seeds
 ) -> None:
-    for reason in ("data-wrong", "Mrs Example does not want it", None):
-        seeds.override(seeds.card("R51"), reason)
+    reasons = ("data-wrong", "Mrs Example does not want it")
+    for reason in (*reasons, None):
+        seeds.override(seeds.card("R51", reasons=reasons), reason)
     assert _rule(_report(store)).reasons == {"data-wrong": 1, "other": 1, "none given": 1}
 
 

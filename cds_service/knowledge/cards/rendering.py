@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from uuid import uuid5
 
 from cds_service.knowledge.call import Call, Card, Source
 from cds_service.knowledge.cards.differential import render_differential
 from cds_service.knowledge.cards.suggestions import NAMESPACE, offered_suggestions
-from cds_service.knowledge.cards.voice import Voice
+from cds_service.knowledge.cards.voice import (
+    ANSWERED,
+    AnsweredCard,
+    Voice,
+    cut,
+    escape_markdown,
+)
 from cds_service.knowledge.content.artifacts import DIFFERENTIAL, LEVELS, Slot
 from cds_service.knowledge.content.service import Service
 from cds_service.knowledge.content.words import LONGEST_SUMMARY, utf16_length
@@ -40,6 +48,27 @@ def render_unavailable(service: Service, evaluation: Evaluation, call: Call) -> 
         (),
     )
     return draft.card(service, evaluation, voice, call)
+
+
+def render_line(service: Service, card: Card, words: str, since: datetime, call: Call) -> Card:
+    """One line in place of a card that was answered at `since`: what it said, for information.
+
+    It has the uuid of the card, so that its trace is found, and nothing to click.
+    """
+    answered = AnsweredCard(f"{since.astimezone(UTC):%H:%M} UTC")
+    voice = Voice(service.words[call.language], {ANSWERED: answered})
+    text = voice.text(words, "info")
+    summary = f"{voice.fill(text.summary, plain=True)} {card.summary}"
+    said = f"**{escape_markdown(card.summary)}**\n\n{voice.fill(text.detail)}"
+    return replace(
+        card,
+        summary=_checked(cut(summary, LONGEST_SUMMARY)),
+        indicator="info",
+        detail=f"{said}\n\n{_footer(service, voice, card.rules)}",
+        override_reasons=(),
+        suggestions=(),
+        links=(),
+    )
 
 
 class _Draft:

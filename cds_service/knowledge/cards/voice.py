@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from cds_service.knowledge.content.words import Pieces, Placeholder, Text, Words, utf16_length
@@ -20,6 +21,14 @@ _SPACES = re.compile(r"\s+")
 # One text of the record on a card, and a list of them: names are read, not studied.
 LONGEST_TEXT = 40
 _MOST_READ = 1000  # characters of a text of which forty are shown; the rest is not looked at
+ANSWERED = "answered"  # what stands in place of a fact in the words for a card that was answered
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredCard:
+    """What is told of an answer to a card: the time of day at which it came."""
+
+    at: str
 
 
 class Voice:

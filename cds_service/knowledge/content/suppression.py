@@ -14,6 +14,8 @@ from cds_service.knowledge.call import Card
 from cds_service.knowledge.expressions.expressions import Expression
 
 USER, ENCOUNTER = "user", "encounter"
+LONGEST_OF_CRITICAL = timedelta(hours=24)
+_SKEW = timedelta(minutes=1)  # between two clocks
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +24,9 @@ class Suppression:
 
     `reasons` are override codes, None for any; with `needs_reason` there must be one. With `rules`
     no other rule may stand on the card at a level of its own. `same` are those of whom one must be
-    the same as when the card was shown. A row with `when` asks for no answer, but for a condition
-    over the record.
+    the same as when the card was shown. With `identified` the answer must be of a client that has
+    proved who it is. `leaves` names the words of the line that stands in place of the card. A row
+    with `when` asks for no answer, but for a condition over the record.
     """
 
     id: str
@@ -35,27 +38,59 @@ class Suppression:
     needs_reason: bool = False
     rules: tuple[str, ...] | None = None
     same: tuple[str, ...] = ()
+    identified: bool = False
+    leaves: str | None = None
     when: Expression | None = None
+
+    @property
+    def keeps_critical_cards_in_sight(self) -> bool:
+        """Whether a critical card may fall under the row: it never disappears.
+
+        It becomes a line, for the user who answered and no longer than a day.
+        """
+        return (
+            self.leaves is not None
+            and self.same == (USER,)
+            and self.identified
+            and self.when is None
+            and self.within <= LONGEST_OF_CRITICAL
+        )
 
     def covers(self, card: Card) -> bool:
         """Whether the row speaks of such a card."""
         if card.slot not in self.slots or card.indicator not in self.indicators:
             return False
+        if card.indicator == "critical" and not self.keeps_critical_cards_in_sight:
+            return False
         return self.rules is None or _alone(card, self.rules)
 
-    def follows(self, answered: Answered, now: datetime, who: Mapping[str, str | None]) -> bool:
-        """Whether an answer keeps the card away for this user, in this encounter, now."""
-        if (
-            self.when is not None
-            or answered.outcome not in self.outcomes
-            or now - answered.at > self.within
-        ):
+    def follows(self, answered: Answered, now: datetime, reader: Reader) -> bool:
+        """Whether an answer keeps the card away from this reader now."""
+        if self.when is not None or answered.outcome not in self.outcomes:
+            return False
+        if not -_SKEW <= now - answered.at <= self.within:
+            return False
+        if self.identified and not reader.is_identified:
             return False
         if self.needs_reason and answered.reason is None:
             return False
         if self.reasons is not None and answered.reason not in self.reasons:
             return False
-        return not self.same or any(_is_same(answered, who, each) for each in self.same)
+        return not self.same or any(_is_same(answered, reader, who) for who in self.same)
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Who opens the chart, and in which encounter.
+
+    `is_identified`: by a client that has proved who it is. `is_shared`: one account for many
+    people, so that what one of them has answered another has not seen.
+    """
+
+    user: str
+    encounter: str | None
+    is_identified: bool = True
+    is_shared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +104,15 @@ class Answered:
     at: datetime
     user: str | None
     encounter: str | None
+    by_shared_user: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Away:
+    """Why a card stays away: the row of the policy, and the answer if one was asked for."""
+
+    row: Suppression
+    since: datetime | None = None
 
 
 def suppressed(
@@ -77,31 +121,45 @@ def suppressed(
     answers: Sequence[Answered],
     *,
     now: datetime,
-    who: Mapping[str, str | None],
+    reader: Reader,
     held: Iterable[str] = (),
-) -> Mapping[str, str]:
-    """The uuids of the cards that stay away, each with the row that keeps it away.
+) -> Mapping[str, Away]:
+    """The cards that stay away by uuid, each with the row that keeps it away.
 
-    `who` holds the user and the encounter of the call, `held` the rows whose condition holds. A
-    card without evidence is always shown.
+    `held` are the rows whose condition holds. A card without evidence is always shown.
     """
-    found: dict[str, str] = {}
     held = frozenset(held)
-    for card in cards:
-        if not card.fingerprint:
+    found = {
+        card.uuid: _away(policy, card, answers, now, reader, held)
+        for card in cards
+        if card.fingerprint and (card.indicator == "info" or not reader.is_shared)
+    }
+    return {uuid: away for uuid, away in found.items() if away is not None}
+
+
+def _away(
+    policy: Sequence[Suppression],
+    card: Card,
+    answers: Sequence[Answered],
+    now: datetime,
+    reader: Reader,
+    held: frozenset[str],
+) -> Away | None:
+    same = [
+        answer
+        for answer in answers
+        if (answer.slot, answer.fingerprint) == (card.slot, card.fingerprint)
+        and (card.indicator == "info" or not answer.by_shared_user)
+    ]
+    for row in policy:
+        if not row.covers(card):
             continue
-        same = [
-            each
-            for each in answers
-            if (each.slot, each.fingerprint) == (card.slot, card.fingerprint)
-        ]
-        for row in policy:
-            if not row.covers(card):
-                continue
-            if row.id in held or any(row.follows(each, now, who) for each in same):
-                found[card.uuid] = row.id
-                break
-    return found
+        if row.id in held:
+            return Away(row)
+        since = [answer.at for answer in same if row.follows(answer, now, reader)]
+        if since:
+            return Away(row, min(since))
+    return None
 
 
 def conditions_held(policy: Iterable[Suppression], facts: Mapping[str, Any]) -> tuple[str, ...]:
@@ -121,6 +179,8 @@ def _alone(card: Card, rules: tuple[str, ...]) -> bool:
     return bool(made_it) and made_it <= set(rules)
 
 
-def _is_same(answered: Answered, who: Mapping[str, str | None], what: str) -> bool:
-    then = answered.user if what == USER else answered.encounter
-    return then is not None and then == who.get(what)
+def _is_same(answered: Answered, reader: Reader, who: str) -> bool:
+    then, now = (
+        (answered.user, reader.user) if who == USER else (answered.encounter, reader.encounter)
+    )
+    return then is not None and then == now

@@ -213,6 +213,8 @@ class SuppressionSchema(StrictSchema):
     rules = texts(load_default=None)
     same = fields.List(fields.String(validate=OneOf(("user", "encounter"))), load_default=list)
     within = fields.String(load_default=None, validate=_DURATION)
+    identified = fields.Boolean(load_default=False)
+    leaves = fields.String(load_default=None)
     when = fields.String(load_default=None)
 
     @validates_schema

@@ -33,6 +33,8 @@ def _row(entry: Mapping[str, Any], condition: Compile) -> Suppression:
         needs_reason=entry["needs_reason"],
         rules=_optional(entry["rules"]),
         same=tuple(entry["same"]),
+        identified=entry["identified"],
+        leaves=entry["leaves"],
         when=condition(f"suppression.{entry['id']}.when", entry["when"]) if entry["when"] else None,
     )
 
@@ -47,6 +49,12 @@ def check_suppression(service: Service, add: Callable[[str, str], None]) -> None
     rules = {rule.id for rule in service.rules}
     for row in service.suppression:
         key = f"suppression.{row.id}"
+        if "critical" in row.indicators and not row.keeps_critical_cards_in_sight:
+            add(
+                key,
+                "a critical card becomes a line, for a day at most and for who answered it:"
+                " wants leaves, same: [user], identified: true and within of 24 hours or less",
+            )
         for name in (*sorted({*row.slots} - slots.keys()), *sorted({*(row.rules or ())} - rules)):
             add(key, f"there is no {name}")
         offered = {

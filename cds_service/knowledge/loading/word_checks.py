@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 
-from cds_service.knowledge.cards.voice import LONGEST_TEXT
+from cds_service.knowledge.cards.voice import ANSWERED, LONGEST_TEXT
 from cds_service.knowledge.content.artifacts import DIFFERENTIAL, LEVELS
 from cds_service.knowledge.content.service import Service
 from cds_service.knowledge.content.words import LONGEST_SUMMARY, Text, Words, utf16_length
@@ -16,6 +16,7 @@ from cds_service.knowledge.loading.library import Problems
 
 # The longest that a placeholder of each type may become in a summary.
 _LONGEST = {NUMBER: 12, TEXT: LONGEST_TEXT, TEXTS: LONGEST_TEXT + 3}
+_OF_AN_ANSWER = {f"{ANSWERED}.at": TEXT}
 _LAYOUT = ("footer", "list-separator", "separator", "unknown", "unsure")
 _LAYOUT_OF_DIFFERENTIAL = ("colon", "full-stop", "not-listed", "opening")
 _LAYOUT_OF_CAUSES = ("causes", "less-support")
@@ -27,6 +28,7 @@ def check_words(service: Service, folder: Path, problems: Problems) -> None:
     needed = dict(_needed(service))
     types = types_of(service.facts)
     optional = frozenset(_optional(service))
+    lines = {row.leaves for row in service.suppression}
     for language, words in service.words.items():
         path = folder / language
         for (id_, part), is_summary in needed.items():
@@ -37,7 +39,8 @@ def check_words(service: Service, folder: Path, problems: Problems) -> None:
         for (id_, part), text in words.texts.items():
             if (id_, part) not in needed and (id_, part) not in optional:
                 problems.add(path, f"{id_} {part}", "nothing says this text")
-            for wrong in _unknown_placeholders(types, text):
+            known = types | _OF_AN_ANSWER if id_ in lines else types
+            for wrong in _unknown_placeholders(known, text):
                 problems.add(path, f"{id_} {part}", wrong)
     _compare_languages(service, folder, problems, needed)
 
@@ -55,6 +58,9 @@ def _needed(service: Service) -> Iterable[tuple[Key, bool]]:
     if any(kind_of(definition) is LIST for definition in service.facts.values()):
         for part in LIST_WORDS:
             yield ("layout", part), False
+    for row in service.suppression:
+        if row.leaves:
+            yield (row.leaves, "info"), True
     for slot in service.slots:
         for reasons in slot.override_reasons.values():
             for reason in reasons:

@@ -1,0 +1,136 @@
+"""The answer that counts for a card: the first that the client which got the card gave to it.
+
+It stands on the card itself. Whatever else comes as feedback is kept in its own table and silences
+nothing: what is repeated, comes from another client, or came before the card.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, bindparam, select, update
+
+from cds_service.errors import StoreUnavailable
+from cds_service.store import tables
+from cds_service.store.database import Store
+
+_card, _feedback = tables.card.c, tables.feedback.c
+_HURRY = 0.25  # seconds that a hook call may wait
+_MOST = 500  # answers that are looked at; without the older ones a card rather comes again
+_SKEW = timedelta(minutes=1)  # between the clocks of two machines
+# Made once: to put a query together takes longer than to answer it.
+_ANSWERS = (
+    select(
+        _card.slot,
+        _card.fingerprint,
+        _card.user_hash,
+        _card.encounter_hash,
+        _card.outcome,
+        _card.reason_code,
+        _card.answered_at,
+    )
+    .where(_card.patient_hash == bindparam("patient_hash"))
+    .where(_card.service == bindparam("service"))
+    .where(_card.answered_at >= bindparam("since"))
+    .order_by(_card.answered_at.desc())
+    .limit(_MOST)
+)
+_FIRST_COME = (
+    select(
+        _card.uuid,
+        _card.reasons,
+        _feedback.outcome,
+        _feedback.reason_code,
+        _feedback.reason_system,
+        _feedback.outcome_timestamp,
+        _feedback.received_at,
+    )
+    .join_from(
+        tables.card,
+        tables.feedback,
+        and_(
+            _feedback.card_uuid == _card.uuid,
+            _feedback.client_hash == _card.client_hash,
+            _feedback.received_at >= _card.at,
+        ),
+    )
+    .where(_card.uuid.in_(bindparam("uuids", expanding=True)))
+    .where(_card.state == "shown", _card.answered_at.is_(None))
+    .order_by(_feedback.received_at, _feedback.outcome_timestamp, _feedback.digest)
+)
+_COUNT = (
+    update(tables.card)
+    .where(_card.uuid == bindparam("card_uuid"), _card.answered_at.is_(None))
+    .values(
+        answered_at=bindparam("counts_from"),
+        outcome=bindparam("done"),
+        reason_code=bindparam("reason"),
+    )
+)
+_SET_BACK = (
+    update(tables.card)
+    .where(_card.answered_at > bindparam("future"))
+    .values(answered_at=bindparam("present"))
+)
+
+logger = logging.getLogger(__name__)
+
+
+def answers_of(
+    store: Store, *, patient_hash: str, service: str, since: datetime
+) -> Sequence[Row[Any]]:
+    """The answers since then that count for cards of one patient, the newest first.
+
+    Each with slot, fingerprint and who saw the card. Raises StoreUnavailable, within a fraction of
+    a second.
+    """
+    wanted = {"patient_hash": patient_hash, "service": service, "since": since}
+    if store.is_resting:
+        raise StoreUnavailable
+
+    def read() -> Sequence[Row[Any]]:
+        with store.reading() as connection:
+            return list(connection.execute(_ANSWERS, wanted))
+
+    return store.within(_HURRY, read)
+
+
+def count_answers(connection: Connection, uuids: Iterable[str]) -> None:
+    """Note on each of these cards the answer that counts, if one has come and none did before.
+
+    Called when feedback was written and when cards were: either may be there first, since cards
+    are written behind the call.
+    """
+    first: dict[str, dict[str, Any]] = {}
+    for row in connection.execute(_FIRST_COME, {"uuids": list(uuids)}):
+        answer = {
+            "card_uuid": row.uuid,
+            # A client's clock may be ahead; that must not keep a card away for longer.
+            "counts_from": min(row.outcome_timestamp, row.received_at),
+            "done": row.outcome,
+            "reason": row.reason_code if _stood_on_the_card(row) else None,
+        }
+        first.setdefault(row.uuid, answer)
+    if first:
+        connection.execute(_COUNT, list(first.values()))
+
+
+def set_back(connection: Connection, now: datetime) -> None:
+    """Let answers from the future count from now on: the clock was ahead when they came."""
+    times = {"future": now + _SKEW, "present": now}
+    if count := connection.execute(_SET_BACK, times).rowcount:
+        logger.warning(
+            "the clock was set back: answers to %d cards were from the future, and count from now",
+            count,
+        )
+
+
+def _stood_on_the_card(row: Any) -> bool:
+    """Whether the card offered this reason; some clients send its code without its system."""
+    return any(
+        row.reason_code == code and row.reason_system in (None, system)
+        for system, code in row.reasons or ()
+    )
