@@ -14,9 +14,9 @@ from cds_service.knowledge.record.record import PatientRecord
 class Facts(dict[str, Any]):
     """The facts of one patient by name, each read when it is first asked for.
 
-    `absent` are facts of which the record is known to hold nothing; `highest` chooses among two
-    different values measured at one time; `conflicts` tells after use whether there were any, so
-    that the evaluator looks at both readings.
+    `absent` are facts of which the record is known to hold nothing; `highest` chooses among
+    different values measured at one time, `certain` leaves out the uncertain ones; `conflicts`
+    tells after use whether there were any, so that the evaluator looks at every reading.
     """
 
     def __init__(
@@ -26,10 +26,11 @@ class Facts(dict[str, Any]):
         *,
         absent: Mapping[str, Any] = MappingProxyType({}),
         highest: bool = False,
+        certain: bool = False,
     ) -> None:
         super().__init__(absent)
         self._definitions = definitions
-        self._reading = Reading(record, self, highest)
+        self._reading = Reading(record, self, highest, certain)
         self.conflicts = False
 
     @property

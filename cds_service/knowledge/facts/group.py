@@ -21,8 +21,13 @@ from cds_service.knowledge.facts.kind import (
 )
 from cds_service.knowledge.facts.schema import DefinitionSchema
 
-_SAID_AS = {"stale": "reading", "conflicting": "reading", "unreadable": "unreadable"}
-_FROM_BEST = ("ok", "conflicting", "stale", "unreadable", "not-retrieved", "missing")
+_SAID_AS = {
+    "conflicting": "reading",
+    "uncertain": "reading",
+    "stale": "reading",
+    "unreadable": "unreadable",
+}
+_FROM_BEST = ("ok", "conflicting", "uncertain", "stale", "unreadable", "not-retrieved", "missing")
 _RANK = {state: rank for rank, state in enumerate(_FROM_BEST)}
 
 
@@ -70,13 +75,16 @@ class GroupFact(Fact):
     stale: tuple[FactName, ...] = ()
     unreadable: tuple[FactName, ...] = ()
     conflicting: tuple[FactName, ...] = ()
+    uncertain: tuple[FactName, ...] = ()
+    newer_unread: tuple[FactName, ...] = ()
     not_retrieved: Annotated[tuple[FactName, ...], "like the others, a list of facts"] = ()
     resources: tuple[Resource, ...] = ()
 
     @property
     def value(self) -> Annotated[bool, "true when all have a usable value"]:
         """Whether every fact of the group has a usable value."""
-        return not (self.missing or self.stale or self.unreadable or self.not_retrieved)
+        lacking = (self.missing, self.stale, self.unreadable, self.uncertain, self.not_retrieved)
+        return not any(lacking)
 
     def is_gap(self) -> bool:
         """Never itself; a fact of the group may be."""
@@ -90,6 +98,7 @@ class GroupFact(Fact):
 def read_group(definition: GroupDefinition, facts: Mapping[str, Any]) -> GroupFact:
     """Which facts of a group are in which state; of alternatives the best one counts."""
     found: dict[str, list[FactName]] = {state: [] for state in _FROM_BEST}
+    newer_unread: list[FactName] = []
     for alternatives in definition.facts:
         best, *others = alternatives
         state = facts[best].state
@@ -98,11 +107,15 @@ def read_group(definition: GroupDefinition, facts: Mapping[str, Any]) -> GroupFa
                 best, state = name, facts[name].state
         if state != "ok":
             found[state].append(FactName(best, _SAID_AS.get(state, "label")))
+        if facts[best].newer_unread:
+            newer_unread.append(FactName(best, "reading"))
     return GroupFact(
         missing=tuple(found["missing"]),
         stale=tuple(found["stale"]),
         unreadable=tuple(found["unreadable"]),
         conflicting=tuple(found["conflicting"]),
+        uncertain=tuple(found["uncertain"]),
+        newer_unread=tuple(newer_unread),
         not_retrieved=tuple(found["not-retrieved"]),
     )
 

@@ -53,7 +53,7 @@ class Fact:
         return []
 
     def has_rival(self) -> bool:
-        """Whether two different values were measured at one time."""
+        """Whether another value may be as true."""
         return False
 
     def is_gap(self) -> bool:
@@ -86,12 +86,14 @@ class ValueFact(Fact):
 class Reading:
     """What a fact is read from: the record, and the other facts of it.
 
-    Of two different values measured at one time `highest` chooses.
+    Of two different values measured at one time `highest` chooses; `certain` leaves out results
+    that are not final or have no sure date.
     """
 
     record: PatientRecord
     facts: Mapping[str, Any]
     highest: bool = False
+    certain: bool = False
 
 
 D = TypeVar("D")

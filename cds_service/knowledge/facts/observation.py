@@ -2,35 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import chain, groupby, takewhile
+from itertools import chain, takewhile
 from typing import Annotated, Any
 
 from marshmallow import ValidationError, fields, post_load
-from marshmallow.validate import Regexp
 
 from cds_service.knowledge.call import Resource
 from cds_service.knowledge.facts.kind import NOT_TOLD, PRESENT, Fact, Kind, Reading, none_of
-from cds_service.knowledge.facts.schema import DefinitionSchema, Duration, ValueSets
+from cds_service.knowledge.facts.results import (
+    Result,
+    Results,
+    days_between,
+    reference_range,
+    results_of,
+)
+from cds_service.knowledge.facts.schema import (
+    DefinitionSchema,
+    Duration,
+    ListedAnswers,
+    ValueSets,
+    answers_of,
+)
 from cds_service.knowledge.record import dates
-from cds_service.knowledge.record.fhir_json import (
-    coded_answer,
-    interpretation_of,
-    is_heading,
-    text_of,
-)
-from cds_service.knowledge.record.quantities import (
-    Number,
-    Quantity,
-    is_below,
-    middle,
-    number_text,
-)
+from cds_service.knowledge.record.answers import Answers
+from cds_service.knowledge.record.fhir_json import interpretation_of
+from cds_service.knowledge.record.quantities import Number, Quantity, is_below, middle, number_text
 from cds_service.knowledge.record.record import Key, PatientRecord, Statement
 
-FINAL = frozenset({"final", "amended", "corrected"})
 # Older than this is missing, not stale (R07).
 _STALE_FOR = timedelta(days=365)
 
@@ -40,8 +41,8 @@ class ObservationDefinition:
     """A fact of kind `observation` in facts.yaml.
 
     `prefetch_key` is where its results come from; `within` how old a usable value may be;
-    `at_least` leaves out lower values; `answer` (system, code) is the coded value that counts: 1
-    for it, 0 for another; `days_ahead` reads a date as days from now.
+    `at_least` leaves out lower values; `answers` is what answers in codes and words count as;
+    `days_ahead` reads a date as days from now.
     """
 
     value_sets: tuple[str, ...]
@@ -49,7 +50,7 @@ class ObservationDefinition:
     within: timedelta
     quantity: Quantity | None = None
     at_least: float | None = None
-    answer: tuple[str, str] | None = None
+    answers: Answers | None = None
     days_ahead: bool = False
 
 
@@ -61,7 +62,7 @@ class ObservationSchema(DefinitionSchema):
     within = Duration()
     quantity = fields.String()
     at_least = fields.Float()
-    answer = fields.String(validate=Regexp(r"^\S+\|\S+$"), metadata={"guide": "`system|code`"})
+    answers = ListedAnswers()
     days_ahead = fields.Boolean()
 
     @post_load
@@ -70,22 +71,26 @@ class ObservationSchema(DefinitionSchema):
         prefetch = self.known.prefetch
         if data.get("prefetch_key") not in prefetch or "within" not in data:
             raise ValidationError(f"wants `within` and `from`: {', '.join(sorted(prefetch))}")
-        answer, name = data.pop("answer", None), data.pop("quantity", data["value_sets"][0])
+        answers, name = data.pop("answers", None), data.pop("quantity", data["value_sets"][0])
         quantity = self.known.library.quantities.get(name)
-        if quantity is None and answer is None and not data.get("days_ahead"):
+        if quantity is None and answers is None and not data.get("days_ahead"):
             raise ValidationError({"quantity": [f"quantities.yaml does not have {name}"]})
-        expected = tuple(answer.split("|")) if answer else None
-        return ObservationDefinition(**data, quantity=quantity, answer=expected)
+        listed = answers_of(answers, self.known)
+        return ObservationDefinition(**data, quantity=quantity, answers=listed)
 
 
 @dataclass(frozen=True, slots=True)
 class ObservationFact(Fact):
     """Members that expressions and words may use; None means that the record does not say.
 
-    `last_value` is the newest readable value however old, `value` only while ok or conflicting.
+    `value` is there only while ok, conflicting or uncertain (not final, or without a sure date);
+    `last_value` is the newest readable one however old.
     """
 
-    state: Annotated[str, "ok, conflicting, stale, unreadable, missing, not-retrieved"]
+    state: Annotated[
+        str,
+        "ok, conflicting, uncertain, stale, unreadable, missing, not-retrieved",
+    ]
     value: Annotated[Number | None, "only in its window"] = None
     date: str | None = None
     age_days: Number | None = None
@@ -97,14 +102,15 @@ class ObservationFact(Fact):
     count: int = 0
     span_days: float | None = None
     other_value: Number | None = None
+    newer_unread: Annotated[bool, "a newer one could not be read"] = False
     resources: tuple[Resource, ...] = ()
 
     @property
     def present(self) -> bool | None:
         """Whether there is a usable value; None when the results were not retrieved."""
-        if self.state in ("ok", "conflicting"):
+        if self.value is not None:
             return True
-        return None if self.state in ("not-retrieved", "unreadable") else False
+        return None if self.state in ("not-retrieved", "unreadable", "uncertain") else False
 
     def standing(self) -> str:
         """Its state; what is ok is there."""
@@ -121,31 +127,25 @@ class ObservationFact(Fact):
         return [*state, *(number_text(each) for each in others if each is not None)]
 
     def has_rival(self) -> bool:
-        """Whether two different values were measured at one time."""
-        return self.state == "conflicting"
-
-
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    number: Number | None
-    span: dates.Span
-    statement: Statement
+        """Whether another value may be as true: of the same time, or none at all."""
+        return self.state in ("conflicting", "uncertain") or self.other_value is not None
 
 
 def read_observation(
-    definition: ObservationDefinition, record: PatientRecord, *, highest: bool = False
+    definition: ObservationDefinition,
+    record: PatientRecord,
+    *,
+    highest: bool = False,
+    certain: bool = False,
 ) -> ObservationFact:
     """The fact that a definition gives on a record.
 
-    Of two different values at one time `highest` chooses; `other_value` is the one not chosen.
+    Of different values at one time, or of values that may be as new, `highest` chooses;
+    `other_value` is the one not chosen. `certain` leaves out what is not final or has no sure date.
     """
+    statements = record.statements("Observation", definition.value_sets)
     whole = record.is_complete(definition.prefetch_key)
-    statements = [
-        statement
-        for statement in record.statements("Observation", definition.value_sets)
-        if text_of(statement.resource.get("status")) in FINAL
-    ]
-    return newest(definition, statements, record, whole=whole, highest=highest)
+    return newest(definition, statements, record, whole=whole, highest=highest, certain=certain)
 
 
 def newest(
@@ -155,19 +155,28 @@ def newest(
     *,
     whole: bool,
     highest: bool,
+    certain: bool,
 ) -> ObservationFact:
     """The newest of the statements; with none the value is missing if the lists are `whole`."""
-    readings = _newest_first(definition, statements, record)
-    first = next(readings, None)
-    if first is None:
-        return ObservationFact("missing" if whole else "not-retrieved")
-    # Lazily: of a long history only what the fact tells is read.
-    groups = groupby(chain((first,), readings), lambda each: each.span.earliest)
-    latest = [each for each in next(groups)[1] if each.number is not None]
-    if not latest:
-        return _unreadable(first)
-    older = (each for _, group in groups for each in group if each.number is not None)
-    return _choose(latest, older, definition, record, highest)
+    results = results_of(
+        statements,
+        lambda statement: _number(definition, statement, record),
+        definition.within,
+        record.now,
+        lambda number: definition.at_least is None or not is_below(number, definition.at_least),
+    )
+    rivals = () if certain else results.rivals
+    is_stale = bool(results.newest) and not _is_in_window(results.newest[0], definition, record)
+    judging = (*(() if is_stale else results.newest), *rivals)
+    if judging:
+        return _choose(judging, results, definition, record, highest)
+    if results.rivals:
+        return _without_value("uncertain", results.rivals[0])
+    if results.unread:
+        return _without_value("unreadable", results.unread)
+    if is_stale:
+        return _stale(results, record)
+    return ObservationFact("missing" if whole else "not-retrieved")
 
 
 def keys_of_observation(definition: ObservationDefinition) -> Iterable[Key]:
@@ -176,102 +185,89 @@ def keys_of_observation(definition: ObservationDefinition) -> Iterable[Key]:
 
 
 def _choose(
-    newest: list[_Reading],
-    older: Iterator[_Reading],
+    judging: tuple[Result, ...],
+    results: Results,
     definition: ObservationDefinition,
     record: PatientRecord,
     highest: bool,
 ) -> ObservationFact:
-    newest.sort(key=lambda reading: middle(reading.number), reverse=highest)
-    chosen, other = newest[0], newest[-1].number
-    state = "conflicting" if other != chosen.number else "ok"
-    if not chosen.span.is_within(definition.within, record.now):
-        state = "stale" if chosen.span.is_within(_STALE_FOR, record.now) else "missing"
-    usable = state in ("ok", "conflicting")
-    previous = next(older, None)
+    ordered = sorted(judging, key=lambda result: middle(result.number), reverse=highest)
+    chosen, other = ordered[0], ordered[-1].number
+    if all(result.is_doubtful for result in judging):
+        state = "uncertain"
+    else:
+        state = "conflicting" if other != chosen.number else "ok"
+    previous = next(results.older, None)
+    dated = [chosen, *([previous] if previous else ())]
     in_window = list(
         takewhile(
-            lambda each: each.span.is_within(definition.within, record.now),
-            chain((chosen,), (previous,) if previous else (), older),
+            lambda result: _is_in_window(result, definition, record), chain(dated, results.older)
         )
     )
-    low, high = _reference_range(chosen, definition)
+    low, high = reference_range(chosen, definition.quantity)
     return ObservationFact(
         state=state,
-        value=chosen.number if usable else None,
-        date=dates.written(chosen.span) if state != "missing" else None,
-        age_days=chosen.span.days_before(record.now),
-        last_value=chosen.number if state != "missing" else None,
+        value=chosen.number,
+        date=dates.written(chosen.span),
+        age_days=chosen.span.days_before(record.now) if chosen.span else None,
+        last_value=chosen.number,
         previous=previous.number if previous else None,
         low=low,
         high=high,
         flag=interpretation_of(chosen.statement.element),
-        count=len(in_window),
-        span_days=_span(in_window),
-        other_value=other if state == "conflicting" else None,
-        resources=(chosen.statement.resource,) if state != "missing" else (),
+        count=max(len(in_window), 1),
+        span_days=days_between(in_window),
+        other_value=other if other != chosen.number else None,
+        newer_unread=results.unread is not None,
+        resources=(chosen.statement.resource,),
     )
 
 
-def _unreadable(reading: _Reading) -> ObservationFact:
+def _stale(results: Results, record: PatientRecord) -> ObservationFact:
+    newest = results.newest[0]
+    if newest.span is None or not newest.span.is_within(_STALE_FOR, record.now):
+        return ObservationFact("missing")
     return ObservationFact(
-        "unreadable",
-        date=dates.written(reading.span),
-        flag=interpretation_of(reading.statement.element),
-        resources=(reading.statement.resource,),
+        "stale",
+        date=dates.written(newest.span),
+        age_days=newest.span.days_before(record.now),
+        last_value=newest.number,
+        flag=interpretation_of(newest.statement.element),
+        resources=(newest.statement.resource,),
     )
 
 
-def _newest_first(
-    definition: ObservationDefinition, statements: Iterable[Statement], record: PatientRecord
-) -> Iterator[_Reading]:
-    dated = [
-        (span, statement)
-        for statement in statements
-        if (span := dates.effective(statement.resource)) is not None
-        and not span.is_future(record.now)  # counted by the list of results (R08)
-        and not is_heading(statement.element)
-    ]
-    dated.sort(key=lambda each: each[0].earliest, reverse=True)
-    for span, statement in dated:
-        number = _number(definition, statement, record)
-        if definition.at_least is None or not is_below(number, definition.at_least):
-            yield _Reading(number, span, statement)
+def _without_value(state: str, result: Result) -> ObservationFact:
+    return ObservationFact(
+        state,
+        date=dates.written(result.span),
+        flag=interpretation_of(result.statement.element),
+        resources=(result.statement.resource,),
+    )
+
+
+def _is_in_window(result: Result, definition: ObservationDefinition, record: PatientRecord) -> bool:
+    return result.span is not None and result.span.is_within(definition.within, record.now)
 
 
 def _number(
     definition: ObservationDefinition, statement: Statement, record: PatientRecord
 ) -> Number | None:
+    element, number = statement.element, None
     if definition.quantity is not None:
-        return definition.quantity.read(statement.element)
+        number = definition.quantity.read(element)
+    if number is None and definition.answers is not None:
+        number = definition.answers.read(element)
     if definition.days_ahead:
-        date = dates.read(statement.element.get("valueDateTime"))
+        date = dates.read(element.get("valueDateTime")) or dates.find(element.get("valueString"))
         return float((date.latest.date() - record.now.date()).days) if date else None
-    if definition.answer is not None:
-        return coded_answer(definition.answer, statement.element.get("valueCodeableConcept"))
-    return None
-
-
-def _reference_range(
-    reading: _Reading, definition: ObservationDefinition
-) -> tuple[float | None, float | None]:
-    ranges = reading.statement.element.get("referenceRange")
-    if definition.quantity is None or not isinstance(ranges, list) or len(ranges) != 1:
-        return None, None  # several ranges: which one holds for this patient is not said
-    stated = ranges[0] if isinstance(ranges[0], dict) else {}
-    quantity = definition.quantity
-    return quantity.read_bound(stated.get("low")), quantity.read_bound(stated.get("high"))
-
-
-def _span(readings: list[_Reading]) -> float | None:
-    if not readings:
-        return None
-    newest, oldest = readings[0].span.earliest, readings[-1].span.earliest
-    return float((newest.date() - oldest.date()).days)
+    return number
 
 
 def _read(definition: ObservationDefinition, reading: Reading) -> ObservationFact:
-    return read_observation(definition, reading.record, highest=reading.highest)
+    return read_observation(
+        definition, reading.record, highest=reading.highest, certain=reading.certain
+    )
 
 
 def example_of_observation(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
 from marshmallow import ValidationError, fields, post_load
@@ -11,19 +11,22 @@ from marshmallow import ValidationError, fields, post_load
 from cds_service.knowledge.call import Resource
 from cds_service.knowledge.facts.kind import Kind, Reading, none_of
 from cds_service.knowledge.facts.observation import (
-    FINAL,
     ObservationDefinition,
     ObservationFact,
     example_of_observation,
     newest,
 )
-from cds_service.knowledge.facts.schema import DefinitionSchema, Duration, ValueSets
-from cds_service.knowledge.record.fhir_json import objects, text_of
-from cds_service.knowledge.record.record import Key, PatientRecord, Statement
+from cds_service.knowledge.facts.schema import (
+    DefinitionSchema,
+    Duration,
+    ListedAnswers,
+    ValueSets,
+    answers_of,
+)
+from cds_service.knowledge.record.fhir_json import objects
+from cds_service.knowledge.record.record import Key, PatientRecord
 
 _RESPONSE = "QuestionnaireResponse"
-# What was answered counts, though the form was never sent off.
-_ANSWERED = frozenset({"completed", "amended", "in-progress", "stopped"})
 # How a form says the number of a coded answer: in R4, and as FHIR has it now.
 _ORDINALS = (
     "http://hl7.org/fhir/StructureDefinition/ordinalValue",
@@ -33,13 +36,9 @@ _ORDINALS = (
 
 @dataclass(frozen=True, slots=True)
 class QuestionnaireDefinition(ObservationDefinition):
-    """A fact of kind `questionnaire`: `prefetch_key` has its Observations, `responses` its forms.
-
-    `scores` is the number of each coded answer.
-    """
+    """A fact of kind `questionnaire`: `prefetch_key` has Observations, `responses` its forms."""
 
     responses: str = ""
-    scores: Mapping[str, float] = field(default_factory=dict)
 
 
 class QuestionnaireSchema(DefinitionSchema):
@@ -52,11 +51,7 @@ class QuestionnaireSchema(DefinitionSchema):
     )
     within = Duration(required=True)
     at_least = fields.Float()
-    scores = fields.Dict(
-        keys=fields.String(),
-        values=fields.Float(),
-        metadata={"guide": "the number of each coded answer"},
-    )
+    answers = ListedAnswers()
 
     @post_load
     def build(self, data: dict[str, Any], **_: Any) -> QuestionnaireDefinition:
@@ -68,11 +63,16 @@ class QuestionnaireSchema(DefinitionSchema):
         quantity = self.known.library.quantities.get(first)
         if quantity is None:
             raise ValidationError(f"quantities.yaml does not have {first}")
-        return QuestionnaireDefinition(**data, quantity=quantity)
+        answers = answers_of(data.pop("answers", None), self.known)
+        return QuestionnaireDefinition(**data, quantity=quantity, answers=answers)
 
 
 def read_questionnaire(
-    definition: QuestionnaireDefinition, record: PatientRecord, *, highest: bool = False
+    definition: QuestionnaireDefinition,
+    record: PatientRecord,
+    *,
+    highest: bool = False,
+    certain: bool = False,
 ) -> ObservationFact:
     """The newest score or answer of a record, wherever it stands.
 
@@ -82,10 +82,11 @@ def read_questionnaire(
     hides = record.has_failed(definition.responses)
     whole = record.is_complete(definition.prefetch_key) and not hides
     statements = (
-        replace(statement, element=_scored(statement.element, definition.scores))
-        for statement in _statements(definition, record)
+        replace(statement, element=_scored(statement.element))
+        for kind in ("Observation", _RESPONSE)
+        for statement in record.statements(kind, definition.value_sets)
     )
-    return newest(definition, statements, record, whole=whole, highest=highest)
+    return newest(definition, statements, record, whole=whole, highest=highest, certain=certain)
 
 
 def keys_of_questionnaire(definition: QuestionnaireDefinition) -> Iterable[Key]:
@@ -94,19 +95,12 @@ def keys_of_questionnaire(definition: QuestionnaireDefinition) -> Iterable[Key]:
         yield from ((kind, value_set) for value_set in definition.value_sets)
 
 
-def _statements(definition: QuestionnaireDefinition, record: PatientRecord) -> Iterable[Statement]:
-    for kind, statuses in (("Observation", FINAL), (_RESPONSE, _ANSWERED)):
-        for statement in record.statements(kind, definition.value_sets):
-            if text_of(statement.resource.get("status")) in statuses:
-                yield statement
-
-
-def _scored(element: Resource, scores: Mapping[str, float]) -> Resource:
-    """The element with the number of its coded answer, as an Observation would have it."""
+def _scored(element: Resource) -> Resource:
+    """The element with the number that its answer carries, as an Observation would have it."""
     concept = element.get("valueCodeableConcept")
     codings = concept.get("coding") if isinstance(concept, dict) else [element.get("valueCoding")]
     for coding in objects(codings):
-        number = scores.get(text_of(coding.get("code")) or "", _ordinal(coding))
+        number = _ordinal(coding)
         if number is not None:
             return {**element, "valueQuantity": {"value": number}}
     if "valueDecimal" in element:
@@ -122,7 +116,9 @@ def _ordinal(coding: Resource) -> object:
 
 
 def _read(definition: QuestionnaireDefinition, reading: Reading) -> ObservationFact:
-    return read_questionnaire(definition, reading.record, highest=reading.highest)
+    return read_questionnaire(
+        definition, reading.record, highest=reading.highest, certain=reading.certain
+    )
 
 
 QUESTIONNAIRE = Kind(

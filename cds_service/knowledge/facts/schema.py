@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from marshmallow import EXCLUDE, Schema, fields, post_load, validate
 
 from cds_service.knowledge.facts.library import Library
+from cds_service.knowledge.record.answers import Answers
 
 _DURATION = validate.Regexp(
     r"^\d+ (hours|days)$", error="wants a number of hours or days, as in 30 days"
@@ -83,3 +84,19 @@ class Duration(fields.String):
             return written
         amount, unit = written.split()
         return timedelta(**{unit: int(amount)})
+
+
+class ListedAnswers(fields.Dict):
+    """The answers, `system|code` or words, that count as each number."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            keys=fields.Float(),
+            values=fields.List(fields.String()),
+            metadata={"guide": "what `system|code` or words count as"},
+        )
+
+
+def answers_of(listed: Mapping[float, list[str]] | None, known: Known) -> Answers | None:
+    """The answers that a definition lists, or None."""
+    return Answers.of(listed, known.library.statuses.systems) if listed else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, partial
 from types import MappingProxyType
 from typing import Any
 
@@ -87,13 +87,17 @@ def evaluate(service: Service, record: PatientRecord, relevance: Relevance) -> E
     if is_silenced(service, facts):
         return Evaluation(facts, GateState.CLOSED)
 
-    def both_readings() -> list[Facts]:
-        """With two different values at one time, the safer outcome of both counts."""
-        return [facts, Facts(service.facts, record, absent=absent, highest=True)]
+    def every_reading() -> list[Facts]:
+        """With different values that may be true, the safest outcome of all counts.
+
+        What is uncertain warns as if it were true, and supports no more than if it were not there.
+        """
+        read = partial(Facts, service.facts, record, absent=absent)
+        return [facts, read(highest=True), read(certain=True)]
 
     possible = _may_open(service.gate, [facts])
     if facts.conflicts and possible is not True:
-        possible = _may_open(service.gate, both_readings())
+        possible = _may_open(service.gate, every_reading())
     if possible is not True:
         unchecked = service.gate.unchecked.evaluate(facts) is True and possible is None
         return Evaluation(facts, GateState.UNCHECKED if unchecked else GateState.CLOSED)
@@ -103,7 +107,7 @@ def evaluate(service: Service, record: PatientRecord, relevance: Relevance) -> E
         # Judging may be the first to ask for a value that has a rival.
         if not facts.conflicts:
             return evaluation
-    return assess(service, both_readings(), rules, baseline.outcomes)
+    return assess(service, every_reading(), rules, baseline.outcomes)
 
 
 def is_silenced(service: Service, facts: Mapping[str, Any]) -> bool:

@@ -44,7 +44,9 @@ class Span:
         return float(oldest) if newest == oldest else Interval(newest, oldest)
 
     def overlaps(self, other: Span) -> bool:
-        """Whether both may mean the same instant."""
+        """Whether both may mean the same instant; two clocks without a zone are taken for one."""
+        if self.has_time and self.latest - self.earliest == other.latest - other.earliest:
+            return self.earliest == other.earliest
         return self.earliest <= other.latest and other.earliest <= self.latest
 
     def is_past(self, now: datetime) -> bool:
@@ -146,17 +148,25 @@ def performed(resource: Mapping[str, Any]) -> Span | None:
 
 def effective(resource: Mapping[str, Any]) -> Span | None:
     """When an Observation was made or a form was filled in; of a period its end."""
-    period = resource.get("effectivePeriod")
-    period = period if isinstance(period, dict) else {}
+    period = _object(resource.get("effectivePeriod"))
+    timing = _object(resource.get("effectiveTiming"))
+    events = timing.get("event")
+    spans = filter(None, map(read, events if isinstance(events, list) else ()))
+    repeated = _object(_object(timing.get("repeat")).get("boundsPeriod"))
     for candidate in (
-        resource.get("effectiveDateTime"),
-        resource.get("effectiveInstant"),
-        period.get("end"),
-        period.get("start"),
-        resource.get("issued"),
-        resource.get("authored"),
+        read(resource.get("effectiveDateTime")),
+        read(resource.get("effectiveInstant")),
+        read(period.get("end")),
+        read(period.get("start")),
+        max(spans, key=lambda span: span.latest, default=None),
+        read(repeated.get("end")),
+        read(resource.get("issued")),
+        read(resource.get("authored")),
     ):
-        span = read(candidate)
-        if span:
-            return span
-    return None
+        if candidate:
+            return candidate
+    return find(resource.get("effectiveDateTime"))
+
+
+def _object(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}

@@ -45,9 +45,11 @@ def facts_of(tiny: CDSService, record_of: RecordOf) -> FactsOf:
         *given: Resource,
         states: dict[str, Retrieval] | None = None,
         highest: bool = False,
+        certain: bool = False,
         **members: Any,
     ) -> Facts:
-        return Facts(tiny.facts, record_of(*given, states=states, **members), highest=highest)
+        record = record_of(*given, states=states, **members)
+        return Facts(tiny.facts, record, highest=highest, certain=certain)
 
     return make
 

@@ -42,6 +42,8 @@ def test_without_a_patient_age_is_unknown_and_nobody_is_called_dead(facts_of: Fa
     [
         ({"deceasedBoolean": True}, True),
         ({"deceasedDateTime": "2026"}, True),
+        ({"deceasedDateTime": "2027-01-01"}, False),
+        ({"deceasedDateTime": ""}, False),
         ({"deceasedBoolean": False}, False),
         ({}, False),
     ],

@@ -7,6 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from resources import (
     DUE_DATE,
     NOW,
@@ -19,7 +21,7 @@ from resources import (
     worry_score,
 )
 
-from cds_service.knowledge.call import Resource, Retrieval
+from cds_service.knowledge.call import Retrieval
 from cds_service.knowledge.record.quantities import Interval
 
 from .conftest import FactsOf
@@ -66,20 +68,36 @@ def test_only_what_came_whole_and_holds_nothing_is_missing(facts_of: FactsOf) ->
 
 
 @pytest.mark.parametrize(
-    ("status", "is_read"),
+    ("status", "state"),
     [
-        *(("final", True), ("amended", True), ("corrected", True), ("preliminary", False)),
-        *(("registered", False), ("cancelled", False), ("entered-in-error", False)),
-        *(("unknown", False), (..., False), (None, False), ("FINAL", True)),
+        *(("final", "ok"), ("amended", "ok"), ("corrected", "ok"), ("FINAL ", "ok")),
+        *(("preliminary", "uncertain"), ("registered", "uncertain"), ("unknown", "uncertain")),
+        *((..., "uncertain"), (None, "uncertain"), ("finalised", "uncertain")),
+        *(("cancelled", "missing"), ("entered-in-error", "missing")),
     ],
 )
-def test_only_final_results_count(facts_of: FactsOf, status: object, is_read: bool) -> None:
-    fact = facts_of(observation(4.0, status=status))["potassium"]
-    assert fact.state == ("ok" if is_read else "missing")
+def test_only_final_results_are_certain(facts_of: FactsOf, status: object, state: str) -> None:
+    given = observation(4.0, status=status)
+    fact, certain = facts_of(given)["potassium"], facts_of(given, certain=True)["potassium"]
+    assert fact.state == certain.state == state
+    assert fact.value == (None if state == "missing" else 4.0)
+    assert certain.value == (4.0 if state == "ok" else None)
 
 
-def test_an_older_final_result_counts_before_a_newer_preliminary_one(facts_of: FactsOf) -> None:
-    fact = facts_of(observation(2.0, status="preliminary", days=0), observation(4.0))["potassium"]
+def test_a_newer_preliminary_result_warns_and_does_not_reassure(facts_of: FactsOf) -> None:
+    given = (observation(2.0, status="preliminary", days=0), observation(4.0))
+    low, high, certain = (
+        facts_of(*given, **reading)["potassium"]
+        for reading in ({}, {"highest": True}, {"certain": True})
+    )
+    assert (low.state, low.value, low.other_value) == ("conflicting", 2.0, 4.0)
+    assert (high.value, certain.value, certain.state) == (4.0, 4.0, "ok")
+
+
+def test_an_older_preliminary_result_does_not_count_beside_a_newer_final_one(
+    facts_of: FactsOf,
+) -> None:
+    fact = facts_of(observation(2.0, status="preliminary", days=9), observation(4.0))["potassium"]
     assert (fact.state, fact.value) == ("ok", 4.0)
 
 
@@ -91,6 +109,8 @@ def test_an_older_final_result_counts_before_a_newer_preliminary_one(facts_of: F
         {"effectiveDateTime": ..., "effectivePeriod": {"start": "2026-11-19"}},
         {"effectiveDateTime": ..., "issued": "2026-11-19T00:00:00Z"},
         {"effectiveDateTime": "bad", "issued": "2026-11-19T00:00:00Z"},
+        {"effectiveDateTime": ..., "effectiveTiming": {"event": ["2026-11-19T08:00:00Z"]}},
+        {"effectiveDateTime": "2026-11-18T24:00:00Z"},
     ],
 )
 def test_the_time_of_a_result_is_read_from_whatever_tells_it(
@@ -99,8 +119,12 @@ def test_the_time_of_a_result_is_read_from_whatever_tells_it(
     assert facts_of(observation(4.0, **members))["potassium"].date == "2026-11-19"
 
 
-def test_a_result_without_a_time_or_of_the_future_does_not_count(facts_of: FactsOf) -> None:
-    assert facts_of(observation(effectiveDateTime=...))["potassium"].state == "missing"
+def test_a_result_without_a_time_is_uncertain_and_one_of_the_future_does_not_count(
+    facts_of: FactsOf,
+) -> None:
+    for time in (..., "lately"):
+        fact = facts_of(observation(2.3, effectiveDateTime=time))["potassium"]
+        assert (fact.state, fact.value, fact.date) == ("uncertain", 2.3, None)
     assert facts_of(observation(days=-2))["potassium"].state == "missing"
 
 
@@ -110,6 +134,30 @@ def test_two_values_of_one_time_conflict_and_either_may_be_chosen(facts_of: Fact
     assert (low.state, low.value, low.other_value) == ("conflicting", 2.4, 4.4)
     assert (high.state, high.value, high.other_value) == ("conflicting", 4.4, 2.4)
     assert low.present is True
+
+
+@pytest.mark.parametrize(
+    ("times", "are_one_time"),
+    [
+        (("2026-11-19", "2026-11-19T06:00:00Z"), True),
+        (("2026-11-19", "2026-11-20T06:00:00Z"), False),
+        (("2026-11", "2026-11-10"), True),
+        (("2026-11-19T08:00:00Z", "2026-11-19T08:30:00Z"), False),
+        (("2026-11-19T08:00:00", "2026-11-19T09:00:00"), False),
+        (("2026-11-19T08:00:00", "2026-11-19T09:00:00Z"), True),
+    ],
+)
+@pytest.mark.parametrize("values", [(2.3, 4.1), (4.1, 2.3)])
+def test_times_that_overlap_are_one_time(
+    facts_of: FactsOf, times: tuple[str, str], values: tuple[float, float], are_one_time: bool
+) -> None:
+    given = [
+        observation(value, effectiveDateTime=time)
+        for value, time in zip(values, times, strict=True)
+    ]
+    low, high = facts_of(*given)["potassium"], facts_of(*given, highest=True)["potassium"]
+    assert (low.value, high.value) == ((2.3, 4.1) if are_one_time else (values[1],) * 2)
+    assert low.state == ("conflicting" if are_one_time else "ok")
 
 
 def test_facts_know_whether_a_conflict_was_read(facts_of: FactsOf) -> None:
@@ -138,25 +186,60 @@ def test_a_readable_value_counts_beside_an_unreadable_one_of_the_same_time(
     assert facts_of(odd, observation(4.0))["potassium"].value == 4.0
 
 
-@pytest.mark.parametrize(
-    "members",
-    [
-        {"valueQuantity": quantity(4.0, "ug/L")},
-        {"valueQuantity": quantity(40.0)},
-        {"valueQuantity": {"value": 4.0}},
-        {"valueQuantity": ..., "valueString": "4.0"},
-        {"valueQuantity": ..., "dataAbsentReason": concept(("urn:x", "unknown", ""))},
-        {"valueQuantity": ...},
-    ],
-)
-def test_a_newest_result_that_cannot_be_read_hides_older_ones(
+UNREADABLE: list[dict[str, Any]] = [
+    {"valueQuantity": quantity(4.0, "ug/L")},
+    {"valueQuantity": quantity(40.0)},
+    {"valueQuantity": {"value": 4.0}},
+    {"valueQuantity": ..., "valueString": "haemolysed"},
+    {"valueQuantity": ..., "dataAbsentReason": concept(("urn:x", "unknown", ""))},
+    {"valueQuantity": ...},
+]
+
+
+@pytest.mark.parametrize("members", UNREADABLE)
+def test_a_newest_result_that_cannot_be_read_does_not_hide_the_one_before(
     facts_of: FactsOf, members: dict[str, Any]
 ) -> None:
     odd = observation(days=1, **members)
     fact = facts_of(odd, observation(4.0, days=5))["potassium"]
+    assert (fact.state, fact.value, fact.date) == ("ok", 4.0, days_ago(5))
+    assert fact.newer_unread is True
+
+
+@pytest.mark.parametrize("members", UNREADABLE)
+def test_a_result_that_cannot_be_read_is_told_where_none_in_the_window_can(
+    facts_of: FactsOf, members: dict[str, Any]
+) -> None:
+    odd = observation(days=1, **members)
+    fact = facts_of(odd, observation(4.0, days=50))["potassium"]
     assert (fact.state, fact.value, fact.date) == ("unreadable", None, days_ago(1))
     assert fact.present is None
     assert [each["id"] for each in fact.resources] == [odd["id"]]
+
+
+@given(
+    results=st.lists(
+        st.tuples(
+            st.floats(1, 10),
+            st.integers(2, 60),
+            st.sampled_from(["final", "preliminary", "amended"]),
+        ),
+        min_size=1,
+        max_size=5,
+    ),
+    members=st.sampled_from(UNREADABLE),
+    days=st.integers(0, 1),
+)
+def test_a_newer_result_that_cannot_be_read_changes_no_value(
+    facts_of: FactsOf, results: list[tuple[float, int, str]], members: dict[str, Any], days: int
+) -> None:
+    known = [observation(value, days=age, status=status) for value, age, status in results]
+    odd = observation(days=days, **members)
+    for reading in ({}, {"highest": True}, {"certain": True}):
+        before = facts_of(*known, **reading)["potassium"]
+        after = facts_of(*known, odd, **reading)["potassium"]
+        assert after.value == before.value
+        assert after.state == before.state or before.state in ("stale", "missing")
 
 
 def test_a_comparator_is_kept_as_an_interval(facts_of: FactsOf) -> None:
@@ -193,26 +276,37 @@ def test_only_results_in_the_window_are_counted(facts_of: FactsOf) -> None:
     assert (fact.count, fact.span_days) == (2, 89.0)
 
 
+ORDINAL = {"url": "http://hl7.org/fhir/StructureDefinition/ordinalValue", "valueDecimal": 1}
+
+
 @pytest.mark.parametrize(
     ("answer", "value"),
     [
-        (concept((LOINC, "LA6571-9", "Nearly every day")), 1.0),
-        (concept((LOINC, "LA6568-5", "Not at all")), 0.0),
-        (concept(("urn:local", "3", ""), (LOINC, "LA6571-9", "")), 1.0),
-        (concept(("urn:other", "LA6571-9", "")), 0.0),
+        ({"valueCodeableConcept": concept((LOINC, "LA6571-9", "Nearly every day"))}, 1.0),
+        ({"valueCodeableConcept": concept((LOINC, "LA6568-5", "Not at all"))}, 0.0),
+        ({"valueCodeableConcept": concept(("urn:local", "3", ""), (LOINC, "LA6571-9", ""))}, 1.0),
+        ({"valueCodeableConcept": concept(("https://loinc.org/", "LA6571-9", ""))}, 1.0),
+        ({"valueCodeableConcept": {"text": "Nearly EVERY day"}}, 1.0),
+        ({"valueCodeableConcept": {"coding": [{"display": "Not at all"}]}}, 0.0),
+        ({"valueCodeableConcept": {"coding": [{"code": "x", "extension": [ORDINAL]}]}}, 1.0),
+        ({"valueString": " not at all "}, 0.0),
+        ({"valueString": "1"}, 1.0),
+        ({"valueCodeableConcept": concept(("urn:other", "LA6571-9", ""))}, None),
+        ({"valueCodeableConcept": concept((LOINC, "LA6570-1", ""))}, None),
+        (
+            {"valueCodeableConcept": concept((LOINC, "LA6571-9", ""), (LOINC, "LA6568-5", ""))},
+            None,
+        ),
+        ({"valueCodeableConcept": {"text": "not nearly every day"}}, None),
+        ({"valueString": "7"}, None),
+        *(({"valueCodeableConcept": odd}, None) for odd in (None, {}, {"coding": []}, "3", [])),
     ],
 )
-def test_an_answer_is_one_for_the_expected_code_and_zero_for_another(
-    facts_of: FactsOf, answer: Resource, value: float
+def test_an_answer_counts_as_its_list_says_and_is_unreadable_if_it_is_on_no_list(
+    facts_of: FactsOf, answer: dict[str, Any], value: float | None
 ) -> None:
-    given = observation(..., WORRY_ANSWER, valueCodeableConcept=answer)
-    assert facts_of(given)["worry_answer"].value == value
-
-
-@pytest.mark.parametrize("answer", [None, {}, {"text": "Nearly every day"}, {"coding": []}, "3"])
-def test_an_answer_without_a_code_is_unreadable(facts_of: FactsOf, answer: object) -> None:
-    given = observation(..., WORRY_ANSWER, valueCodeableConcept=answer)
-    assert facts_of(given)["worry_answer"].state == "unreadable"
+    fact = facts_of(observation(..., WORRY_ANSWER, **answer))["worry_answer"]
+    assert (fact.value, fact.state) == (value, "unreadable" if value is None else "ok")
 
 
 @pytest.mark.parametrize(("ahead", "value"), [(0, 0.0), (100, 100.0), (-1, -1.0)])

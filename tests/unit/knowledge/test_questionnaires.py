@@ -15,10 +15,14 @@ from cds_service.knowledge import CDSService
 from cds_service.knowledge.call import Resource, Retrieval
 from cds_service.knowledge.facts.observation import ObservationFact
 from cds_service.knowledge.facts.questionnaire import QuestionnaireDefinition, read_questionnaire
+from cds_service.knowledge.record.answers import Answers
+from cds_service.knowledge.record.code_systems import CodeSystems
 from cds_service.knowledge.record.fhir_json import CODED_PARTS
+from cds_service.knowledge.record.terminology import LOINC
 
 from .conftest import RecordOf
 
+SYSTEMS = CodeSystems(())
 SEVERAL_DAYS = {"system": "http://loinc.org", "code": "LA6569-3"}
 ORDINAL = "http://hl7.org/fhir/StructureDefinition/ordinalValue"
 
@@ -47,7 +51,7 @@ def read(tiny: CDSService, record_of: RecordOf) -> ReadOf:
         within=timedelta(days=30),
         quantity=tiny.facts["worry_score"].quantity,
         responses="questionnaires",
-        scores={"LA6568-5": 0.0, "LA6569-3": 1.0},
+        answers=Answers.of({0: [f"{LOINC}|LA6568-5"], 1: [f"{LOINC}|LA6569-3"]}, SYSTEMS),
     )
 
     def read_score(*given: Resource, **states: Retrieval) -> ObservationFact:
@@ -109,12 +113,18 @@ def test_what_was_answered_counts(read: ReadOf, status: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "members", [{"status": "entered-in-error"}, {"status": ...}, {"authored": days_ago(-3)}]
+    ("members", "state"),
+    [
+        ({"status": "entered-in-error"}, "missing"),
+        ({"authored": days_ago(-3)}, "missing"),
+        ({"status": ...}, "uncertain"),
+        ({"authored": ...}, "uncertain"),
+    ],
 )
-def test_what_was_taken_back_or_is_yet_to_come_does_not(
-    read: ReadOf, members: dict[str, Any]
+def test_what_was_taken_back_or_is_yet_to_come_does_not_and_what_has_no_status_or_date_may(
+    read: ReadOf, members: dict[str, Any], state: str
 ) -> None:
-    assert read(_response({"valueInteger": 3}, **members)).state == "missing"
+    assert read(_response({"valueInteger": 3}, **members)).state == state
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,143 @@
+"""Which results of a test judge: the newest that can be read, and those that may be as new."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import chain
+
+from cds_service.knowledge.record import dates
+from cds_service.knowledge.record.fhir_json import is_heading, text_of
+from cds_service.knowledge.record.quantities import Number, Quantity
+from cds_service.knowledge.record.record import Statement
+
+# Of a form, what was answered counts, though it was never sent off.
+_FINAL = frozenset({"final", "amended", "corrected", "appended"})
+_ANSWERED = frozenset({"completed", "amended", "in-progress", "stopped"})
+# What was never measured, or was taken back.
+_NO_RESULT = frozenset({"cancelled", "entered-in-error"})
+
+Read = Callable[[Statement], Number | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One result; `number` None could not be read, `span` None has no date.
+
+    `is_doubtful` is one that is not final, that is faulty, or of which its date does not tell that
+    it lies in the window.
+    """
+
+    statement: Statement
+    number: Number | None
+    span: dates.Span | None
+    is_doubtful: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """The results of one fact on the day of the call.
+
+    `newest` are the newest final ones that can be read, all of one time; `rivals` doubtful ones
+    that may be as new; `unread` the newest that cannot be read, if it is newer than those that can;
+    `older` the others that can be read, newest first; `stale` is whether `newest` lie before the
+    window.
+    """
+
+    newest: tuple[Result, ...]
+    rivals: tuple[Result, ...]
+    unread: Result | None
+    older: Iterator[Result]
+
+
+def results_of(
+    statements: Iterable[Statement],
+    read: Read,
+    within: timedelta,
+    now: datetime,
+    keeps: Callable[[Number | None], bool],
+) -> Results:
+    """The results among statements; numbers that are not kept are left out."""
+    final: list[tuple[dates.Span, Statement]] = []
+    doubtful: list[tuple[dates.Span | None, Statement]] = []
+    for statement in statements:
+        status = (text_of(statement.resource.get("status")) or "").strip().lower()
+        span = dates.effective(statement.resource)
+        if status in _NO_RESULT or is_heading(statement.element):
+            continue
+        if span is not None and span.is_future(now):
+            continue  # counted by the list of results (R08)
+        is_form = statement.resource.get("resourceType") == "QuestionnaireResponse"
+        is_final = status in (_ANSWERED if is_form else _FINAL) and not statement.is_faulty
+        is_old = span is not None and _is_before(span, within, now)
+        if is_final and span and (is_old or span.is_within(within, now)):
+            final.append((span, statement))
+        elif not is_old:
+            doubtful.append((span, statement))
+    final.sort(key=lambda each: (each[0].latest, each[0].earliest), reverse=True)
+    # Lazily: of a long history only what the fact tells is read.
+    readings = (
+        result
+        for span, statement in final
+        if keeps((result := Result(statement, read(statement), span)).number)
+    )
+    unread, newest, older = _split(readings)
+    since = newest[0].span.earliest if newest and newest[0].span else None
+    rivals = [
+        result
+        for span, statement in doubtful
+        if since is None or span is None or span.latest >= since
+        if keeps((result := Result(statement, read(statement), span, True)).number)
+    ]
+    if unread is None:
+        unread = next((result for result in rivals if result.number is None), None)
+    return Results(newest, tuple(each for each in rivals if each.number is not None), unread, older)
+
+
+def reference_range(result: Result, quantity: Quantity | None) -> tuple[float | None, float | None]:
+    """The laboratory's own range in our unit, if it states one and no more."""
+    ranges = result.statement.element.get("referenceRange")
+    if quantity is None or not isinstance(ranges, list) or len(ranges) != 1:
+        return None, None  # several ranges: which one holds for this patient is not said
+    stated = ranges[0] if isinstance(ranges[0], dict) else {}
+    return quantity.read_bound(stated.get("low")), quantity.read_bound(stated.get("high"))
+
+
+def days_between(results: Iterable[Result]) -> float | None:
+    """Calendar days from the oldest to the newest; None without a date."""
+    days = [result.span.earliest.date() for result in results if result.span]
+    return float((max(days) - min(days)).days) if days else None
+
+
+def _split(
+    readings: Iterator[Result],
+) -> tuple[Result | None, tuple[Result, ...], Iterator[Result]]:
+    """The newest unread one before the newest that can be read, all of its time, and the rest."""
+    unread = None
+    newest: list[Result] = []
+    older: list[Result] = []
+    for result in readings:
+        if result.number is None:
+            if not newest or _are_one_time(result, newest[0]):
+                unread = unread or result
+        elif not newest or _are_one_time(result, newest[0]):
+            newest.append(result)
+        else:
+            older.append(result)
+            if result.span and newest[0].span and result.span.latest < newest[0].span.earliest:
+                break
+    rest = (result for result in readings if result.number is not None)
+    if newest and unread and _are_one_time(unread, newest[0]):
+        unread = None  # not newer: the one of its time that can be read is told
+    return unread, tuple(newest), chain(older, rest)
+
+
+def _are_one_time(one: Result, other: Result) -> bool:
+    return bool(one.span and other.span and one.span.overlaps(other.span))
+
+
+def _is_before(span: dates.Span, within: timedelta, now: datetime) -> bool:
+    """Whether even the latest reading lies before the window."""
+    latest = dates.Span(span.latest, span.latest, span.has_time)
+    return not latest.is_within(within, now)
