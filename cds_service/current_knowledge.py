@@ -91,10 +91,11 @@ def knowledge_of(settings: Settings) -> Knowledge:
 def switched(knowledge: Knowledge, settings: Settings) -> Knowledge:
     """The knowledge with the rules of CDS_DISABLED_RULES and CDS_SHADOW_RULES muted.
 
-    Raises SettingsError for a rule that is nowhere, or that protects and must speak; and for a
-    CDS_LANGUAGE that no service has.
+    Raises SettingsError for a rule that is nowhere, or that protects and must speak; for a
+    CDS_LANGUAGE that no service has; and for a list that none prefetches.
     """
     _check_language(knowledge, settings.language)
+    _check_lists(knowledge, settings.absent_lists)
     if not settings.disabled_rules and not settings.shadow_rules:
         return knowledge
     services = knowledge.services.values()
@@ -113,6 +114,13 @@ def _check_language(knowledge: Knowledge, language: str) -> None:
         raise SettingsError(
             f"CDS_LANGUAGE: no card is written in {language}, but in {', '.join(sorted(languages))}"
         )
+
+
+def _check_lists(knowledge: Knowledge, keys: Iterable[str]) -> None:
+    known = {key for service in knowledge.services.values() for key in service.prefetch}
+    for key in keys:
+        if known and key not in known:
+            raise SettingsError(f"CDS_ABSENT_LISTS: {key} is prefetched by no service")
 
 
 def _by_service(

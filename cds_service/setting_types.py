@@ -119,6 +119,8 @@ _Rule = Annotated[
     _form(r"(?:[a-z0-9-]+/)?[A-Za-z][A-Za-z0-9_-]*", "ids of rules such as R51, with commas"),
 ]
 Rules = Annotated[tuple[_Rule, ...], CommaSeparated]
+_PrefetchKey = Annotated[str, _form(r"[A-Za-z][A-Za-z0-9]*", "prefetch keys, with commas")]
+PrefetchKeys = Annotated[tuple[_PrefetchKey, ...], CommaSeparated]
 _FHIRServer = Annotated[
     str,
     _form(

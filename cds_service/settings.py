@@ -90,6 +90,10 @@ class Settings(BaseSettings):
         (), "Rules that make no card and no line; what they withhold stays."
     )
     shadow_rules: types.Rules = _setting((), "Rules that are stored and reported but not sent.")
+    absent_lists: types.PrefetchKeys = _setting(
+        (),
+        "Prefetch keys that this EHR never gives: cards name them, and nothing counts as failed.",
+    )
     override_threshold: int = _setting(
         80,
         "The report flags a rule when this many percent of its answered cards were overridden.",

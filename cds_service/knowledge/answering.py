@@ -53,6 +53,7 @@ class CDSService(Service):
             near_misses=near_misses(evaluation, self.relevance) if cards or watched else {},
             shadow=self._traced(watched, evaluation),
             held=conditions_held(self.suppression, evaluation.facts) if cards else (),
+            unread=evaluation.facts.unread if isinstance(evaluation.facts, Facts) else {},
         )
 
     def unavailable(self, call: Call) -> Answer:

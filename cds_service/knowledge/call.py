@@ -146,7 +146,8 @@ class Answer:
 
     `shadow` are the cards that rules which are only watched would have made or changed.
     `near_misses` are the rules that came out unknown, each with the facts that lacked; `held` the
-    rows of the suppression policy whose condition the record fulfils.
+    rows of the suppression policy whose condition the record fulfils. `unread` counts the
+    resources that were not read, by their type.
     """
 
     cards: tuple[Card, ...]
@@ -156,3 +157,4 @@ class Answer:
     shadow: tuple[Card, ...] = ()
     near_misses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     held: tuple[str, ...] = ()
+    unread: Mapping[str, int] = field(default_factory=dict)

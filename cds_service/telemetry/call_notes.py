@@ -42,6 +42,7 @@ class CallNotes:
     suppressed_by: Sequence[str] = ()
     missing: Sequence[str] = ()
     fetches: Mapping[str, str] = field(default_factory=dict)  # outcome by prefetch key
+    lists: Mapping[str, str] = field(default_factory=dict)  # those that did not come whole
     accepted: int | None = None
     overridden: int | None = None
     status: int = 0
@@ -102,6 +103,7 @@ class CallNotes:
             "suppressed_by": list(self.suppressed_by),
             "missing": list(self.missing),
             "fetches": dict(self.fetches),
+            "lists": dict(self.lists),
             "accepted": self.accepted,
             "overridden": self.overridden,
             **_why(self.refused),

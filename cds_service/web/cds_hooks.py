@@ -23,7 +23,7 @@ from cds_service.errors import (
 )
 from cds_service.fhir.prefetch import complete
 from cds_service.knowledge import CDSService
-from cds_service.knowledge.call import Call, Card, Retrieved
+from cds_service.knowledge.call import Call, Card, Retrieval, Retrieved
 from cds_service.settings import Settings
 from cds_service.store.cards import why
 from cds_service.store.feedback import keep_feedback, rows_of
@@ -135,7 +135,12 @@ def call_service(service_id: str) -> Response:
             remembered = memory.suppress(service, version, origin, call, answer)
     sent = _permitted(remembered.cards, collaborators().settings)
     with call_notes().stage("dump"):
-        body = dump_response(sent)
+        body = dump_response(sent, call.retrieved.states, answer.unread)
+    call_notes().lists = {
+        key: state.value
+        for key, state in call.retrieved.states.items()
+        if state is not Retrieval.COMPLETE
+    }
     call_notes().note_answer(
         answer, remembered.away, sent=len(sent), kept_back=len(remembered.cards) - len(sent)
     )
@@ -247,7 +252,8 @@ def _retrieved(
     """The data of the call. None where what is required lacks and the site wants a card for it."""
     fetch = collaborators().fhir_client.fetch_for(cds_request, context, started=call_notes().began)
     try:
-        return complete(service, cds_request, fetch)
+        never_given = collaborators().settings.absent_lists
+        return complete(service, cds_request, fetch, never_given)
     except PreconditionFailed:
         if collaborators().settings.unavailable == "card":
             return None

@@ -6,15 +6,19 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 from marshmallow import ValidationError, fields, post_dump, validate, validates_schema
 
 from cds_service.knowledge import CDSService
-from cds_service.knowledge.call import Card, Coding
+from cds_service.knowledge.call import Card, Coding, Retrieval
 from cds_service.wire.requests import CDSSchema, Text, absolute_address
 
 CDS_HOOKS_VERSION = "2.0.1"
+# Under this name the answer tells how the record came; guide for integrators, "What a program is
+# told".
+RECORD_STATE = "urn:cds-service:record-state"
 SUMMARY_UNITS = 139  # CDS Hooks, "Card Attributes": under 140 characters
 
 # An allow list, because a list of what is barred would always miss a way to order a medicine.
@@ -157,10 +161,19 @@ class CardSchema(SentSchema):
             raise ValidationError("Required exactly with suggestions.", "selectionBehavior")
 
 
+class RecordStateSchema(SentSchema):
+    """How each list of the record came, and how many resources of each type were not read."""
+
+    lists = fields.Dict(keys=Text(), values=fields.Enum(Retrieval, by_value=True))
+    unread = fields.Dict(keys=Text(), values=fields.Integer())
+
+
 class CDSResponseSchema(BodySchema):
     """CDS Hooks "CDS Service Response", of which systemActions is no part here."""
 
     cards = fields.List(fields.Nested(CardSchema), required=True)
+    # CDS Hooks, "Extensions"; what a program may want to know of the record, never a value of it.
+    extension = fields.Dict(keys=Text(), values=fields.Nested(RecordStateSchema))
 
     @validates_schema
     def names_nothing_twice(self, data: dict[str, Any], **_: Any) -> None:
@@ -188,9 +201,19 @@ _RESPONSE = CDSResponseSchema()
 _DISCOVERY = DiscoverySchema()
 
 
-def dump_response(cards: Sequence[Card]) -> dict[str, Any]:
-    """The body of an answer; ValidationError if CDS Hooks or our promises bar one of the cards."""
-    body: dict[str, Any] = _RESPONSE.dump({"cards": cards})
+def dump_response(
+    cards: Sequence[Card],
+    states: Mapping[str, Retrieval] = MappingProxyType({}),
+    unread: Mapping[str, int] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """The body of an answer; ValidationError if CDS Hooks or our promises bar one of the cards.
+
+    `states` says how each prefetch key was answered, `unread` counts what was not read, by type.
+    """
+    answer: dict[str, Any] = {"cards": cards}
+    if states:
+        answer["extension"] = {RECORD_STATE: {"lists": states, "unread": unread}}
+    body: dict[str, Any] = _RESPONSE.dump(answer)
     return body
 
 

@@ -24,6 +24,7 @@ from shared import SHARED, needs_shared
 
 from cds_service import create_app
 from cds_service.errors import SettingsError
+from cds_service.knowledge.call import Answer
 from cds_service.settings import Settings
 
 RECORDINGS = SHARED / "recordings" / "sandbox"
@@ -51,11 +52,23 @@ def test_s_1_s_2_a_valid_request_is_answered_with_cards(client: FlaskClient) -> 
 def test_s_3_nothing_to_say_is_200_and_an_empty_list(client: FlaskClient, toy: ToyService) -> None:
     toy.answered_by = answer_with_nothing
     response = client.post(TOY, json=cds_request())
-    assert (response.status_code, response.get_json()) == (200, {"cards": []})
+    assert (response.status_code, response.get_json()["cards"]) == (200, [])
 
 
-def test_s_4_the_top_level_holds_cards_alone(client: FlaskClient) -> None:
-    assert set(client.post(TOY, json=cds_request()).get_json()) == {"cards"}
+def test_s_4_the_top_level_holds_cards_and_how_the_record_came(
+    client: FlaskClient, toy: ToyService
+) -> None:
+    toy.answered_by = lambda call: Answer((), (), (), (), unread={"Condition": 2})
+    body = client.post(TOY, json=cds_request()).get_json()
+    assert body == {
+        "cards": [],
+        "extension": {
+            "urn:cds-service:record-state": {
+                "lists": dict.fromkeys(toy.prefetch, "whole"),
+                "unread": {"Condition": 2},
+            }
+        },
+    }
 
 
 @pytest.mark.parametrize(

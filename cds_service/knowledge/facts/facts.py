@@ -38,6 +38,11 @@ class Facts(dict[str, Any]):
         """Whether a list failed, or a resource was not read."""
         return self._reading.record.has_gaps
 
+    @property
+    def unread(self) -> Mapping[str, int]:
+        """How many resources were not read, by their type."""
+        return self._reading.record.count_unread()
+
     def doubted(self) -> Facts:
         """The facts of the same record where only what failed or was not read is unknown."""
         return Facts(self._definitions, self._reading.record.doubted())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass
@@ -77,6 +78,13 @@ class Lists:
         """The resources of a kind that were not read for one of these reasons, by default any."""
         found = (self._unread.get((kind, why), ()) for why in reasons or _REASONS)
         return [each for unread in found for each in unread]
+
+    def count_unread(self) -> Mapping[str, int]:
+        """How many resources were not read, by their kind."""
+        counts: Counter[str] = Counter()
+        for (kind, _), unread in self._unread.items():
+            counts[kind] += len(unread)
+        return counts
 
     def share_an_id(self, resource: Resource) -> None:
         """Count a resource that has the id of another one and says something else."""
