@@ -18,7 +18,7 @@ from cds_service.errors import CDSError, KnowledgeError, StartError
 from cds_service.fhir.prefetch import complete
 from cds_service.knowledge import CDSService, Knowledge, load
 from cds_service.knowledge.call import Call
-from cds_service.knowledge.loading.library import Problems
+from cds_service.knowledge.loading.problems import Problems
 from cds_service.reload_requests import Stamp
 from cds_service.settings import Settings
 from cds_service.wire.hooks import TOKENS, load_context

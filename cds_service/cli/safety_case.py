@@ -11,7 +11,7 @@ from marshmallow import fields, validate
 from marshmallow.validate import OneOf
 
 from cds_service.knowledge.content.service import Service
-from cds_service.knowledge.loading.library import Problems
+from cds_service.knowledge.loading.problems import Problems
 from cds_service.knowledge.loading.service_files import StrictSchema, texts
 
 _SEVERITY = ("minor", "significant", "considerable", "major", "catastrophic")

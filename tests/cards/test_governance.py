@@ -12,7 +12,7 @@ from cds_service.cli import main
 from cds_service.cli.safety_case import load_hazards
 from cds_service.errors import KnowledgeError
 from cds_service.knowledge import CDSService, load
-from cds_service.knowledge.loading.library import Problems
+from cds_service.knowledge.loading.problems import Problems
 
 from .conversations import FIXTURES
 

@@ -1,4 +1,4 @@
-"""Conditions over facts: FHIRPath checked by name and type, evaluated as Python.
+"""Conditions over facts: FHIRPath checked by name and type, evaluated as closures.
 
 An absent value is empty, and `and`, `or`, `xor`, `implies` and `not()` are three-valued (FHIRPath
 N1, 6.5). A condition costs some hundred nanoseconds.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import count
 
 from cds_service.knowledge.expressions import logic
 from cds_service.knowledge.expressions.fhirpath import (
@@ -21,7 +20,7 @@ from cds_service.knowledge.expressions.fhirpath import (
     Texts,
     parse,
 )
-from cds_service.knowledge.expressions.logic import Evaluate, Operand
+from cds_service.knowledge.expressions.logic import Evaluate
 
 BOOLEAN, NUMBER, TEXT, TEXTS = "true/false", "number", "text", "list of texts"
 FACT_NAMES = "list of facts"
@@ -46,10 +45,10 @@ class Expression:
 
 
 @dataclass(frozen=True, slots=True)
-class _Code:
-    """Python that gives a value, and the type of the value."""
+class _Typed:
+    """A part of a condition: how to evaluate it, and the type of its value."""
 
-    text: str
+    evaluate: Evaluate
     type: str
 
 
@@ -60,12 +59,12 @@ def compile_expression(text: str, types: Mapping[str, str]) -> Expression:
     """
     compiler = _Compiler(types)
     try:
-        code = compiler.compile(parse(text))
+        whole = compiler.compile(parse(text))
     except SyntaxFault as fault:
         raise ExpressionError(str(fault)) from fault
     names = tuple(compiler.names)
     facts = tuple(dict.fromkeys(path.partition(".")[0] for path in names))
-    return Expression(text, names, facts, logic.function_of(code.text), code.type)
+    return Expression(text, names, facts, whole.evaluate, whole.type)
 
 
 class _Compiler:
@@ -73,14 +72,13 @@ class _Compiler:
 
     def __init__(self, types: Mapping[str, str]) -> None:
         self._types = types
-        self._numbers = count()
         self.names: dict[str, None] = {}
 
-    def compile(self, node: Node) -> _Code:
+    def compile(self, node: Node) -> _Typed:
         match node:
             case Literal(value):
-                kind = {bool: BOOLEAN, float: NUMBER, str: TEXT}[type(value)]
-                return _Code(repr(value), kind)
+                type_ = {bool: BOOLEAN, float: NUMBER, str: TEXT}[type(value)]
+                return _Typed(logic.literal(value), type_)
             case Name():
                 return self._fact(node)
             case Function(name, of):
@@ -88,37 +86,38 @@ class _Compiler:
             case Operation("in", left, Texts(values)):
                 return self._membership(self.compile(left), values)
             case Operation("and" | "or" as word):
-                operands = [self.compile(each) for each in _chain(word, node)]
+                operands = [self.compile(operand) for operand in _chain(word, node)]
                 _want(word, BOOLEAN, *operands)
                 connect = logic.conjunction if word == "and" else logic.disjunction
-                return _Code(connect([self._named(each) for each in operands]), BOOLEAN)
+                return _Typed(connect([operand.evaluate for operand in operands]), BOOLEAN)
+            case Operation("<" | "<=" | ">" | ">=" as word, left, Literal(float() as limit)):
+                compared = self.compile(left)
+                _want(word, NUMBER, compared)
+                return _Typed(logic.comparison(word, compared.evaluate, limit), BOOLEAN)
             case Operation(word, left, right):
                 return self._operation(word, self.compile(left), self.compile(right))
         raise ExpressionError("texts in parentheses stand after `in` only")
 
-    def _named(self, code: _Code) -> Operand:
-        return f"v{next(self._numbers)}", code.text
-
-    def _fact(self, name: Name) -> _Code:
+    def _fact(self, name: Name) -> _Typed:
         path = f"{name.fact}.{name.member}"
         if path not in self._types:
             raise ExpressionError(_unknown_name(name, self._types))
         self.names[path] = None
-        return _Code(f"facts[{name.fact!r}].{name.member}", self._types[path])
+        return _Typed(logic.member_of(name.fact, name.member), self._types[path])
 
-    def _function(self, name: str, of: _Code) -> _Code:
+    def _function(self, name: str, of: _Typed) -> _Typed:
         if name == "exists":
-            return _Code(logic.existence(self._named(of)), BOOLEAN)
+            return _Typed(logic.existence(of.evaluate), BOOLEAN)
         if of.type != BOOLEAN:
             raise ExpressionError(f"not() wants a {BOOLEAN}, not a {of.type}")
-        return _Code(logic.negation(self._named(of)), BOOLEAN)
+        return _Typed(logic.negation(of.evaluate), BOOLEAN)
 
-    def _membership(self, left: _Code, allowed: tuple[str, ...]) -> _Code:
+    def _membership(self, left: _Typed, allowed: tuple[str, ...]) -> _Typed:
         if left.type != TEXT:
             raise ExpressionError(f"`in` wants a {TEXT}, not a {left.type}")
-        return _Code(logic.membership(self._named(left), allowed), BOOLEAN)
+        return _Typed(logic.membership(left.evaluate, allowed), BOOLEAN)
 
-    def _operation(self, word: str, left: _Code, right: _Code) -> _Code:
+    def _operation(self, word: str, left: _Typed, right: _Typed) -> _Typed:
         result = BOOLEAN
         if word in logic.CONNECTIVES:
             _want(word, BOOLEAN, left, right)
@@ -128,9 +127,9 @@ class _Compiler:
             _want(word, NUMBER, left, right)
             result = BOOLEAN if word in logic.ORDER else NUMBER
         if word == "implies":
-            negated = self._function("not", left)
-            return _Code(logic.disjunction([self._named(negated), self._named(right)]), BOOLEAN)
-        return _Code(logic.calculation(word, self._named(left), self._named(right)), result)
+            negated = logic.negation(left.evaluate)
+            return _Typed(logic.disjunction([negated, right.evaluate]), BOOLEAN)
+        return _Typed(logic.calculation(word, left.evaluate, right.evaluate), result)
 
 
 def _chain(word: str, node: Node) -> Iterable[Node]:
@@ -143,7 +142,7 @@ def _chain(word: str, node: Node) -> Iterable[Node]:
             yield node
 
 
-def _want(word: str, wanted: str, *operands: _Code) -> None:
+def _want(word: str, wanted: str, *operands: _Typed) -> None:
     for operand in operands:
         if operand.type != wanted:
             raise ExpressionError(f"`{word}` wants a {wanted} here, not a {operand.type}")

@@ -1,69 +1,123 @@
-"""The operators of FHIRPath, each as a piece of Python; an absent value is None.
+"""The operators of FHIRPath as closures over facts; an absent value is None.
 
 Connectives are three-valued (FHIRPath N1, 6.5); comparing or calculating with what is absent is
 absent (6.1, 6.2, 6.6). An Interval compares only where every number in it would.
-
-A condition becomes one Python expression, so that asking it costs no calls between operators.
 """
 
 from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 from cds_service.knowledge.record.quantities import Interval
 
 Facts = Mapping[str, Any]
 Evaluate = Callable[[Facts], Any]
-Operand = tuple[str, str]  # a name for a value, and the Python that gives the value
+Calculate = Callable[[Any, Any], Any]
 
 
-def conjunction(operands: Sequence[Operand]) -> str:
+def literal(value: float | str | bool) -> Evaluate:
+    """The same for all facts."""
+    return lambda facts: value
+
+
+def member_of(fact: str, member: str) -> Evaluate:
+    """A member of a fact."""
+    get = attrgetter(member)
+    return lambda facts: get(facts[fact])
+
+
+def conjunction(operands: Sequence[Evaluate]) -> Evaluate:
     """False as soon as one is false; unknown when one is unknown."""
-    parts = [f"False if ({name} := {code}) is False else" for name, code in operands]
-    return f"({' '.join(parts)} None if {_any_absent(operands)} else True)"
+
+    def evaluate(facts: Facts) -> bool | None:
+        result: bool | None = True
+        for operand in operands:
+            value = operand(facts)
+            if value is False:
+                return False
+            if value is None:
+                result = None
+        return result
+
+    return evaluate
 
 
-def disjunction(operands: Sequence[Operand]) -> str:
+def disjunction(operands: Sequence[Evaluate]) -> Evaluate:
     """True as soon as one is true; unknown when one is unknown."""
-    parts = [f"True if ({name} := {code}) else" for name, code in operands]
-    return f"({' '.join(parts)} None if {_any_absent(operands)} else False)"
+
+    def evaluate(facts: Facts) -> bool | None:
+        result: bool | None = False
+        for operand in operands:
+            value = operand(facts)
+            if value:
+                return True
+            if value is None:
+                result = None
+        return result
+
+    return evaluate
 
 
-def _any_absent(operands: Sequence[Operand]) -> str:
-    return " or ".join(f"{name} is None" for name, _ in operands)
-
-
-def negation(operand: Operand) -> str:
+def negation(operand: Evaluate) -> Evaluate:
     """What is unknown stays unknown."""
-    name, code = operand
-    return f"(None if ({name} := {code}) is None else not {name})"
+
+    def evaluate(facts: Facts) -> bool | None:
+        value = operand(facts)
+        return None if value is None else not value
+
+    return evaluate
 
 
-def existence(operand: Operand) -> str:
+def existence(operand: Evaluate) -> Evaluate:
     """Whether there is a value; an empty list is none. Never unknown."""
-    name, code = operand
-    return f"(({name} := {code}) is not None and {name} != ())"
+    return lambda facts: operand(facts) not in (None, ())
 
 
-def membership(operand: Operand, allowed: Sequence[str]) -> str:
+def membership(operand: Evaluate, allowed: Sequence[str]) -> Evaluate:
     """Whether a text is one of those allowed."""
-    name, code = operand
-    texts = "".join(f"{text!r}, " for text in allowed)
-    return f"(None if ({name} := {code}) is None else {name} in ({texts}))"
+    texts = frozenset(allowed)
+
+    def evaluate(facts: Facts) -> bool | None:
+        value = operand(facts)
+        return None if value is None else value in texts
+
+    return evaluate
 
 
-def calculation(word: str, left: Operand, right: Operand) -> str:
-    """A comparison, an equality or arithmetic; `word` is a key of FUNCTIONS."""
-    (one, code), (other, other_code) = left, right
-    absent = f"({one} := {code}) is None or ({other} := {other_code}) is None"
-    applied = f"FUNCTIONS[{word!r}]({one}, {other})"
-    if word in ORDER:
-        # Nearly every value is a float: those compare where they stand.
-        both_floats = f"{one}.__class__ is float is {other}.__class__"
-        applied = f"{one} {word} {other} if {both_floats} else {applied}"
-    return f"(None if {absent} else {applied})"
+def comparison(word: str, left: Evaluate, limit: float) -> Evaluate:
+    """A comparison with a number that is known: by far the most frequent."""
+    calculate, of_floats = CALCULATIONS[word], _OF_FLOATS[word]
+
+    def evaluate(facts: Facts) -> Any:
+        value = left(facts)
+        if value.__class__ is float:
+            return of_floats(value, limit)
+        return None if value is None else calculate(value, limit)
+
+    return evaluate
+
+
+def calculation(word: str, left: Evaluate, right: Evaluate) -> Evaluate:
+    """A comparison, an equality or arithmetic."""
+    calculate = CALCULATIONS[word]
+    # Nearly every value is a float: those compare at once.
+    of_floats = _OF_FLOATS.get(word, calculate)
+
+    def evaluate(facts: Facts) -> Any:
+        one = left(facts)
+        if one is None:
+            return None
+        other = right(facts)
+        if other is None:
+            return None
+        if one.__class__ is float is other.__class__:
+            return of_floats(one, other)
+        return calculate(one, other)
+
+    return evaluate
 
 
 def _less(one: Any, other: Any) -> bool | None:
@@ -94,9 +148,7 @@ def _bounds(number: float | Interval) -> tuple[float, float]:
     return (number.low, number.high) if isinstance(number, Interval) else (number, number)
 
 
-def _exactly(
-    calculate: Callable[[float, float], float | None],
-) -> Callable[[Any, Any], float | None]:
+def _exactly(calculate: Callable[[float, float], float | None]) -> Calculate:
     def apply(one: Any, other: Any) -> float | None:
         if isinstance(one, Interval) or isinstance(other, Interval):
             return None
@@ -109,36 +161,25 @@ def _divide(one: float, other: float) -> float | None:
     return one / other if other else None
 
 
-CONNECTIVES = frozenset({"and", "or", "xor", "implies"})
-ORDER: Mapping[str, Callable[[Any, Any], Any]] = {
+ORDER: Mapping[str, Calculate] = {
     "<": _less,
     "<=": _less_or_equal,
     ">": lambda one, other: _less(other, one),
     ">=": lambda one, other: _less_or_equal(other, one),
 }
-EQUALITY: Mapping[str, Callable[[Any, Any], Any]] = {"=": _equal, "!=": _unequal}
-ARITHMETIC: Mapping[str, Callable[[Any, Any], Any]] = {
+EQUALITY: Mapping[str, Calculate] = {"=": _equal, "!=": _unequal}
+ARITHMETIC: Mapping[str, Calculate] = {
     "+": _exactly(operator.add),
     "-": _exactly(operator.sub),
     "*": _exactly(operator.mul),
     "/": _exactly(_divide),
 }
+CONNECTIVES = frozenset({"and", "or", "xor", "implies"})
 # An exclusive or of truth values is their difference.
-FUNCTIONS: Mapping[str, Callable[[Any, Any], Any]] = {
-    **ORDER,
-    **EQUALITY,
-    **ARITHMETIC,
-    "xor": operator.ne,
+CALCULATIONS: Mapping[str, Calculate] = {**ORDER, **EQUALITY, **ARITHMETIC, "xor": operator.ne}
+_OF_FLOATS: Mapping[str, Calculate] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
 }
-
-
-def function_of(code: str) -> Evaluate:
-    """The Python of a whole condition as a function of facts.
-
-    `code` is made of the pieces above, of numbers and texts as literals, and of names that the
-    grammar of conditions allows: nothing in it was written as Python by anybody.
-    """
-    evaluate: Evaluate = eval(  # noqa: S307
-        f"lambda facts: {code}", {"FUNCTIONS": FUNCTIONS, "__builtins__": {"float": float}}
-    )
-    return evaluate

@@ -14,7 +14,7 @@ from cds_service.knowledge.content.service import Service
 from cds_service.knowledge.facts.kinds import kind_of, made_of
 from cds_service.knowledge.facts.library import Library
 from cds_service.knowledge.loading import examples, word_checks
-from cds_service.knowledge.loading.library import Problems
+from cds_service.knowledge.loading.problems import Problems
 from cds_service.knowledge.loading.suppression_rows import check_suppression
 from cds_service.knowledge.outcomes.evaluation import ALL_CAUSES, ALL_DRUGS, ALL_MEASURES
 

@@ -11,7 +11,7 @@ from cds_service.knowledge.facts.kind import Kind
 from cds_service.knowledge.facts.kinds import KINDS, Definition, types_of
 from cds_service.knowledge.facts.library import Library
 from cds_service.knowledge.facts.schema import Known
-from cds_service.knowledge.loading.library import Problems
+from cds_service.knowledge.loading.problems import Problems
 
 _NAMED = re.compile(r"(?:%|\{\{ *)([a-z_0-9]+)")  # in a condition, or in words
 
@@ -25,7 +25,8 @@ class FactFiles:
         self._entries: dict[str, tuple[Kind[Any, Any], Mapping[str, Any]]] = {}
         self._read_files((folder.parent / "facts").glob("*.yaml"))
         shared = set(self._entries)
-        self._read_files([*folder.glob("facts.yaml"), *(folder / "facts").glob("*.yaml")])
+        self._read_files(folder.glob("facts.yaml"))
+        self._read_files((folder / "facts").glob("*.yaml"))
         for name in shared - self._used(folder):
             del self._entries[name]
 

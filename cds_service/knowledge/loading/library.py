@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import orjson
-from marshmallow import Schema, ValidationError
 
 from cds_service.knowledge.call import Source
 from cds_service.knowledge.facts.library import Library
@@ -23,67 +22,13 @@ from cds_service.knowledge.loading.library_files import (
     StatusesSchema,
     ValueSetSchema,
 )
-from cds_service.knowledge.loading.strict_yaml import ContentError, read_yaml
+from cds_service.knowledge.loading.problems import Problems
 from cds_service.knowledge.record.code_systems import CodeSystem, CodeSystems
 from cds_service.knowledge.record.negation import Negation
 from cds_service.knowledge.record.quantities import Conversion, Quantity
 from cds_service.knowledge.record.statuses import Statuses
 from cds_service.knowledge.record.terminology import HIERARCHICAL, Terminology, bare
 from cds_service.knowledge.record.units import Units
-
-
-@dataclass
-class Problems:
-    """Every mistake found in cards/, each with its file and key."""
-
-    folder: Path
-    found: list[str] = field(default_factory=list)
-
-    def add(self, path: Path, key: str, message: str) -> None:
-        """Note one mistake."""
-        where = path.relative_to(self.folder.parent) if path.is_absolute() else path
-        self.found.append(f"{where}: {key}: {message}" if key else f"{where}: {message}")
-
-    def add_all(self, path: Path, prefix: str, error: ValidationError) -> None:
-        """Note every mistake that a schema found."""
-        for key, message in _flatten(error.messages):
-            self.add(path, ".".join(part for part in (prefix, key) if part), message)
-
-    def read(self, path: Path) -> Any:
-        """The content of a YAML file, or None with the mistake noted."""
-        if not path.is_file():
-            self.add(path, "", "the file is missing")
-            return None
-        try:
-            content = read_yaml(path)
-            if content is None:
-                self.add(path, "", "is empty")
-            return content
-        except ContentError as error:
-            self.add(path, "", str(error))
-        except UnicodeDecodeError:
-            self.add(path, "", "is not UTF-8")
-        return None
-
-    def load(self, schema: Schema, path: Path, data: Any, prefix: str = "") -> Any:
-        """Data as its schema has it, or None with every mistake noted."""
-        if data is None:
-            return None  # what could not be read is noted already
-        try:
-            return schema.load(data)
-        except ValidationError as error:
-            self.add_all(path, prefix, error)
-            return None
-
-
-def _flatten(messages: Any, prefix: str = "") -> Iterable[tuple[str, str]]:
-    if isinstance(messages, dict):
-        for key, below in messages.items():
-            name = "" if key == "_schema" else str(key)
-            yield from _flatten(below, ".".join(part for part in (prefix, name) if part))
-    else:
-        for message in messages if isinstance(messages, list) else [messages]:
-            yield prefix, str(message)
 
 
 def load_library(folder: Path, problems: Problems, *, thorough: bool = False) -> Library:

@@ -10,7 +10,8 @@ from cds_service.errors import KnowledgeError
 from cds_service.knowledge.answering import Knowledge
 from cds_service.knowledge.facts.kinds import RESOURCE_TYPES
 from cds_service.knowledge.loading import checks
-from cds_service.knowledge.loading.library import Problems, load_library
+from cds_service.knowledge.loading.library import load_library
+from cds_service.knowledge.loading.problems import Problems
 from cds_service.knowledge.loading.service_folder import ServiceFolder
 from cds_service.knowledge.record.validation import load_models
 

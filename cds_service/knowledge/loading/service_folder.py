@@ -35,8 +35,8 @@ from cds_service.knowledge.expressions.expressions import (
 from cds_service.knowledge.facts.kinds import keys_of
 from cds_service.knowledge.facts.library import Library
 from cds_service.knowledge.loading.fact_files import FactFiles
-from cds_service.knowledge.loading.library import Problems
 from cds_service.knowledge.loading.prefetch_templates import fill_templates
+from cds_service.knowledge.loading.problems import Problems
 from cds_service.knowledge.loading.service_files import (
     CauseSchema,
     DrugsSchema,

@@ -12,7 +12,7 @@ from cds_service.knowledge.content.words import LONGEST_SUMMARY, Text, Words, ut
 from cds_service.knowledge.expressions.expressions import BOOLEAN, FACT_NAMES, NUMBER, TEXT, TEXTS
 from cds_service.knowledge.facts.kinds import kind_of, made_of, types_of
 from cds_service.knowledge.facts.list import LIST, LIST_WORDS
-from cds_service.knowledge.loading.library import Problems
+from cds_service.knowledge.loading.problems import Problems
 
 # The longest that a placeholder of each type may become in a summary.
 _LONGEST = {NUMBER: 12, TEXT: LONGEST_TEXT, TEXTS: LONGEST_TEXT + 3}
