@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from fnmatch import fnmatchcase
 from typing import Annotated, Any
 
-from marshmallow import fields
+from marshmallow import fields, post_load
+from marshmallow.validate import OneOf, Regexp
 
 from cds_service.knowledge.call import Resource
 from cds_service.knowledge.facts.episode import NEVER_WAS, onset_of, standing, verification_of
@@ -25,7 +27,7 @@ from cds_service.knowledge.record import dates
 from cds_service.knowledge.record.fhir_json import name_of, text_of
 from cds_service.knowledge.record.quantities import Interval, Number
 from cds_service.knowledge.record.record import Key, PatientRecord, Statement, Unsure, with_past
-from cds_service.knowledge.record.statuses import Status
+from cds_service.knowledge.record.statuses import Status, codings_of
 
 _NO_VISIT = frozenset({"planned", "cancelled", "entered-in-error"})
 
@@ -35,13 +37,18 @@ class ConditionDefinition:
     """A fact of kind `condition` in facts.yaml.
 
     `within`: recorded no longer ago than this; `any_status`: past problems count as well;
-    `visit_reason`: the reason of a visit in this window counts too.
+    `visit_reason`: the reason of a visit in this window counts too; `over_after`: what began longer
+    ago is over, whatever its status; `doubtful_in`: the sex of whom it is uncertain; `leave_out`:
+    codes (system, pattern) that say another thing than the rest of their value set.
     """
 
     value_sets: tuple[str, ...]
     within: timedelta | None = None
     any_status: bool = False
     visit_reason: timedelta | None = None
+    over_after: timedelta | None = None
+    doubtful_in: str | None = None
+    leave_out: tuple[tuple[str, str], ...] = ()
 
 
 class ConditionSchema(DefinitionSchema):
@@ -50,6 +57,18 @@ class ConditionSchema(DefinitionSchema):
     within = Duration(metadata={"guide": "recorded"})
     any_status = fields.Boolean()
     visit_reason = Duration(metadata={"guide": "window in which the reason of a visit counts"})
+    over_after = Duration(metadata={"guide": "since the onset, whatever its status"})
+    doubtful_in = fields.String(validate=OneOf(("female", "male")))
+    leave_out = fields.List(
+        fields.String(validate=Regexp(r"^\S+\|[A-Z0-9*]+$")),
+        metadata={"guide": "`system|code` without dots, `*` for any ending"},
+    )
+
+    @post_load
+    def build(self, data: dict[str, Any], **_: Any) -> ConditionDefinition:
+        """The definition."""
+        codes = tuple(tuple(code.split("|")) for code in data.pop("leave_out", ()))
+        return ConditionDefinition(**data, leave_out=codes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +122,8 @@ def read_condition(definition: ConditionDefinition, record: PatientRecord) -> Co
     """The fact that a definition gives on a record."""
     current: list[_Problem] = []
     refuted: list[Statement] = []
+    sex = (record.patient or {}).get("gender")
+    is_unlikely = definition.doubtful_in is not None and sex == definition.doubtful_in
     for statement in record.statements("Condition", _value_sets(definition)):
         resource = statement.resource
         verification = verification_of(resource, record)
@@ -110,16 +131,20 @@ def read_condition(definition: ConditionDefinition, record: PatientRecord) -> Co
             refuted.extend([statement] if verification is Status.REFUTED else [])
             continue
         is_current, is_clear = standing(resource, record)
-        if (definition.any_status or is_current) and _is_recent(resource, definition, record):
+        onset = onset_of(resource, record)
+        if _says_another_thing(statement, definition, record) or (
+            not definition.any_status and (not is_current or _is_over(onset, definition, record))
+        ):
+            continue
+        if _is_recent(resource, definition, record):
             unclear = verification is Status.UNCLEAR or (is_current and not is_clear)
-            doubtful = unclear or statement.is_faulty
             current.append(
                 _Problem(
                     statement,
                     name_of(statement.concept),
-                    onset_of(resource, record),
+                    onset,
                     is_sure=verification in (Status.CONFIRMED, None),
-                    is_doubtful=doubtful,
+                    is_doubtful=unclear or statement.is_faulty or is_unlikely,
                 )
             )
     current.extend(_visit_reasons(definition, record))
@@ -127,6 +152,32 @@ def read_condition(definition: ConditionDefinition, record: PatientRecord) -> Co
         absent = _absent(definition, record)
         return ConditionFact(absent, absent, absent)
     return _summarise(current, refuted, record)
+
+
+def _is_over(
+    onset: dates.Span | None, definition: ConditionDefinition, record: PatientRecord
+) -> bool:
+    """Whether what ends by itself began too long ago."""
+    if definition.over_after is None or onset is None:
+        return False
+    return record.now - onset.latest > definition.over_after
+
+
+def _says_another_thing(
+    statement: Statement, definition: ConditionDefinition, record: PatientRecord
+) -> bool:
+    """Whether one of its codes is left out of the value sets: a history, a sequela."""
+    if not definition.leave_out:
+        return False
+    for coding in codings_of(statement.concept):
+        spoken = record.statuses.systems.of(coding.get("system"))
+        code = str(coding.get("code")).strip().upper().replace(".", "")
+        if spoken and any(
+            spoken.address == system and fnmatchcase(code, pattern)
+            for system, pattern in definition.leave_out
+        ):
+            return True
+    return False
 
 
 def _absent(definition: ConditionDefinition, record: PatientRecord) -> bool | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,11 +18,12 @@ from resources import (
 )
 
 from cds_service.knowledge.call import Resource, Retrieval
+from cds_service.knowledge.facts.condition import ConditionDefinition, read_condition
 from cds_service.knowledge.record.fhir_json import code_of, name_of
 from cds_service.knowledge.record.quantities import Interval
 from cds_service.knowledge.record.terminology import SNOMED_CT
 
-from .conftest import FactsOf
+from .conftest import FactsOf, RecordOf
 
 CLINICAL = {
     **dict.fromkeys(("active", "recurrence", "relapse", None), True),
@@ -430,3 +432,37 @@ def test_a_concept_is_called_by_its_text_else_a_display_else_a_code(
     said: object, name: str
 ) -> None:
     assert name_of(said) == name
+
+
+@pytest.mark.parametrize(
+    ("days", "is_status_told", "present"),
+    [(305, True, True), (306, True, False), (306, False, False), (None, True, True)],
+)
+def test_what_ends_by_itself_is_over_in_time_though_nobody_closed_it(
+    record_of: RecordOf, days: int | None, is_status_told: bool, present: bool
+) -> None:
+    definition = ConditionDefinition(("weakness",), over_after=timedelta(days=305))
+    onset = {"onsetDateTime": days_ago(days)} if days else {"recordedDate": ...}
+    given = condition(WEAKNESS, clinical="active" if is_status_told else None, **onset)
+    assert read_condition(definition, record_of(given)).present is present
+
+
+@pytest.mark.parametrize(
+    ("sex", "uncertain"), [("male", True), ("female", False), ("other", False), (None, False)]
+)
+def test_what_befalls_one_sex_is_uncertain_in_the_other(
+    record_of: RecordOf, sex: str | None, uncertain: bool
+) -> None:
+    definition = ConditionDefinition(("weakness",), doubtful_in="male")
+    fact = read_condition(definition, record_of(patient(gender=sex), condition(WEAKNESS)))
+    assert (fact.present, fact.uncertain, fact.certain) == (True, uncertain, not uncertain)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "present"), [("26544005", False), ("2654*", False), ("*6", True), ("2654", True)]
+)
+def test_a_code_that_says_another_thing_is_left_out(
+    record_of: RecordOf, pattern: str, present: bool
+) -> None:
+    definition = ConditionDefinition(("weakness",), leave_out=((SNOMED_CT, pattern),))
+    assert read_condition(definition, record_of(condition(WEAKNESS))).present is present
