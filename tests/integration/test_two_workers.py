@@ -21,6 +21,7 @@ from cds_service.store import open_store, tables
 
 CALLS = 500
 KEY = "k" * 32
+ANSWERS_COUNT = {"CDS_ANONYMOUS_ANSWERS": "true"}  # nobody is asked who calls
 ADDRESS = "/cds-services/anxiety-leg-weakness"
 BODY = orjson.loads((PROJECT / "fixtures/requests/samuel-potassium-2-3.json").read_bytes())
 
@@ -45,7 +46,7 @@ def _answer(session: requests.Session, running: Service, card: dict[str, Any]) -
 
 
 def _visit(running: Service, patient: str) -> int:
-    """Open a chart, answer its cards, open it again: how many cards come the second time."""
+    """Open a chart, answer its cards, open it again: how many whole cards come the second time."""
     with requests.Session() as session:
         cards = _call(session, running, patient)
         assert cards
@@ -53,10 +54,11 @@ def _visit(running: Service, patient: str) -> int:
             _answer(session, running, card)
         deadline = time.monotonic() + 60
         while True:
-            again = _call(session, running, patient)
+            cards = _call(session, running, patient)
+            again = sum(card["indicator"] != "info" for card in cards)
             # The row of the first card is written behind the call, and may be a moment late.
             if not again or time.monotonic() > deadline:
-                return len(again)
+                return again
             time.sleep(0.05)
 
 
@@ -79,7 +81,12 @@ def _ready(running: Service) -> Any:
 
 def test_what_one_worker_was_told_the_other_knows_and_nothing_is_lost(store_url: str) -> None:
     patients = [f"person-{number}" for number in range(CALLS // 2)]
-    settings = {"CDS_STORE_URL": store_url, "CDS_HASH_KEY": KEY, "CDS_WORKERS": "2"}
+    settings = {
+        "CDS_STORE_URL": store_url,
+        "CDS_HASH_KEY": KEY,
+        "CDS_WORKERS": "2",
+        **ANSWERS_COUNT,
+    }
     with service(**settings) as running:
         with ThreadPoolExecutor(8) as pool:
             left = list(pool.map(lambda patient: _visit(running, patient), patients))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from alembic.script import ScriptDirectory
-from sqlalchemy import select, text
+from sqlalchemy import bindparam, select, text
 
 from cds_service.errors import SettingsError, StoreUnavailable
 from cds_service.store import Store, open_store, schema, tables
@@ -157,3 +157,38 @@ def test_an_older_database_is_brought_up_to_date_when_it_is_opened(store_url: st
     assert newer is not None
     assert _tables(newer) == set(tables.metadata.tables)
     newer.close()
+
+
+def test_what_was_answered_before_stands_on_its_card_after_the_upgrade(store: Store) -> None:
+    at = datetime(2026, 11, 22, tzinfo=UTC)
+    store.migrate()
+    schema.downgrade(store.engine, "0002")
+    with store.writing() as connection:
+        for uuid in ("answered", "ignored"):
+            connection.execute(
+                text(
+                    "INSERT INTO card (uuid, at, service, knowledge_version, patient_hash,"
+                    " user_hash, slot, indicator, fingerprint, state, rules, trace) VALUES"
+                    " (:uuid, :at, 's', '1', 'p', 'u', 'finding', 'warning', 'f', 'shown',"
+                    " '[]', '{}')"
+                ).bindparams(bindparam("at", type_=tables.Instant)),
+                {"uuid": uuid, "at": at},
+            )
+        for number, outcome in enumerate(("overridden", "accepted")):
+            connection.execute(
+                text(
+                    "INSERT INTO feedback (digest, card_uuid, outcome, outcome_timestamp,"
+                    " received_at, reason_code, accepted) VALUES"
+                    " (:digest, 'answered', :outcome, :at, :at, :outcome, '[]')"
+                ).bindparams(bindparam("at", type_=tables.Instant)),
+                {"digest": outcome, "outcome": outcome, "at": at + timedelta(hours=number)},
+            )
+    schema.upgrade(store.engine)
+    columns = tables.card.c
+    query = select(columns.answered_at, columns.outcome, columns.reason_code, columns.client_hash)
+    with store.reading() as connection:
+        found = connection.execute(query.order_by(columns.uuid)).all()
+    assert [tuple(row) for row in found] == [
+        (at, "overridden", "overridden", None),
+        (None, None, None, None),
+    ]
