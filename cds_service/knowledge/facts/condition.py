@@ -84,6 +84,7 @@ class ConditionFact(Fact):
     confirmed: Annotated[bool | None, "and not provisional"] = None
     disputed: bool = False
     uncertain: Annotated[bool, "its status or end cannot be told"] = False
+    history: Annotated[bool, "its words call it history, on an unknown day"] = False
     onset_days: Annotated[Number | None, "since the earliest onset"] = None
     latest_days: Annotated[Number | None, "since the latest onset"] = None
     onset_date: str | None = None
@@ -142,9 +143,13 @@ def read_condition(definition: ConditionDefinition, record: PatientRecord) -> Co
                 _Problem(
                     statement,
                     name_of(statement.concept),
-                    onset,
+                    # "History of" with a date: that of the entry, not of what it tells.
+                    None if statement.is_past else onset,
                     is_sure=verification in (Status.CONFIRMED, None),
-                    is_doubtful=unclear or statement.is_faulty or is_unlikely,
+                    is_doubtful=unclear
+                    or statement.is_faulty
+                    or statement.is_denied
+                    or is_unlikely,
                 )
             )
     current.extend(_visit_reasons(definition, record))
@@ -214,6 +219,7 @@ def _summarise(
         confirmed=certain and any(each.is_sure for each in firm),
         disputed=disputed,
         uncertain=all(each.is_doubtful for each in current),
+        history=all(each.statement.is_past for each in current),
         onset_days=first.days_before(record.now) if first else None,
         latest_days=last.days_before(record.now) if last else None,
         onset_date=dates.written(first),

@@ -36,7 +36,7 @@ def load_library(folder: Path, problems: Problems, *, thorough: bool = False) ->
     titles, codes = _load_value_sets(folder / "value-sets", problems)
     if thorough:
         _check_digits(folder / "value-sets", codes, problems)
-    text = _load_record_text(folder / "record-text.yaml", titles, problems)
+    text = load_record_text(folder / "record-text.yaml", titles, problems)
     for set_id in text.phrases:
         titles.setdefault(set_id, set_id)
     systems = _load_code_systems(folder / "code-systems.yaml", problems)
@@ -121,7 +121,7 @@ def _by_system(
     }
 
 
-def _load_record_text(path: Path, titles: Mapping[str, str], problems: Problems) -> RecordText:
+def load_record_text(path: Path, titles: Mapping[str, str], problems: Problems) -> RecordText:
     text = problems.load(RecordTextSchema(), path, problems.read(path))
     if text is None:
         return RecordText({}, Negation((), 0), {})

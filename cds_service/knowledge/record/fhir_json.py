@@ -17,11 +17,11 @@ _OVER = ("entered-in-error", "cancelled", "not-taken", "stopped", "completed")
 def is_understood(kind: str, match: Match) -> bool:
     """Whether a concept outside our value sets may be called something else.
 
-    What its words name and deny is understood. Of a medicine only a code in RxNorm or ATC tells
-    that it is none of ours: those sets are complete. A SNOMED CT, national or local code, or mere
-    text, might still hide one.
+    What its words name and deny, or mean otherwise, is understood. Of a medicine only a code in
+    RxNorm or ATC tells that it is none of ours: those sets are complete. A SNOMED CT, national or
+    local code, or mere text, might still hide one.
     """
-    if match.denied:
+    if match.denied or match.barred:
         return True
     if kind in _OF_MEDICINES:
         return not match.recognised.isdisjoint((RXNORM, ATC))

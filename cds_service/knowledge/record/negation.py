@@ -18,7 +18,7 @@ from cds_service.knowledge.record.clauses import (
 )
 
 SO, PAST, DENIED = "", "past:", "denied"
-_UNSPACED_PART = re.compile("[，：:（）(),、]")
+_UNSPACED_PART = re.compile("[,:()、]")
 # Words that may stand between a phrase and what closes it: "DVT of left leg excluded".
 _GAP = 3
 
@@ -52,14 +52,14 @@ class Surroundings:
         self._lists = _Lists.of(negation)
 
     def turn(
-        self, clauses: Sequence[Clause], at: int, start: int, length: int, *, of_others: bool
+        self, clauses: Sequence[Clause], at: int, start: int, end: int, *, of_others: bool
     ) -> str:
         """Whether a phrase in the clause `at` is DENIED, over (PAST) or simply there (SO).
 
         `of_others`: what befell somebody else counts as well.
         """
         lists, words = self._lists, clauses[at].words
-        before, rest = words[:start], words[start + length :]
+        before, rest = words[:start], words[end:]
         first = heading(clauses, at)
         head = first.words if first and not self._turns_now(clauses, at, before) else ()
         behind = following(clauses, at)
@@ -141,10 +141,10 @@ class Surroundings:
         parts = _UNSPACED_PART.split(before)
         near = parts[-1][-window:]
         # "否认胸痛、自杀": a denial reaches over an enumeration, a heading over its sentence.
-        first = before.rpartition("，")[2].partition("、")[0]
-        head = parts[0].strip() if len(parts) > 1 and before[len(parts[0])] in ":：)）" else ""
+        first = before.rpartition(",")[2].partition("、")[0]
+        head = parts[0].strip() if len(parts) > 1 and before[len(parts[0])] in ":()" else ""
         broken = any(word in before for word in lists.contrast_unspaced)
-        first = "" if first == before.rpartition("，")[2] else first
+        first = "" if first == before.rpartition(",")[2] else first
         behind = [part.strip() for part in _UNSPACED_PART.split(rest)]
         ends = [behind[0]] + ([behind[1]] if len(behind) > 1 and len(behind[0]) <= _GAP else [])
         if not broken and (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,7 +18,7 @@ from cds_service.knowledge.record.clauses import (
 from cds_service.knowledge.record.negation import DENIED, Negation, Surroundings
 
 _LONGEST_TEXT = 300
-_UNSPACED_SENTENCE = re.compile("[。；！!;\n]")
+_UNSPACED_SENTENCE = re.compile("[。;!\n]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +35,14 @@ class Phrases:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The value sets that a text affirms (`past:` before what is over), and those it denies."""
+    """The value sets that a text affirms (`past:` before what is over), and those it denies.
+
+    `barred` are those whose phrase stands there beside another that means something else.
+    """
 
     found: frozenset[str]
     denied: frozenset[str] = frozenset()
+    barred: frozenset[str] = frozenset()
 
 
 class TextReader:
@@ -70,46 +75,65 @@ class TextReader:
         return self._read(text[:_LONGEST_TEXT])
 
     def _read_text(self, text: str) -> Reading:
-        text = text if text.isascii() else text.translate(self._variants)
-        clauses, turn_of = clauses_of(text), self._surroundings.turn
-        said = [
-            (
-                set_id,
-                turn_of(clauses, at, start, len(phrase), of_others=set_id in self._of_others),
-            )
-            for at, clause in enumerate(clauses)
-            for start, word in enumerate(clause.words)
-            for phrase, set_id in self._candidates(word)
-            if stands_at(phrase, clause.words, start)
-        ]
+        if not text.isascii():
+            text = unicodedata.normalize("NFKC", text).translate(self._variants)
+        said = list(self._spaced_in(text))
         if self._unspaced and not text.isascii():
             said.extend(self._unspaced_in(text))
         if not said:
             return _NOTHING_SAID
         whole = normalise(text).split()
-        found, denied = set(), set()
+        found, denied, barred = set(), set(), set()
         for set_id, turn in said:
-            if turn == DENIED or any(
-                forbidden.stands_in(text, whole) for forbidden in self._forbidding[set_id]
-            ):
+            if any(forbidden.stands_in(text, whole) for forbidden in self._forbidding[set_id]):
+                barred.add(set_id)
+            elif turn == DENIED:
                 denied.add(set_id)
             else:
                 found.add(turn + set_id)
-        return Reading(frozenset(found), frozenset(denied - found))
+        return Reading(frozenset(found), frozenset(denied - found), frozenset(barred))
 
     def _candidates(self, word: str) -> Iterable[tuple[Words, str]]:
         yield from self._by_first_word.get(word, ())
         for length in range(3, min(len(word), self._longest_stem) + 1):
             yield from self._stems.get(word[:length], ())
 
+    def _spaced_in(self, text: str) -> Iterable[tuple[str, str]]:
+        """The sets whose phrases stand in a text, and what the words around say of each."""
+        clauses = clauses_of(text)
+        for at, clause in enumerate(clauses):
+            hits = [
+                (start, start + len(phrase), set_id)
+                for start, word in enumerate(clause.words)
+                for phrase, set_id in self._candidates(word)
+                if stands_at(phrase, clause.words, start)
+            ]
+            for start, end, set_id in _widened(hits):
+                of_others = set_id in self._of_others
+                turn = self._surroundings.turn(clauses, at, start, end, of_others=of_others)
+                yield set_id, turn
+
     def _unspaced_in(self, text: str) -> Iterable[tuple[str, str]]:
         for sentence in _UNSPACED_SENTENCE.split(text):
+            hits = []
             for phrase, set_id in self._unspaced:
                 at = sentence.find(phrase)
                 while at >= 0:
-                    before, rest = sentence[:at], sentence[at + len(phrase) :]
-                    yield set_id, self._surroundings.turn_unspaced(before, rest)
+                    hits.append((at, at + len(phrase), set_id))
                     at = sentence.find(phrase, at + len(phrase))
+            for start, end, set_id in _widened(hits):
+                yield set_id, self._surroundings.turn_unspaced(sentence[:start], sentence[end:])
+
+
+def _widened(hits: list[tuple[int, int, str]]) -> Iterable[tuple[int, int, str]]:
+    """Each hit with the span of the longest phrase that holds it: "asthma" in "acute asthma".
+
+    What turns the longer phrase around turns what stands inside it.
+    """
+    spans = sorted({(start, end) for start, end, _ in hits}, key=lambda span: span[0] - span[1])
+    for start, end, set_id in hits:
+        widest = next(span for span in spans if span[0] <= start and end <= span[1])
+        yield *widest, set_id
 
 
 _NOTHING_SAID = Reading(frozenset())

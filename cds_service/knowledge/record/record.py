@@ -41,13 +41,16 @@ class Statement:
     """One coded statement of the record.
 
     `element` is the resource, or the component of an Observation that was coded; `is_weak` is
-    whether only its words placed it in the value set, or a code that has other meanings too.
+    whether only its words placed it in the value set, or a code that has other meanings too;
+    `is_past` whether they call it history, `is_denied` whether they deny what its code says.
     """
 
     resource: Resource
     element: Resource
     concept: Resource
     is_weak: bool = False
+    is_past: bool = False
+    is_denied: bool = False
 
     @property
     def is_faulty(self) -> bool:
@@ -95,7 +98,11 @@ class PatientRecord(Lists):
         for value_set in value_sets:
             for statement in self._index.get((kind, value_set), ()):
                 known = found.get(id(statement.element))
-                if known is None or (known.is_weak and not statement.is_weak):
+                if (
+                    known is None
+                    or (known.is_weak and not statement.is_weak)
+                    or (known.is_past and not statement.is_past)
+                ):
                     found[id(statement.element)] = statement
         return list(found.values())
 
@@ -189,17 +196,22 @@ class PatientRecord(Lists):
             return
         known = [self._add(kind, resource, resource, each) is not _UNKNOWN for each in concepts]
         if kind == "Condition":
-            self._read_allergy_of(resource, concepts[0])
-        elif not any(known) and not concerns_no_medicine(resource):
+            known.append(self._read_allergy_of(resource, concepts[0]))
+        counts = not (
+            self.statuses.is_over(resource)
+            if kind == "Condition"
+            else concerns_no_medicine(resource)
+        )
+        if counts and not any(known):
             self.set_aside(resource, UNREADABLE, *concepts)
 
-    def _read_allergy_of(self, problem: Resource, concept: Resource) -> None:
-        """An allergy that stands on the problem list: by its code, or by words that call it so."""
-        words = self._terminology.match(concept, "Condition").words
-        named = self._terminology.match(concept, "AllergyIntolerance", with_words=_ALLERGY in words)
-        if named.codes or named.words:
-            with_words = _ALLERGY in words
-            self._add("AllergyIntolerance", problem, problem, concept, with_words=with_words)
+    def _read_allergy_of(self, problem: Resource, concept: Resource) -> bool:
+        """Whether a problem is an allergy: by its code, or by words that call it so."""
+        kind, match = "AllergyIntolerance", self._terminology.match
+        with_words = _ALLERGY in match(concept, "Condition").words
+        named = match(concept, kind, with_words=with_words)
+        is_one = bool(named.codes or named.words)
+        return is_one and bool(self._add(kind, problem, problem, concept, with_words=with_words))
 
     def _read_order(self, order: Resource, medications: dict[str, Resource]) -> None:
         kind = order["resourceType"]
@@ -226,7 +238,7 @@ class PatientRecord(Lists):
         match = self._terminology.match(concept, kind, with_words=with_words)
         if not match.codes and not match.words:
             return _KNOWN if is_understood(kind, match) else _UNKNOWN
-        if _NO_INFORMATION in match.codes:
+        if any(value_set.endswith(_NOT_ASKED) for value_set in match.codes):
             self.not_asked.add(kind)
         is_whole, resource = element is resource, self._mended(resource)
         element = resource if is_whole else repaired_part(element)
@@ -239,10 +251,10 @@ class PatientRecord(Lists):
             return _OTHER
         for value_sets, by_words in ((match.codes, False), (match.words, True)):
             for value_set in value_sets:
-                is_weak = (
-                    by_words or value_set.endswith("-nonspecific") or value_set in match.denied
-                )
-                statement = Statement(resource, element, cast(Resource, concept), is_weak)
+                is_past, is_denied = value_set.startswith("past:"), value_set in match.denied
+                is_weak = by_words or is_denied or value_set.endswith("-nonspecific")
+                named = cast(Resource, concept)
+                statement = Statement(resource, element, named, is_weak, is_past, is_denied)
                 self._index.setdefault((kind, value_set), []).append(statement)
                 self._present.setdefault(kind, set()).add(value_set)
         return _KNOWN
@@ -283,8 +295,6 @@ def with_past(value_sets: tuple[str, ...]) -> tuple[str, ...]:
     return (*value_sets, *(f"past:{each}" for each in value_sets))
 
 
-# The value set of codes that say that nobody knows, or asked.
-_NO_INFORMATION = "no-information"
-# The words that make a problem an allergy.
-_ALLERGY = "text-allergy"
+# Codes that say that nobody knows, or asked; words that make a problem an allergy.
+_NOT_ASKED, _ALLERGY = "-not-asked", "text-allergy"
 _KNOWN, _UNKNOWN, _OTHER = "known", "unknown", "other"

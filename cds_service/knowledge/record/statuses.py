@@ -68,6 +68,12 @@ class Statuses:
             return next(iter(found))
         return Status.UNCLEAR if _says_something(concept) else None
 
+    def is_over(self, problem: Mapping[str, Any]) -> bool:
+        """Whether a problem is over or never was, by its statuses."""
+        verification = self.read(problem.get("verificationStatus"), VERIFICATION)
+        never_was = verification in (Status.REFUTED, Status.ENTERED_IN_ERROR)
+        return never_was or self.read(problem.get("clinicalStatus"), CLINICAL) is Status.OVER
+
     def of_word(self, word: str) -> Status | None:
         """What a word means as a whole status."""
         return self.words.get(normalise(word))

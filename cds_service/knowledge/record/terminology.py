@@ -30,14 +30,16 @@ class Match:
     """The value sets of one concept, and whether only its words told so.
 
     `codes` are the sets found by code, `words` those found by text alone, `denied` those that its
-    text names and denies; `recognised` are the systems that our value sets speak in which a code
-    came, so that no match means "something else".
+    text names and denies, `barred` those that it names and means something else; `recognised` are
+    the systems that our value sets speak in which a code came, so that no match means "something
+    else".
     """
 
     codes: frozenset[str]
     words: frozenset[str]
     recognised: frozenset[str] = frozenset()
     denied: frozenset[str] = frozenset()
+    barred: frozenset[str] = frozenset()
 
 
 class Terminology:
@@ -102,12 +104,13 @@ class Terminology:
             return Match(frozenset(found), frozenset(), frozenset(recognised))
         by_words: set[str] = set()
         denied: set[str] = set()
+        barred: set[str] = set()
         for text in texts:
             if isinstance(text, str) and text:
                 reading = self._reader.read(text)
                 by_words |= reading.found
                 denied |= reading.denied
-        denied -= by_words
+                barred |= reading.barred
         if found and not any(set_id.endswith("-nonspecific") for set_id in found):
             by_words.clear()
         return Match(
@@ -115,6 +118,7 @@ class Terminology:
             frozenset(by_words - found),
             frozenset(recognised),
             frozenset(denied),
+            frozenset(barred),
         )
 
     def _read_code(self, coding: Mapping[str, object]) -> tuple[Iterable[str], Iterable[str]]:

@@ -177,6 +177,8 @@ def test_what_is_absent_from_a_list_in_another_version_is_unknown(
         (condition(code={}), "Condition"),
         (condition(code=...), "Condition"),
         (condition(code=[1]), "Condition"),
+        (condition({"text": "a broken arm"}), "Condition"),
+        (condition(("urn:local", "1", "a broken arm")), "Condition"),
         (allergy({"text": "a thing"}), "AllergyIntolerance"),
         (order({"text": "a pill"}), "MedicationRequest"),
         (order(medicationCodeableConcept=...), "MedicationRequest"),
@@ -198,7 +200,9 @@ def test_what_cannot_be_understood_is_counted_as_unreadable(
 @pytest.mark.parametrize(
     "given",
     [
-        condition({"text": "a broken arm"}),
+        condition((ANXIETY[0], "125605004", "a broken arm")),
+        condition({"text": "a broken arm"}, clinical="resolved"),
+        condition({"text": "no anxiety"}),
         observation(4, {"text": "a thing"}),
         order({"text": "a pill"}, status="completed"),
         order({"text": "a pill"}, doNotPerform=True),
@@ -281,3 +285,31 @@ def test_one_resource_under_two_keys_is_one(record_of: RecordOf) -> None:
     record = record_of(once, once, again)
     assert found(record, "Condition", "anxiety") == ["1"]
     assert record.sharing("Condition") == 0
+
+
+def test_an_allergy_on_the_problem_list_is_an_allergy(facts_of: FactsOf) -> None:
+    assert facts_of(condition({"text": "Allergy to lorazepam"}))["sedative_allergy"].present
+    assert facts_of(condition({"text": "Lorazepam"}))["sedative_allergy"].present is False
+    denied = facts_of(condition({"text": "No allergy to lorazepam"}))
+    assert denied["sedative_allergy"].present is False
+
+
+def test_the_substance_of_a_reaction_counts_where_the_code_is_empty(facts_of: FactsOf) -> None:
+    reaction = [{"substance": concept(LORAZEPAM)}]
+    assert facts_of(allergy({}, reaction=reaction))["sedative_allergy"].present
+
+
+def test_a_code_of_another_kind_of_resource_leaves_the_words_to_be_read(facts_of: FactsOf) -> None:
+    anxiety_for_lorazepam = {"coding": [{"system": ANXIETY[0], "code": ANXIETY[1]}]}
+    ordered = order({**anxiety_for_lorazepam, "text": "Lorazepam 1 mg for anxiety"})
+    facts = facts_of(ordered)
+    assert (facts["sedative"].active, facts["anxiety"].present) == (True, False)
+
+
+def test_what_its_own_words_deny_is_uncertain(facts_of: FactsOf) -> None:
+    fact = facts_of(condition({"coding": concept(ANXIETY)["coding"], "text": "no anxiety"}))
+    assert (fact["anxiety"].present, fact["anxiety"].certain, fact["anxiety"].uncertain) == (
+        True,
+        False,
+        True,
+    )
