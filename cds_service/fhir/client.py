@@ -103,7 +103,7 @@ class Fetching:
         )
         self.fetched = Fetched(0, 0.0, {})
 
-    def __call__(self, needed: Mapping[str, Wanted]) -> Mapping[str, Any]:
+    def __call__(self, needed: Mapping[str, Wanted]) -> Mapping[str, Any] | None:
         """The data that could be fetched, by prefetch key; see prefetch.Fetch.
 
         Raises TooManyFetches when other calls leave no connection free in time.
@@ -111,9 +111,11 @@ class Fetching:
         begun = self._client.timer()
         base = self._client.allow_list.find(self._server)
         if base is None or self._headers is None:
-            return self._not_tried(needed, Outcome.BARRED)
+            self._not_tried(needed, Outcome.BARRED)
+            return None
         if not self._client.circuit_breaker.allows(base):
-            return self._not_tried(needed, Outcome.SUSPENDED)
+            self._not_tried(needed, Outcome.SUSPENDED)
+            return {}
         downloads = self._downloads(base, needed)
         if not self._client.calls.acquire(timeout=self._allowance.seconds / 2):
             raise TooManyFetches("Too many calls are fetching; send it again later.")
@@ -212,10 +214,9 @@ class Fetching:
             outcomes={**before.outcomes, **outcomes},
         )
 
-    def _not_tried(self, needed: Iterable[str], outcome: Outcome) -> Mapping[str, Any]:
+    def _not_tried(self, needed: Iterable[str], outcome: Outcome) -> None:
         outcomes = dict.fromkeys(needed, outcome)
         self.fetched = replace(self.fetched, outcomes={**self.fetched.outcomes, **outcomes})
-        return {}
 
 
 def fill(template: str, tokens: Mapping[str, str], *, quoted: bool = True) -> str | None:

@@ -36,8 +36,9 @@ class Wanted:
     bundle: Resource | None = None
 
 
-# Takes what is wanted by key, and gives what it could get as a client would have sent it.
-Fetch = Callable[[Mapping[str, Wanted]], Mapping[str, Any]]
+# Takes what is wanted by key, and gives what it could get as a client would have sent it; None if
+# that server may not be asked at all.
+Fetch = Callable[[Mapping[str, Wanted]], Mapping[str, Any] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +72,10 @@ def complete(
     if fetch:
         # What the lists point at is known only when they are there.
         for wanted in (_wanted_lists, _wanted_medications):
-            if wanting := wanted(service, request, came):
-                came = _not_come(wanting) | came | _read_all(service, fetch(wanting))
+            wanting = wanted(service, request, came)
+            fetched = fetch(wanting) if wanting else None
+            if fetched is not None:
+                came = _not_come(wanting) | came | _read_all(service, fetched)
     states = {key: _state(came, key) for key in service.prefetch}
     for key in states.keys() & never_given:
         if states[key] in _NO_DATA_AT_ALL:

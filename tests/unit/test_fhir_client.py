@@ -298,7 +298,7 @@ def test_it_tries_no_more_often_than_makes_sense(
 
 def test_a_server_that_is_not_allowed_is_not_asked(make: Make, server: MisbehavingServer) -> None:
     fetch = fetching(make(development=False), server.base("well"))
-    assert fetch(WANTED) == {}
+    assert fetch(WANTED) is None
     assert server.seen == []
     assert fetch.fetched.outcomes == dict.fromkeys(WANTED, Outcome.BARRED)
 
@@ -307,7 +307,7 @@ def test_a_server_that_is_not_allowed_is_not_asked(make: Make, server: Misbehavi
 def test_a_token_that_can_stand_in_no_header_is_not_sent(
     token: str, make: Make, server: MisbehavingServer
 ) -> None:
-    assert fetching(make(), server.base("well"), token=token)(WANTED) == {}
+    assert fetching(make(), server.base("well"), token=token)(WANTED) is None
     assert server.seen == []
 
 

@@ -190,6 +190,7 @@ class PatientRecord(Lists):
         concept = concept_of(concept)
         concepts = [concept] if isinstance(concept, dict) and not says_nothing(concept) else []
         if kind == "AllergyIntolerance":
+            resource = self._mended(resource)
             concepts.extend(substances_of(resource))
         if not concepts:
             self.set_aside(resource, UNREADABLE)
@@ -218,6 +219,7 @@ class PatientRecord(Lists):
         if "medication" in order:  # FHIR R5's CodeableReference
             self.set_aside(order, OTHER_VERSION)
             return
+        order = self._mended(order)
         concepts = medication_concepts(order, medications)
         matches = [self._add(kind, order, order, concept) for concept in concepts]
         is_unknown = not matches or all(match is _UNKNOWN for match in matches)
@@ -264,6 +266,7 @@ class PatientRecord(Lists):
         mended = self._repaired.get(id(resource))
         if mended is None:
             mended = self._repaired[id(resource)] = repaired(resource)
+            self._repaired[id(mended)] = mended
         return mended
 
     def _is_about_patient(self, resource: Resource) -> bool:
