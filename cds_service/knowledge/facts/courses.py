@@ -203,7 +203,8 @@ def _end_of_supply(resource: Resource, record: PatientRecord) -> date | None:
     if first is None or supply is None or not isinstance(repeats, int):
         return None
     fill = _duration(_object(dispense.get("initialFill")).get("duration"), record)
-    return _later(first, supply * (1 + max(repeats, 0)) + (fill or timedelta()))
+    repeats = min(max(repeats, 0), 1000)  # an absurd number is no reason to fail
+    return _later(first, supply * (1 + repeats) + (fill or timedelta()))
 
 
 def _first_day(resource: Resource) -> date | None:

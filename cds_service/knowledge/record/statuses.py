@@ -88,7 +88,9 @@ class Statuses:
         days = self.time_units.get(normalise(unit)) if isinstance(unit, str) else None
         if days is None or isinstance(amount, bool) or not isinstance(amount, int | float):
             return None
-        return timedelta(days=amount * days) if 0 < amount * days < 60_000 else None
+        if not 0 < amount < 1e9 or not amount * days < 60_000:
+            return None
+        return timedelta(days=amount * days)
 
     def ago(self, text: str) -> timedelta | None:
         """How long ago the words put it: "3 weeks ago", "seit 10 Jahren"; None if they do not."""
