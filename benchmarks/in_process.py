@@ -54,7 +54,7 @@ def _moments(service: Service, body: Body) -> Iterator[float]:
         encounter_id=context.encounter_id,
     )
     yield time.process_time()
-    record = PatientRecord(call, service.terminology)
+    record = PatientRecord(call, service.terminology, service.statuses, service.lists)
     yield time.process_time()
     evaluate(service, record, service.relevance)
     yield time.process_time()

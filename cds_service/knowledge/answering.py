@@ -63,7 +63,7 @@ class CDSService(Service):
         still do.
         """
         empty = replace(call, retrieved=Retrieved((), {}))
-        record = PatientRecord(empty, self.terminology, self.statuses)
+        record = PatientRecord(empty, self.terminology, self.statuses, self.lists)
         facts = Facts(self.facts, record)
         if is_silenced(self, facts):
             return Answer(cards=(), applied=(), unknown=(), missing=())
@@ -92,7 +92,7 @@ class Knowledge:
 
 def decide(service: CDSService, call: Call) -> Evaluation:
     """The outcomes for one call."""
-    record = PatientRecord(call, service.terminology, service.statuses)
+    record = PatientRecord(call, service.terminology, service.statuses, service.lists)
     evaluation = evaluate(service, record, service.relevance)
     return _checked(service, evaluation, frozenset())
 

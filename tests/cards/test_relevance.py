@@ -40,7 +40,7 @@ def _call(path: Path, states: Mapping[str, Retrieval] | None = None) -> Call:
 
 
 def _agree(call: Call) -> None:
-    record = PatientRecord(call, SERVICE.terminology, SERVICE.statuses)
+    record = PatientRecord(call, SERVICE.terminology, SERVICE.statuses, SERVICE.lists)
     baseline = SERVICE.relevance.baseline(record)
     touched = baseline.rules_to_judge(SERVICE, record)
     assert len(touched) < len(SERVICE.rules)

@@ -26,7 +26,7 @@ REMEMBER, DID_NOT_COME = "a birthday to remember", "did not come whole"
 
 
 def _request(person: Any, problems: Any) -> dict[str, Any]:
-    keys = {"patient": person, "conditions": problems}
+    keys = {"person": person, "problems": problems}
     return cds_request(prefetch={key: value for key, value in keys.items() if value is not ...})
 
 
@@ -51,7 +51,7 @@ def test_it_stands_in_discovery_with_its_own_hook_and_templates(ehr: FlaskClient
         each for each in ehr.get("/cds-services").get_json()["services"] if each["id"] == AGES
     ]
     assert (entry["hook"], entry["title"]) == ("patient-view", "Ages")
-    assert list(entry["prefetch"]) == ["patient", "conditions"]
+    assert list(entry["prefetch"]) == ["person", "problems"]
 
 
 @pytest.mark.parametrize("problems", [None, searchset(), searchset(condition())])

@@ -23,6 +23,7 @@ from cds_service.knowledge.content.suppression import Suppression
 from cds_service.knowledge.content.words import Words
 from cds_service.knowledge.expressions.expressions import Expression
 from cds_service.knowledge.facts.kinds import Definition
+from cds_service.knowledge.record.lists import type_of_template
 from cds_service.knowledge.record.statuses import Statuses
 from cds_service.knowledge.record.terminology import Terminology
 
@@ -91,6 +92,11 @@ class Service:
             for slot in self.slots
             for indicator, codes in slot.override_reasons.items()
         }
+
+    @cached_property
+    def lists(self) -> Mapping[str, str]:
+        """The FHIR resource type of each prefetch key, as its template asks for it."""
+        return {key: type_of_template(template) for key, template in self.prefetch.items()}
 
     def slot_of(self, notice: str) -> Slot:
         """The slot of a card that says that something could not be checked."""

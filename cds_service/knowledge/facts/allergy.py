@@ -61,7 +61,7 @@ def read_allergy(definition: AllergyDefinition, record: PatientRecord) -> Allerg
         and clinical_status_of(statement.resource, record) is not Status.OVER
     ]
     if not valid:
-        absent = False if record.is_complete("allergies") else None
+        absent = False if record.is_complete("AllergyIntolerance") else None
         return AllergyFact(absent, absent)
     return AllergyFact(
         present=True,

@@ -188,7 +188,7 @@ def _says_another_thing(
 def _absent(definition: ConditionDefinition, record: PatientRecord) -> bool | None:
     """False when what is not on the lists is not there; None when a list lacks."""
     counts_visits = definition.visit_reason is not None
-    if not record.is_complete("conditions") or counts_visits and record.has_failed("encounters"):
+    if not record.is_complete("Condition") or counts_visits and record.has_failed("Encounter"):
         return None
     return False
 

@@ -27,18 +27,6 @@ from cds_service.knowledge.record.lists import (
 )
 from cds_service.knowledge.record.record import PatientRecord
 
-_LISTS = {
-    "conditions": ("Condition",),
-    "laboratory": ("Observation",),
-    "vitalSigns": ("Observation",),
-    "surveys": ("Observation",),
-    "questionnaires": ("QuestionnaireResponse",),
-    "medicationRequests": ("MedicationRequest", "MedicationStatement"),
-    "medicationStatements": ("MedicationStatement",),
-    "allergies": ("AllergyIntolerance",),
-    "serviceRequests": ("ServiceRequest",),
-    "encounters": ("Encounter",),
-}
 # How the words in layout name what lacks of a list.
 _SHORTFALLS: Mapping[Retrieval, str | None] = {
     Retrieval.COMPLETE: None,
@@ -53,24 +41,31 @@ LIST_WORDS = ("list part", "list failed", "list other-version", "list never-give
 
 @dataclass(frozen=True, slots=True)
 class ListDefinition:
-    """A fact of kind `list`: how well one prefetch key was answered and read."""
+    """A fact of kind `list`: how well a list was answered, and how well its types were read.
 
-    prefetch_key: str
+    `name` is a prefetch key, or a resource type for all lists of that type.
+    """
+
+    name: str
     resource_types: tuple[str, ...]
 
 
 class ListSchema(DefinitionSchema):
-    prefetch_key = fields.String(
-        data_key="list", required=True, metadata={"guide": "<prefetch key>"}
+    name = fields.String(
+        data_key="list", required=True, metadata={"guide": "<prefetch key or resource type>"}
+    )
+    also = fields.List(
+        fields.String(), load_default=list, metadata={"guide": "whose unreadable ones it counts"}
     )
 
     @post_load
     def build(self, data: dict[str, Any], **_: Any) -> ListDefinition:
         """The definition, with the resource types that the list holds."""
-        key = data["prefetch_key"]
-        if key not in self.known.prefetch or key not in _LISTS:
-            raise ValidationError({"list": [f"{key} is no list that is prefetched"]})
-        return ListDefinition(key, _LISTS[key])
+        names = (data["name"], *data["also"])
+        for name in names:
+            if name not in self.known.fetched:
+                raise ValidationError({"list": [f"{name} is no list that is prefetched"]})
+        return ListDefinition(names[0], tuple(self.known.fetched[name] for name in names))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,18 +112,18 @@ class ListFact(Fact):
 
 def read_list(definition: ListDefinition, record: PatientRecord) -> ListFact:
     """The fact that a definition gives on a record."""
-    key, types = definition.prefetch_key, definition.resource_types
+    name, types = definition.name, definition.resource_types
 
     def unread(*reasons: str) -> list[Unread]:
         return [each for type_ in types for each in record.unread(type_, *reasons)]
 
     unreadable, other_version = unread(UNREADABLE), unread(OTHER_VERSION)
-    state = record.state(key)
+    state = record.state(name)
     shortfall = "other-version" if other_version else _SHORTFALLS[state]
     has_failed = state.is_failure or bool(other_version)
     named = FactName("layout", f"list {shortfall}") if shortfall else None
     return ListFact(
-        complete=record.is_complete(key),
+        complete=record.is_complete(name),
         failed=has_failed,
         failure=named if has_failed or state is Retrieval.NEVER_GIVEN else None,
         shortfall=named,
@@ -155,7 +150,7 @@ LIST = Kind(
     read=of_record(read_list),
     resource_types=(),
     keys=none_of,
-    source=lambda definition: definition.prefetch_key,
+    source=lambda definition: definition.name,
     made_of=none_of,
     example=_example,
 )

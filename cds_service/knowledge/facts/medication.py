@@ -111,8 +111,8 @@ def keys_of_medication(definition: MedicationDefinition) -> Iterable[Key]:
 def _absent(record: PatientRecord) -> bool | None:
     """False when what is not on the lists is not taken; None when a list did not come whole."""
     # Many servers have no MedicationStatement at all; one that refuses them may hold some.
-    failed = record.has_failed("medicationStatements")
-    return False if record.is_complete("medicationRequests") and not failed else None
+    failed = record.has_failed("MedicationStatement")
+    return False if record.is_complete("MedicationRequest") and not failed else None
 
 
 def _is_recent(ended: list[Course], record: PatientRecord) -> bool | None:

@@ -16,7 +16,7 @@ from cds_service.knowledge.record import dates
 from cds_service.knowledge.record.fhir_json import text_of
 from cds_service.knowledge.record.record import Key, PatientRecord
 
-PREFETCH_KEY = "serviceRequests"
+_TYPE = "ServiceRequest"
 # What somebody only thinks of, this service among them, is no order.
 _MEANT = frozenset(
     {"order", "original-order", "reflex-order", "filler-order", "instance-order", "directive"}
@@ -39,8 +39,8 @@ class OrderSchema(DefinitionSchema):
     @validates_schema
     def needs_its_list(self, data: dict[str, Any], **_: Any) -> None:
         """Orders come from a list of their own, and are asked for by their date."""
-        if PREFETCH_KEY not in self.known.prefetch or "within" not in data:
-            raise ValidationError(f"wants `within`, and the prefetch key {PREFETCH_KEY}")
+        if _TYPE not in self.known.fetched or "within" not in data:
+            raise ValidationError(f"wants `within`, and a prefetch template of {_TYPE}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def read_order(definition: OrderDefinition, record: PatientRecord) -> OrderFact:
     ]
     if found:
         return OrderFact(True, tuple(found))
-    return OrderFact(False if record.is_complete(PREFETCH_KEY) else None)
+    return OrderFact(False if record.is_complete(_TYPE) else None)
 
 
 def keys_of_order(definition: OrderDefinition) -> Iterable[Key]:

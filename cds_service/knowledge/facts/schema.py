@@ -11,6 +11,7 @@ from marshmallow import EXCLUDE, Schema, fields, post_load, validate
 
 from cds_service.knowledge.facts.library import Library
 from cds_service.knowledge.record.answers import Answers
+from cds_service.knowledge.record.lists import type_of_template
 
 _DURATION = validate.Regexp(
     r"^\d+ (hours|days)$", error="wants a number of hours or days, as in 30 days"
@@ -24,6 +25,13 @@ class Known:
     library: Library
     prefetch: Mapping[str, str]
     types: Mapping[str, str]
+
+    @property
+    def fetched(self) -> Mapping[str, str]:
+        """What a list may be called: the prefetch keys and their resource types, each with its
+        type."""
+        by_key = {key: type_of_template(template) for key, template in self.prefetch.items()}
+        return {type_: type_ for type_ in by_key.values()} | by_key
 
 
 class DefinitionSchema(Schema):

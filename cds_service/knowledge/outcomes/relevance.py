@@ -140,7 +140,7 @@ def _empty_record(service: Service, states: Mapping[str, Retrieval]) -> PatientR
     call = Call(
         Retrieved((), states), "", "Practitioner/", "", datetime(2000, 1, 1, tzinfo=UTC), ""
     )
-    return PatientRecord(call, service.terminology, service.statuses)
+    return PatientRecord(call, service.terminology, service.statuses, service.lists)
 
 
 def _keys_of_rule(rule: Rule, definitions: Mapping[str, Definition]) -> Iterable[Key]:

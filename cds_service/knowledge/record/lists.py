@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from copy import copy
@@ -11,21 +12,17 @@ from typing import Self
 from cds_service.knowledge.call import Resource, Retrieval
 from cds_service.knowledge.record.fhir_json import name_of
 
-# The kinds whose absence each prefetch key speaks of.
-_KINDS = {
-    "conditions": ("Condition",),
-    "laboratory": ("Observation",),
-    "vitalSigns": ("Observation",),
-    "surveys": ("Observation",),
-    "questionnaires": ("QuestionnaireResponse",),
-    "allergies": ("AllergyIntolerance",),
-    "medicationRequests": ("MedicationRequest",),
-    "medicationStatements": ("MedicationStatement",),
-    "serviceRequests": ("ServiceRequest",),
-    "encounters": ("Encounter",),
-}
 UNREADABLE, OTHER_VERSION, OTHER_PATIENT = "unreadable", "other-version", "other-patient"
 _REASONS = (UNREADABLE, OTHER_VERSION, OTHER_PATIENT)
+# Of several lists the one that came worst speaks for all.
+_FROM_WORST = (
+    Retrieval.FAILED,
+    Retrieval.INCOMPLETE,
+    Retrieval.MISSING,
+    Retrieval.ABSENT,
+    Retrieval.NEVER_GIVEN,
+    Retrieval.COMPLETE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,41 +35,54 @@ class Unread:
     resource: Resource
 
 
-class Lists:
-    """The state of every list of a call by its prefetch key, and the resources that were not read.
+def type_of_template(template: str) -> str:
+    """The FHIR resource type that a prefetch template asks for."""
+    return re.split(r"[/?]", template, maxsplit=1)[0]
 
-    Kinds are the FHIR resource types.
+
+class Lists:
+    """The state of every list of a call, and the resources that were not read.
+
+    A list is named by its prefetch key; a FHIR resource type names all lists of that type. `types`
+    has the type of each key. Kinds are the resource types.
     """
 
-    def __init__(self, states: Mapping[str, Retrieval]) -> None:
+    def __init__(self, states: Mapping[str, Retrieval], types: Mapping[str, str]) -> None:
         self.states = states
+        self._types = types
+        self._keys: dict[str, list[str]] = {}
+        for key, type_ in types.items():
+            self._keys.setdefault(type_, []).append(key)
         self._unread: dict[tuple[str, str], list[Unread]] = {}
         self.not_asked: set[str] = set()  # kinds of which the record says that nobody asked
         self._sharing: dict[str, int] = {}
         self._is_doubted = False
 
-    def is_complete(self, prefetch_key: str) -> bool:
-        """Whether what is absent from this prefetch key may be called absent from the record."""
+    def is_complete(self, name: str) -> bool:
+        """Whether what is absent from a list may be called absent from the record."""
         if self._is_doubted:
-            return not self.has_failed(prefetch_key)
-        kinds = _KINDS.get(prefetch_key, ())
-        if not self.not_asked.isdisjoint(kinds):
+            return not self.has_failed(name)
+        if self._kind(name) in self.not_asked:
             return False
-        is_whole = self.state(prefetch_key) is Retrieval.COMPLETE
-        return is_whole and not self.has_failed(prefetch_key)
+        is_whole = self.state(name) is Retrieval.COMPLETE
+        return is_whole and not self.has_failed(name)
 
-    def has_failed(self, prefetch_key: str) -> bool:
+    def has_failed(self, name: str) -> bool:
         """Whether a list that is on record did not come, or not whole, or cannot be read."""
-        if self.state(prefetch_key).is_failure:
+        if self.state(name).is_failure:
             return True
         # A list in another version of FHIR is a list that we could not read.
         reasons = _REASONS if self._is_doubted else (OTHER_VERSION,)
-        kinds = _KINDS.get(prefetch_key, ())
-        return any((kind, why) in self._unread for kind in kinds for why in reasons)
+        return any((self._kind(name), why) in self._unread for why in reasons)
 
-    def state(self, prefetch_key: str) -> Retrieval:
-        """How a list came."""
-        return self.states.get(prefetch_key, Retrieval.MISSING)
+    def state(self, name: str) -> Retrieval:
+        """How a list came; of the lists of a type, how the worst of them came."""
+        keys = self._keys.get(name, (name,))
+        states = [self.states.get(key, Retrieval.MISSING) for key in keys]
+        return states[0] if len(states) == 1 else min(states, key=_FROM_WORST.index)
+
+    def _kind(self, name: str) -> str:
+        return self._types.get(name, name)
 
     def unread(self, kind: str, *reasons: str) -> list[Unread]:
         """The resources of a kind that were not read for one of these reasons, by default any."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -71,8 +71,10 @@ class PatientRecord(Lists):
     error, or shaped for another FHIR version are set aside and counted, never read.
     """
 
-    def __init__(self, call: Call, terminology: Terminology, statuses: Statuses) -> None:
-        super().__init__(call.retrieved.states)
+    def __init__(
+        self, call: Call, terminology: Terminology, statuses: Statuses, lists: Mapping[str, str]
+    ) -> None:
+        super().__init__(call.retrieved.states, lists)
         self.now: datetime = call.now
         self.patient_id = call.patient_id
         self.user_type = call.user_id.partition("/")[0]

@@ -32,7 +32,8 @@ def record_of(tiny: CDSService) -> RecordOf:
     """A record of resources, whose lists came whole but for `states`."""
 
     def make(*given: Resource, **members: Any) -> PatientRecord:
-        return PatientRecord(resources.call(*given, **members), tiny.terminology, tiny.statuses)
+        call = resources.call(*given, **members)
+        return PatientRecord(call, tiny.terminology, tiny.statuses, tiny.lists)
 
     return make
 

@@ -268,7 +268,7 @@ def test_only_a_whole_list_lets_absence_be_inferred(
 
 
 def test_a_key_that_is_not_mentioned_is_missing(tiny: CDSService) -> None:
-    record = PatientRecord(call(states={}), tiny.terminology, tiny.statuses)
+    record = PatientRecord(call(states={}), tiny.terminology, tiny.statuses, tiny.lists)
     assert not record.is_complete("no-such-key")
 
 
