@@ -1,4 +1,4 @@
-"""A CDS Hooks service: what must not be put down to anxiety, and what may be.
+"""A CDS Hooks service that says to clinicians what the content in cards/ says of a record.
 
 `create_app` gives the WSGI application, `application` that of a worker; see factory.py. Both are
 imported when somebody asks for them: the first process of `serve` only looks after its workers.

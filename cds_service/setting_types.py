@@ -116,7 +116,7 @@ Language = Annotated[
 # service/rule, or a rule.
 _Rule = Annotated[
     str,
-    _form(r"(?:[a-z0-9-]+/)?[A-Za-z][A-Za-z0-9_-]*", "ids of rules such as R51, with commas"),
+    _form(r"(?:[a-z0-9-]+/)?[A-Za-z][A-Za-z0-9_-]*", "rules as service/rule, with commas"),
 ]
 Rules = Annotated[tuple[_Rule, ...], CommaSeparated]
 _PrefetchKey = Annotated[str, _form(r"[A-Za-z][A-Za-z0-9]*", "prefetch keys, with commas")]

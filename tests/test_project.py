@@ -113,6 +113,39 @@ def test_no_drug_and_no_diagnosis_stands_in_python(path: Path) -> None:
     assert found == []
 
 
+# What the layouts, the notices and the kinds of facts are called is Python's own.
+_OF_PYTHON = {"before", "differential", "missing", "patient", "unchecked"}
+_NUMBER_OF_CONTENT = re.compile(r"\b(?:[A-F]\.\d+|R\d{2,3})\b")
+_CLINICAL_WORD = re.compile(
+    r"anxi(?!ety-cds-service)|weakness|fatigue|suicid|depress", re.IGNORECASE
+)
+
+
+def _names_of_content() -> set[str]:
+    """What a service calls its slots, its sections and its prefetch keys."""
+    [path] = CARDS.glob("*/service.yaml")
+    service = yaml.safe_load(path.read_text(encoding="utf-8"))
+    slots = {slot["id"] for slot in service["slots"]}
+    return (slots | set(service["sections"]) | set(service["prefetch"])) - _OF_PYTHON
+
+
+@pytest.mark.parametrize("path", MODULES, ids=_name)
+def test_python_does_not_know_what_a_service_calls_its_parts(path: Path) -> None:
+    texts = {node.value for node in ast.walk(_tree(path)) if isinstance(node, ast.Constant)}
+    assert sorted(_names_of_content() & {text for text in texts if isinstance(text, str)}) == []
+
+
+@pytest.mark.parametrize("path", MODULES, ids=_name)
+def test_no_number_of_a_rule_and_no_clinical_word_stands_in_python(path: Path) -> None:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    found = [
+        f"{number}: {line.strip()}"
+        for number, line in enumerate(lines, start=1)
+        if _NUMBER_OF_CONTENT.search(line) or _CLINICAL_WORD.search(line)
+    ]
+    assert found == []
+
+
 def test_cards_hold_no_program() -> None:
     kinds = {path.suffix for path in CARDS.rglob("*") if path.is_file()}
     assert kinds <= {".yaml", ".md", ".json"}

@@ -46,7 +46,7 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="cds-service")
 def main() -> None:
-    """A CDS Hooks service for anxiety with leg weakness or fatigue. It never prescribes."""
+    """A CDS Hooks service: advice from the content of cards/. It never prescribes."""
 
 
 def settings_or_stop() -> Settings:

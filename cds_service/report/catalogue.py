@@ -92,7 +92,7 @@ def _switch(rule_id: str, service: CDSService) -> str:
 
 
 def _in_order(rule: str) -> tuple[int, str]:
-    """R9 before R10."""
+    """By the number in the id: the ninth before the tenth."""
     number = re.search(r"\d+", rule)
     return int(number[0]) if number else 0, rule
 

@@ -37,7 +37,7 @@ def document(version: str, server: str) -> dict[str, Any]:
     from apispec.ext.marshmallow import MarshmallowPlugin
 
     spec = APISpec(
-        title="Anxiety CDS service",
+        title="CDS service",
         version=version,
         openapi_version="3.1.0",
         info={"description": "CDS Hooks: discovery, the call of a service, and feedback."},

@@ -19,7 +19,7 @@ from cds_service.knowledge.outcomes.evaluation import (
 def render_differential(
     service: Service, evaluation: Evaluation, voice: Voice
 ) -> tuple[str, list[str]]:
-    """The detail as Markdown in D's layout, and the ids of the rules and causes it rests on."""
+    """The detail as Markdown, and the ids of the rules and causes it rests on."""
     return _Differential(service, evaluation, voice).render()
 
 

@@ -116,7 +116,7 @@ class Rule:
 
     @property
     def id(self) -> str:
-        """The rule's id, R51."""
+        """The rule's id."""
         return self.governance.id
 
     @property
@@ -159,7 +159,7 @@ class Cause:
 
     @property
     def id(self) -> str:
-        """The cause's id, C4."""
+        """The cause's id."""
         return self.governance.id
 
     @property

@@ -1,4 +1,4 @@
-"""When a card need not come again (C.2): it was answered, and its evidence is still the same.
+"""When a card need not come again: it was answered, and its evidence is still the same.
 
 The policy is content, in service.yaml. What was answered before is handed in; nothing is read here.
 """

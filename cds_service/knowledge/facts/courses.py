@@ -14,7 +14,7 @@ from cds_service.knowledge.record.fhir_json import name_of, text_of
 from cds_service.knowledge.record.record import PatientRecord, Statement
 from cds_service.knowledge.record.statuses import Status
 
-# A supply that ran out this recently may still be taken (A.0); gaps up to it are one course (R61).
+# A supply that ran out this recently may still be taken ; gaps up to it are one course.
 GAP = timedelta(days=14)
 # An order still "active" after this long without a known end may be a forgotten entry.
 FORGOTTEN = timedelta(days=365)

@@ -32,7 +32,7 @@ from cds_service.knowledge.record.fhir_json import interpretation_of
 from cds_service.knowledge.record.quantities import Number, Quantity, is_below, middle, number_text
 from cds_service.knowledge.record.record import Key, PatientRecord, Statement
 
-# Older than this is missing, not stale (R07).
+# Older than this is missing, not stale.
 _STALE_FOR = timedelta(days=365)
 
 
@@ -57,7 +57,7 @@ class ObservationDefinition:
 class ObservationSchema(DefinitionSchema):
     value_sets = ValueSets(data_key="observation", required=True)
     prefetch_key = fields.String(
-        data_key="from", metadata={"guide": "prefetch key: laboratory, vitalSigns, surveys"}
+        data_key="from", metadata={"guide": "prefetch key of its Observations"}
     )
     within = Duration()
     quantity = fields.String()

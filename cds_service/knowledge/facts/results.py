@@ -67,7 +67,7 @@ def results_of(
         if status in _NO_RESULT or is_heading(statement.element):
             continue
         if span is not None and span.is_future(now):
-            continue  # counted by the list of results (R08)
+            continue  # counted by the list of results
         is_form = statement.resource.get("resourceType") == "QuestionnaireResponse"
         is_final = status in (_ANSWERED if is_form else _FINAL) and not statement.is_faulty
         is_old = span is not None and _is_before(span, within, now)

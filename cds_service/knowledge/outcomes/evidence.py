@@ -1,6 +1,6 @@
 """Why a card is there, told by names: its rules, the facts behind them, and what nearly applied.
 
-The fingerprint tells whether a card rests on the same evidence as another one did (C.2).
+The fingerprint tells whether a card rests on the same evidence as another one did.
 """
 
 from __future__ import annotations

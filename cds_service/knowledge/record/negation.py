@@ -93,7 +93,7 @@ class Surroundings:
         return False
 
     def _turns_now(self, clauses: Sequence[Clause], at: int, before: Words) -> bool:
-        """Whether the reach of a heading has ended: "FH: depression, but now suicidal"."""
+        """Whether the reach of a heading has ended: "FH: a stroke, but now a headache"."""
         sentence = clauses[at].sentence
         between = {
             word for clause in clauses[:at] if clause.sentence == sentence for word in clause.words
@@ -123,7 +123,7 @@ class Surroundings:
         )
 
     def _is_of_another(self, rest: Words, behind: Words | None) -> bool:
-        """Whether it befell somebody else: "suicide of his son", "DVT (mother)"."""
+        """Whether it befell somebody else: "of his son", "(mother)"."""
         lists = self._lists
         if behind and all(word in lists.people or word in lists.fillers for word in behind):
             return any(word in lists.people for word in behind)
