@@ -14,7 +14,7 @@ from cds_service.knowledge.facts.order import OrderDefinition, OrderFact, read_o
 from .conftest import RecordOf
 
 ORDER = OrderDefinition(("potassium",), timedelta(days=14))
-WHOLE = {"serviceRequests": Retrieval.COMPLETE}
+WHOLE = {"ServiceRequest": Retrieval.COMPLETE}
 
 
 def _order(**members: Any) -> Resource:
@@ -74,6 +74,6 @@ def test_anything_else_is_no_order(record_of: RecordOf, members: dict[str, Any])
 
 @pytest.mark.parametrize("state", [each for each in Retrieval if each is not Retrieval.COMPLETE])
 def test_without_the_whole_list_absence_is_unknown(record_of: RecordOf, state: Retrieval) -> None:
-    states = {"serviceRequests": state}
+    states = {"ServiceRequest": state}
     assert _read(record_of, states=states).present is None
     assert _read(record_of, _order(), states=states).present is True
