@@ -219,7 +219,7 @@ def test_no_critical_card_is_absent_for_who_has_not_answered_it(
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         conversation,
         settings=settings(
-            max_examples=30,
+            max_examples=20,
             stateful_step_count=25,
             deadline=None,
             database=None,
