@@ -19,8 +19,9 @@ from cds_service.knowledge.facts.kind import (
 )
 from cds_service.knowledge.facts.schema import DefinitionSchema, ValueSet, ValueSets
 from cds_service.knowledge.record.fhir_json import name_of
-from cds_service.knowledge.record.record import Key, PatientRecord, Statement, with_past
+from cds_service.knowledge.record.record import Key, PatientRecord, Statement
 from cds_service.knowledge.record.statuses import Status
+from cds_service.knowledge.record.terminology import with_past
 
 
 @dataclass(frozen=True, slots=True)

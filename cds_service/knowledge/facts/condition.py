@@ -26,8 +26,9 @@ from cds_service.knowledge.facts.schema import DefinitionSchema, Duration, Value
 from cds_service.knowledge.record import dates
 from cds_service.knowledge.record.fhir_json import name_of, text_of
 from cds_service.knowledge.record.quantities import Interval, Number
-from cds_service.knowledge.record.record import Key, PatientRecord, Statement, Unsure, with_past
+from cds_service.knowledge.record.record import Key, PatientRecord, Statement, Unsure
 from cds_service.knowledge.record.statuses import Status, codings_of
+from cds_service.knowledge.record.terminology import with_past
 
 _NO_VISIT = frozenset({"planned", "cancelled", "entered-in-error"})
 

@@ -295,11 +295,6 @@ def _says_the_same(one: Resource, other: Resource) -> bool:
     )
 
 
-def with_past(value_sets: tuple[str, ...]) -> tuple[str, ...]:
-    """The value sets, and what the words call past of them: "history of falls"."""
-    return (*value_sets, *(f"past:{each}" for each in value_sets))
-
-
 # Codes that say that nobody knows, or asked; words that make a problem an allergy.
 _NOT_ASKED, _ALLERGY = "-not-asked", "text-allergy"
 _KNOWN, _UNKNOWN, _OTHER = "known", "unknown", "other"

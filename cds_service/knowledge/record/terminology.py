@@ -150,3 +150,8 @@ def bare(code: str) -> str:
 
 
 _NOTHING = Match(frozenset(), frozenset())
+
+
+def with_past(value_sets: tuple[str, ...]) -> tuple[str, ...]:
+    """The value sets, and what the words call past of them: "history of falls"."""
+    return (*value_sets, *(f"past:{each}" for each in value_sets))
