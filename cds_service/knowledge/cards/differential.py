@@ -14,6 +14,7 @@ from cds_service.knowledge.outcomes.evaluation import (
     CauseOutcome,
     Evaluation,
 )
+from cds_service.knowledge.outcomes.judging import UNREAD
 
 
 def render_differential(
@@ -182,7 +183,10 @@ class _Differential:
 
     def _say_all(self, reasons: Sequence[Because]) -> list[str]:
         self._rules.extend(reason.rule for reason in reasons)
-        said = (self._voice.say(reason.rule, reason.part) for reason in reasons)
+        said = (
+            self._voice.say("layout" if reason.part == UNREAD else reason.rule, reason.part)
+            for reason in reasons
+        )
         return list(dict.fromkeys(said))
 
     def _keep_back(self, item: str, reasons: Sequence[str]) -> None:

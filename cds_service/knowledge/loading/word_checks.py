@@ -13,6 +13,7 @@ from cds_service.knowledge.expressions.expressions import BOOLEAN, FACT_NAMES, N
 from cds_service.knowledge.facts.kinds import kind_of, made_of, types_of
 from cds_service.knowledge.facts.list import LIST, LIST_WORDS
 from cds_service.knowledge.loading.problems import Problems
+from cds_service.knowledge.outcomes.judging import UNREAD
 
 # The longest that a placeholder of each type may become in a summary.
 _LONGEST = {NUMBER: 12, TEXT: LONGEST_TEXT, TEXTS: LONGEST_TEXT + 3}
@@ -58,6 +59,8 @@ def _needed(service: Service) -> Iterable[tuple[Key, bool]]:
     if any(kind_of(definition) is LIST for definition in service.facts.values()):
         for part in LIST_WORDS:
             yield ("layout", part), False
+    if any(withhold.when for rule in service.rules for withhold in rule.withhold):
+        yield ("layout", UNREAD), False
     for row in service.suppression:
         if row.leaves:
             yield (row.leaves, "info"), True

@@ -9,11 +9,19 @@ from functools import cached_property, partial
 from types import MappingProxyType
 from typing import Any
 
-from cds_service.knowledge.content.artifacts import Cause, Gate, Reason, Rule
+from cds_service.knowledge.content.artifacts import Cause, Gate, Reason, Rule, Withhold
 from cds_service.knowledge.content.service import Service
 from cds_service.knowledge.expressions.expressions import Expression
 from cds_service.knowledge.facts.facts import Facts
-from cds_service.knowledge.outcomes.judging import RuleOutcome, judge, opens, withholds, worse
+from cds_service.knowledge.outcomes.judging import (
+    UNREAD,
+    RuleOutcome,
+    is_unread,
+    judge,
+    opens,
+    withholds,
+    worse,
+)
 from cds_service.knowledge.outcomes.relevance import Relevance
 from cds_service.knowledge.record.record import PatientRecord
 
@@ -172,6 +180,14 @@ def _applied(outcomes: Mapping[str, RuleOutcome]) -> tuple[RuleOutcome, ...]:
     return tuple(outcome for outcome in outcomes.values() if outcome.level)
 
 
+def _because(
+    outcome: RuleOutcome, withhold: Withhold, readings: Sequence[Mapping[str, Any]]
+) -> Because:
+    """The words of the rule, or that what it asks for could not be read."""
+    part = UNREAD if is_unread(withhold, readings[0]) else withhold.because
+    return Because(outcome.rule.id, part)
+
+
 def _withheld(
     outcomes: Iterable[RuleOutcome], readings: Sequence[Mapping[str, Any]]
 ) -> dict[str, tuple[Because, ...]]:
@@ -179,7 +195,7 @@ def _withheld(
     for outcome in outcomes:
         for withhold in outcome.rule.withhold:
             for item in withhold.items if withholds(withhold, outcome, readings) else ():
-                found.setdefault(item, []).append(Because(outcome.rule.id, withhold.because))
+                found.setdefault(item, []).append(_because(outcome, withhold, readings))
     return {item: tuple(reasons) for item, reasons in found.items()}
 
 

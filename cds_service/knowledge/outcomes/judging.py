@@ -8,6 +8,9 @@ from typing import Any
 
 from cds_service.knowledge.content.artifacts import LEVELS, Rule, Withhold
 
+# The words of `layout` that say that a value is on record and could not be read.
+UNREAD = "unread"
+
 
 @dataclass(frozen=True, slots=True)
 class RuleOutcome:
@@ -52,10 +55,20 @@ def opens(outcome: RuleOutcome) -> bool:
     return bool(level and least) and LEVELS.index(str(level)) <= LEVELS.index(str(least))
 
 
+def is_unread(withhold: Withhold, facts: Mapping[str, Any]) -> bool:
+    """Whether a condition for withholding stays open because a value on record is unreadable."""
+    when = withhold.when
+    if when is None or when.evaluate(facts) is not None:
+        return False
+    return any(facts[name].standing() == "unreadable" for name in when.facts)
+
+
 def withholds(
     withhold: Withhold, outcome: RuleOutcome, readings: Sequence[Mapping[str, Any]]
 ) -> bool:
     """Whether a rule takes its items away: in any reading, or whenever it applies."""
     if withhold.when is None:
         return outcome.level is not None
-    return any(withhold.when.evaluate(facts) is True for facts in readings)
+    if any(withhold.when.evaluate(facts) is True for facts in readings):
+        return True
+    return is_unread(withhold, readings[0])

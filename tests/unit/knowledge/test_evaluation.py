@@ -28,7 +28,9 @@ from cds_service.knowledge.call import Resource, Retrieval
 from cds_service.knowledge.content.artifacts import Points, Reason
 from cds_service.knowledge.expressions.expressions import compile_expression
 from cds_service.knowledge.facts.kinds import types_of
+from cds_service.knowledge.loading.examples import ExampleFacts
 from cds_service.knowledge.outcomes.evaluation import Because, Evaluation, GateState, evaluate
+from cds_service.knowledge.outcomes.judging import judge, withholds
 
 from .conftest import RecordOf
 
@@ -273,3 +275,12 @@ def test_an_unknown_never_earns_points_nor_excludes(evaluated: Any) -> None:
     odd = observation(valueQuantity=quantity(3.0, "ug/L"))
     evaluation = evaluated(*OPEN, worry_score(12), odd)
     assert [each.cause.id for each in evaluation.causes] == ["WORRY", "TENSION"]
+
+
+def test_a_value_that_cannot_be_read_withholds_what_depends_on_it(service: CDSService) -> None:
+    (rule,) = (rule for rule in service.rules if rule.id == "R81")
+    withhold = rule.withhold[0]
+    unread = ExampleFacts(service.facts, {"egfr.state": "unreadable", "egfr.value": None})
+    missing = ExampleFacts(service.facts, {})
+    assert withholds(withhold, judge(rule, unread), [unread])
+    assert not withholds(withhold, judge(rule, missing), [missing])
