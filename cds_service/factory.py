@@ -6,7 +6,7 @@ import gc
 import sys
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,7 @@ from cds_service.fhir.client import FHIRClient
 from cds_service.knowledge import Knowledge, load
 from cds_service.reload_requests import Stamp, StampWatch
 from cds_service.settings import Settings
-from cds_service.store import Store, Writer, open_store
+from cds_service.store import Store, Writer, can_write, open_store
 from cds_service.store.pseudonyms import pseudonyms_of
 from cds_service.store.suppression import Memory
 from cds_service.telemetry import logs
@@ -190,7 +190,7 @@ def _checks(
     """What readiness looks at besides the knowledge."""
     if store:
         # Cards come without it; feedback is refused, and is sent again.
-        yield Check("store", store.is_reachable, needed=False)
+        yield Check("store", partial(can_write, store), needed=False)
     if clients:
         yield Check("keysOfClients", lambda: clients.have_keys(clock()), needed=True)
     if used_tokens:

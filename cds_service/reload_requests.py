@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import signal
+import stat
+import sys
 import tempfile
 from pathlib import Path
 from secrets import token_hex
@@ -12,6 +15,9 @@ from threading import Event, Thread
 from cds_service.current_knowledge import CurrentKnowledge
 
 SECONDS_BETWEEN_LOOKS = 0.5
+_LONGEST_STAMP = 100  # bytes
+# Windows has neither pipes in folders nor these flags.
+_READ_CAREFULLY = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 
 class Stamp:
@@ -27,19 +33,41 @@ class Stamp:
         self._path = runtime_dir / f"reload-{folder}"
 
     def renew(self) -> None:
-        """Ask for a reload. Raises OSError where nothing can be written."""
+        """Ask for a reload. Raises OSError where nothing can be written, or others could write."""
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder = self._path.parent.stat(follow_symlinks=False)
+        if not stat.S_ISDIR(folder.st_mode) or _may_be_written_by_others(folder):
+            raise PermissionError(
+                f"{self._path.parent} belongs to others, or others may write there"
+            )
         # Put in place by renaming: whole or not at all, and never through somebody's link.
         with tempfile.NamedTemporaryFile("w", dir=self._path.parent, delete=False) as file:
             file.write(token_hex())
         Path(file.name).replace(self._path)
 
     def read(self) -> str | None:
-        """What changes with every request for a reload; None before the first one."""
+        """What changes with every request for a reload; None before the first one.
+
+        The folder for temporary files is everybody's: a pipe that never ends, a link, or a file of
+        somebody else is not read.
+        """
         try:
-            return self._path.read_text(encoding="utf-8")
+            descriptor = os.open(self._path, _READ_CAREFULLY)
         except OSError:
             return None
+        with open(descriptor, "rb") as file:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode) or _may_be_written_by_others(status):
+                return None
+            return file.read(_LONGEST_STAMP).decode("ascii", "replace")
+
+
+def _may_be_written_by_others(status: os.stat_result) -> bool:
+    """Whether it is neither ours nor the administrator's, or its mode lets others write."""
+    if not hasattr(os, "geteuid"):
+        return False
+    is_trusted = status.st_uid in (0, os.geteuid()) or os.geteuid() == 0
+    return not is_trusted or bool(status.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
 
 
 class StampWatch:
@@ -71,5 +99,12 @@ class StampWatch:
 
 def renew_on_hangup(stamp: Stamp) -> None:
     """Have SIGHUP to this process ask for a reload, on systems that have this signal."""
+
+    def renew(*_: object) -> None:
+        try:
+            stamp.renew()
+        except OSError as error:  # the service goes on as it is
+            print(f"No reload: {error}", file=sys.stderr)
+
     if hasattr(signal, "SIGHUP"):
-        signal.signal(signal.SIGHUP, lambda *_: stamp.renew())
+        signal.signal(signal.SIGHUP, renew)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from typing import Any, TypeVar
 
 import orjson
 from platformdirs import user_data_path
-from sqlalchemy import Connection, Engine, Table, create_engine, event, text
+from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import (
     ArgumentError,
@@ -34,7 +35,7 @@ _APPLICATION = "anxiety-cds-service"
 # Faults of a statement, not of the database: to wait and repeat would not help.
 _OURS = (DataError, IntegrityError, NotSupportedError)
 _SQLITE = (
-    "busy_timeout = 5000",  # milliseconds; first, since the next line may have to wait
+    "busy_timeout = 2500",  # milliseconds; first, since the next line may have to wait
     "journal_mode = WAL",  # who reads never waits for who writes
     "synchronous = FULL",  # what is committed survives a loss of power
     "foreign_keys = ON",
@@ -48,7 +49,7 @@ _POSTGRESQL = {
 }
 
 _REST = 5.0  # seconds
-_PATIENCE = 2.0  # seconds for the question whether it is there
+_TRIES_TO_OPEN = 10  # each waits as long as SQLite waits for a lock
 
 Result = TypeVar("Result")
 
@@ -110,19 +111,6 @@ class Store:
             self._note_failure("it does not answer in time")
             raise StoreUnavailable from None
 
-    def is_reachable(self) -> bool:
-        """Whether the database answers now and has the newest schema."""
-
-        def ask() -> None:
-            with self._transaction("DEFERRED") as connection:
-                connection.execute(text("SELECT 1"))
-
-        try:
-            self.within(_PATIENCE, ask)
-        except StoreUnavailable:
-            return False
-        return True
-
     def migrate(self) -> None:
         """Bring the schema up to date; several processes may try at once.
 
@@ -160,7 +148,9 @@ class Store:
         except _OURS:
             raise
         except (DBAPIError, PoolTimeout) as error:
-            self._note_failure(type(error).__name__)
+            # Somebody else writes: this call is refused, the next one need not be.
+            if not _is_busy(error):
+                self._note_failure(type(error).__name__)
             # Without its cause: the message of a driver may repeat values.
             raise StoreUnavailable from None
 
@@ -168,6 +158,12 @@ class Store:
         if self._failed_at is None:
             logger.error("store unavailable: %s", kind)
         self._failed_at = monotonic()
+
+
+def _is_busy(error: Exception) -> bool:
+    """Whether SQLite waited in vain for another writer; its file is well."""
+    code = getattr(getattr(error, "orig", None), "sqlite_errorcode", 0)
+    return code & 0xFF == sqlite3.SQLITE_BUSY  # the rest says why it was busy
 
 
 def _json(value: Any) -> str:
@@ -191,14 +187,19 @@ def open_store(url: str) -> Store | None:
         return None
     address = _address(url)
     store = Store(_postgresql(address) if address.drivername != "sqlite" else _sqlite(address))
-    try:
-        store.migrate()
-    except StoreUnavailable as error:
-        if address.drivername == "sqlite":  # a file does not come back by itself
-            raise SettingsError(
-                f"CDS_STORE_URL: the store in {address.database} cannot be opened; name another"
-                " place, or none"
-            ) from error
+    for tries_left in reversed(range(_TRIES_TO_OPEN)):
+        try:
+            store.migrate()
+            break
+        except StoreUnavailable as error:
+            if address.drivername != "sqlite":
+                break
+            # Another worker makes the tables; any other fault of a file does not mend itself.
+            if store.has_just_failed or not tries_left:
+                raise SettingsError(
+                    f"CDS_STORE_URL: the store in {address.database} cannot be opened; name"
+                    " another place, or none"
+                ) from error
     return store
 
 

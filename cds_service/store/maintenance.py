@@ -3,20 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy import ColumnElement, Table, delete, func, select
+from sqlalchemy.exc import IntegrityError
 
+from cds_service.errors import StoreUnavailable
 from cds_service.store import tables
 from cds_service.store.database import Store
 
 _PORTION = 1000  # rows deleted in one transaction
+_TRIAL = "a trial of readiness"  # no token hashes to this
+_LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+_PATIENCE = 2.0  # seconds that readiness may take
 # By the column that says how old a row is. The rules of a card go with it.
 _AGES = (
     (tables.call, tables.call.c.at),
     (tables.card, tables.card.c.at),
     (tables.feedback, tables.feedback.c.received_at),
 )
+
+
+def can_write(store: Store) -> bool:
+    """Whether a row can be stored now, in the newest schema.
+
+    Only a write tells: a database on a full disk can still be read.
+    """
+    row = {"key": _TRIAL, "until": _LONG_AGO}
+
+    def write() -> None:
+        with store.writing() as connection:
+            connection.execute(delete(tables.used_token).where(tables.used_token.c.key == _TRIAL))
+            connection.execute(tables.used_token.insert(), row)
+
+    try:
+        store.within(_PATIENCE, write)
+    except (StoreUnavailable, IntegrityError) as error:
+        # Another worker has just written the same row: so it can be written.
+        return isinstance(error, IntegrityError)
+    return True
 
 
 def prune(store: Store, *, before: datetime, now: datetime) -> Mapping[str, int]:

@@ -8,6 +8,7 @@ from sqlalchemy import delete
 
 from cds_service.errors import StoreUnavailable
 from cds_service.store.database import Store, insert_if_new
+from cds_service.store.maintenance import can_write
 from cds_service.store.tables import used_token
 
 _TIDY_EVERY = 100  # uses; expired rows are few, and do no harm
@@ -39,5 +40,5 @@ class StoredUsedTokens:
         return self._store.within(_PATIENCE, use)
 
     def is_reachable(self) -> bool:
-        """Whether the store answers."""
-        return self._store.is_reachable()
+        """Whether the store can remember a token now."""
+        return can_write(self._store)

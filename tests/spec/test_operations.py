@@ -184,10 +184,9 @@ def test_metrics_are_for_this_machine_until_they_are_opened(knowledge: ToyKnowle
 
 @pytest.fixture(params=["memory", "redis", "redis that is away"])
 def limited(request: pytest.FixtureRequest, knowledge: ToyKnowledge) -> FlaskClient:
-    if request.param == "redis":
-        address = redis_url()
-    else:
-        address = "" if request.param == "memory" else "redis://127.0.0.1:9/0"
+    if request.param == "memory":
+        return application(knowledge, rate_limit="3 per hour")
+    address = redis_url() if request.param == "redis" else "redis://127.0.0.1:9/0"
     return application(knowledge, rate_limit="3 per hour", redis_url=address)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import time
 from collections.abc import Callable
@@ -104,6 +105,37 @@ def test_a_stamp_is_not_written_through_a_link(tmp_path: Path) -> None:
     path.symlink_to(precious)
     stamp.renew()
     assert precious.read_text() == "kept" and not path.is_symlink()
+
+
+def test_a_pipe_in_place_of_the_stamp_does_not_hang_the_start(tmp_path: Path) -> None:
+    stamp = Stamp(tmp_path / "run", tmp_path)
+    stamp.renew()
+    [path] = (tmp_path / "run").iterdir()
+    path.unlink()
+    os.mkfifo(path)
+    assert stamp.read() is None
+
+
+def test_a_link_and_a_file_that_others_may_write_are_not_read(tmp_path: Path) -> None:
+    stamp = Stamp(tmp_path / "run", tmp_path)
+    stamp.renew()
+    [path] = (tmp_path / "run").iterdir()
+    path.chmod(0o666)
+    assert stamp.read() is None
+    path.rename(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere").chmod(0o600)
+    path.symlink_to(tmp_path / "elsewhere")
+    assert stamp.read() is None
+
+
+def test_no_stamp_is_left_in_a_folder_where_others_may_write(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run").chmod(0o777)
+    with pytest.raises(PermissionError, match="others"):
+        Stamp(tmp_path / "run", tmp_path).renew()
+    (tmp_path / "link").symlink_to(tmp_path)
+    with pytest.raises(PermissionError):
+        Stamp(tmp_path / "link", tmp_path).renew()
 
 
 def test_a_watch_reloads_once_for_each_renewal_and_not_for_old_ones(tmp_path: Path) -> None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from alembic.script import ScriptDirectory
-from sqlalchemy import bindparam, select, text
+from sqlalchemy import bindparam, event, select, text
 
 from cds_service.errors import SettingsError, StoreUnavailable
-from cds_service.store import Store, open_store, schema, tables
+from cds_service.store import Store, can_write, open_store, schema, tables
 from cds_service.store.database import folder_of
 
 OPEN = "import sys; from cds_service.store import open_store; open_store(sys.argv[1])"
@@ -27,7 +29,7 @@ def test_without_an_address_it_is_sqlite_in_the_folder_of_the_platform(
 ) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     store = open_store("embedded")
-    assert store is not None and store.is_reachable()
+    assert store is not None and can_write(store)
     store.close()
     folder = tmp_path / "anxiety-cds-service"
     assert (folder / "store.sqlite3").stat().st_mode & 0o777 == 0o600
@@ -52,7 +54,7 @@ def test_sqlite_is_set_up_so_that_nothing_committed_is_lost(tmp_path: Path) -> N
             for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
         ]
     store.close()
-    assert found == ["wal", 2, 1, 5000]
+    assert found == ["wal", 2, 1, 2500]
 
 
 def test_a_time_comes_back_as_it_was_and_one_without_a_zone_is_refused(store: Store) -> None:
@@ -89,7 +91,7 @@ def test_reading_does_not_wait_for_writing(store: Store) -> None:
 def test_a_server_that_is_not_there_does_not_stop_the_start_and_rests() -> None:
     store = open_store("postgresql://postgres@127.0.0.1:1/nothing")
     assert store is not None
-    assert not store.is_reachable()
+    assert not can_write(store)
     with pytest.raises(StoreUnavailable), store.writing():
         pytest.fail("it wrote")
     assert store.is_resting
@@ -192,3 +194,29 @@ def test_what_was_answered_before_stands_on_its_card_after_the_upgrade(store: St
         (at, "overridden", "overridden", None),
         (None, None, None, None),
     ]
+
+
+def test_a_store_that_can_be_read_and_not_written_is_not_ready(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/store.sqlite3")
+    assert store is not None and can_write(store)
+    store.close()
+    # As on a full disk: what is there can be read.
+    event.listen(store.engine, "connect", lambda new, _: new.execute("PRAGMA query_only = ON"))
+    with store.reading() as connection:
+        assert connection.execute(select(tables.used_token)).all()
+    assert not can_write(store)
+    store.close()
+
+
+def test_a_lock_refuses_one_call_and_not_the_next(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/store.sqlite3")
+    assert store is not None
+    with sqlite3.connect(tmp_path / "store.sqlite3", isolation_level=None) as other:
+        other.execute("BEGIN IMMEDIATE")
+        began = time.monotonic()
+        assert not can_write(store)
+        assert 2 < time.monotonic() - began < 10
+        other.execute("ROLLBACK")
+    other.close()
+    assert not store.has_just_failed and can_write(store)
+    store.close()
