@@ -75,7 +75,7 @@ class ObservationSchema(DefinitionSchema):
         quantity = self.known.library.quantities.get(name)
         if quantity is None and answers is None and not data.get("days_ahead"):
             raise ValidationError({"quantity": [f"quantities.yaml does not have {name}"]})
-        listed = answers_of(answers, self.known)
+        listed = answers_of(answers, quantity, self.known)
         return ObservationDefinition(**data, quantity=quantity, answers=listed)
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import chain, product
 from typing import Any
 
 from marshmallow import ValidationError, fields, post_load
 
-from cds_service.knowledge.call import Resource
 from cds_service.knowledge.facts.kind import Kind, Reading, none_of
 from cds_service.knowledge.facts.observation import (
     ObservationDefinition,
@@ -23,15 +23,9 @@ from cds_service.knowledge.facts.schema import (
     ValueSets,
     answers_of,
 )
-from cds_service.knowledge.record.fhir_json import objects
 from cds_service.knowledge.record.record import Key, PatientRecord
 
-_RESPONSE = "QuestionnaireResponse"
-# How a form says the number of a coded answer: in R4, and as FHIR has it now.
-_ORDINALS = (
-    "http://hl7.org/fhir/StructureDefinition/ordinalValue",
-    "http://hl7.org/fhir/StructureDefinition/itemWeight",
-)
+_TYPES = ("Observation", "QuestionnaireResponse")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +57,7 @@ class QuestionnaireSchema(DefinitionSchema):
         quantity = self.known.library.quantities.get(first)
         if quantity is None:
             raise ValidationError(f"quantities.yaml does not have {first}")
-        answers = answers_of(data.pop("answers", None), self.known)
+        answers = answers_of(data.pop("answers", {}), quantity, self.known)
         return QuestionnaireDefinition(**data, quantity=quantity, answers=answers)
 
 
@@ -81,38 +75,15 @@ def read_questionnaire(
     """
     hides = record.has_failed(definition.responses)
     whole = record.is_complete(definition.prefetch_key) and not hides
-    statements = (
-        replace(statement, element=_scored(statement.element))
-        for kind in ("Observation", _RESPONSE)
-        for statement in record.statements(kind, definition.value_sets)
+    statements = chain.from_iterable(
+        record.statements(type_, definition.value_sets) for type_ in _TYPES
     )
     return newest(definition, statements, record, whole=whole, highest=highest, certain=certain)
 
 
 def keys_of_questionnaire(definition: QuestionnaireDefinition) -> Iterable[Key]:
     """Where in the record's index such a fact looks."""
-    for kind in ("Observation", _RESPONSE):
-        yield from ((kind, value_set) for value_set in definition.value_sets)
-
-
-def _scored(element: Resource) -> Resource:
-    """The element with the number that its answer carries, as an Observation would have it."""
-    concept = element.get("valueCodeableConcept")
-    codings = concept.get("coding") if isinstance(concept, dict) else [element.get("valueCoding")]
-    for coding in objects(codings):
-        number = _ordinal(coding)
-        if number is not None:
-            return {**element, "valueQuantity": {"value": number}}
-    if "valueDecimal" in element:
-        return {**element, "valueQuantity": {"value": element["valueDecimal"]}}
-    return element
-
-
-def _ordinal(coding: Resource) -> object:
-    for extension in objects(coding.get("extension")):
-        if extension.get("url") in _ORDINALS:
-            return extension.get("valueDecimal")
-    return None
+    yield from product(_TYPES, definition.value_sets)
 
 
 def _read(definition: QuestionnaireDefinition, reading: Reading) -> ObservationFact:
@@ -128,7 +99,7 @@ QUESTIONNAIRE = Kind(
     fact=ObservationFact,
     main="value",
     read=_read,
-    resource_types=("Observation", _RESPONSE),
+    resource_types=_TYPES,
     keys=keys_of_questionnaire,
     source=lambda definition: definition.prefetch_key,
     made_of=none_of,

@@ -9,12 +9,12 @@ from itertools import chain
 
 from cds_service.knowledge.record import dates
 from cds_service.knowledge.record.fhir_json import is_heading, text_of
-from cds_service.knowledge.record.quantities import Number, Quantity
+from cds_service.knowledge.record.quantities import Number, Quantity, is_written
 from cds_service.knowledge.record.record import Statement
 
-# Of a form, what was answered counts, though it was never sent off.
+# A form that was never sent off may be answered otherwise tomorrow: `completed` alone is sure.
 _FINAL = frozenset({"final", "amended", "corrected", "appended"})
-_ANSWERED = frozenset({"completed", "amended", "in-progress", "stopped"})
+_COMPLETED = frozenset({"completed", "amended"})
 # What was never measured, or was taken back.
 _NO_RESULT = frozenset({"cancelled", "entered-in-error"})
 
@@ -25,8 +25,8 @@ Read = Callable[[Statement], Number | None]
 class Result:
     """One result; `number` None could not be read, `span` None has no date.
 
-    `is_doubtful` is one that is not final, that is faulty, or of which its date does not tell that
-    it lies in the window.
+    `is_doubtful` is one that is not final, that is faulty, whose number came from a text, or of
+    which its date does not tell that it lies in the window.
     """
 
     statement: Statement
@@ -69,7 +69,8 @@ def results_of(
         if span is not None and span.is_future(now):
             continue  # counted by the list of results
         is_form = statement.resource.get("resourceType") == "QuestionnaireResponse"
-        is_final = status in (_ANSWERED if is_form else _FINAL) and not statement.is_faulty
+        is_sure = not statement.is_faulty and not is_written(statement.element)
+        is_final = is_sure and status in (_COMPLETED if is_form else _FINAL)
         is_old = span is not None and _is_before(span, within, now)
         if is_final and span and (is_old or span.is_within(within, now)):
             final.append((span, statement))

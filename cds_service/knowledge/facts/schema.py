@@ -12,6 +12,7 @@ from marshmallow import EXCLUDE, Schema, fields, post_load, validate
 from cds_service.knowledge.facts.library import Library
 from cds_service.knowledge.record.answers import Answers
 from cds_service.knowledge.record.lists import type_of_template
+from cds_service.knowledge.record.quantities import Quantity
 
 _DURATION = validate.Regexp(
     r"^\d+ (hours|days)$", error="wants a number of hours or days, as in 30 days"
@@ -105,6 +106,11 @@ class ListedAnswers(fields.Dict):
         )
 
 
-def answers_of(listed: Mapping[float, list[str]] | None, known: Known) -> Answers | None:
-    """The answers that a definition lists, or None."""
-    return Answers.of(listed, known.library.statuses.systems) if listed else None
+def answers_of(
+    listed: Mapping[float, list[str]] | None, quantity: Quantity | None, known: Known
+) -> Answers | None:
+    """The answers that a definition lists, with the numbers that its quantity holds, or None."""
+    if listed is None:
+        return None
+    plausible = quantity.plausible if quantity else None
+    return Answers.of(listed, known.library.statuses.systems, plausible)

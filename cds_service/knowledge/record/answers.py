@@ -18,15 +18,22 @@ _ORDINALS = ("/ordinalValue", "/itemWeight", "/iso21090-CO-value")
 class Answers:
     """What each answer counts as; an answer that is not here is unreadable, never "no".
 
-    `codes` are by (system, code), `words` whole answers, whatever their case and accents.
+    `codes` are by (system, code), `words` whole answers, whatever their case and accents. A number
+    that an answer carries itself counts within `plausible`, else if some answer counts as it.
     """
 
     codes: Mapping[tuple[str, str], float]
     words: Mapping[str, float]
     systems: CodeSystems
+    plausible: tuple[float, float] | None = None
 
     @classmethod
-    def of(cls, listed: Mapping[float, list[str]], systems: CodeSystems) -> Answers:
+    def of(
+        cls,
+        listed: Mapping[float, list[str]],
+        systems: CodeSystems,
+        plausible: tuple[float, float] | None = None,
+    ) -> Answers:
         """From the answers of each number: `system|code`, or words."""
         codes: dict[tuple[str, str], float] = {}
         words: dict[str, float] = {}
@@ -37,10 +44,10 @@ class Answers:
                     codes[_address(system, systems), code] = number
                 else:
                     words[normalise(answer)] = number
-        return cls(codes, words, systems)
+        return cls(codes, words, systems, plausible)
 
     def read(self, element: Mapping[str, Any]) -> float | None:
-        """The number of an Observation's or component's answer; None when it is not understood.
+        """The number of an answer in an Observation, a component of one or a form, or None.
 
         Codes bind, then a number that the answer carries itself, then its words.
         """
@@ -48,13 +55,19 @@ class Answers:
         codings = [*codings_of(concept), *codings_of({"coding": [element.get("valueCoding")]})]
         for numbers in (
             {self._of_code(coding) for coding in codings},
-            set(_ordinals(codings)) & self._known,
+            set(filter(self._allows, _ordinals(codings))),
             {self._of_words(text) for text in _texts(element, codings)},
         ):
             understood = numbers - {None}
             if understood:
                 return understood.pop() if len(understood) == 1 else None
         return None
+
+    def _allows(self, number: float) -> bool:
+        if self.plausible is None:
+            return number in self._known
+        lowest, highest = self.plausible
+        return lowest <= number <= highest
 
     @property
     def _known(self) -> set[float | None]:

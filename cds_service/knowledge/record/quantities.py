@@ -110,9 +110,8 @@ class Quantity:
 def is_written(element: Mapping[str, Any]) -> bool:
     """Whether the value is a text that holds a number: sure enough for a danger, not for calm."""
     quantity = element.get("valueQuantity")
-    if isinstance(quantity, dict):
-        return isinstance(quantity.get("value"), str)
-    return isinstance(element.get("valueString"), str)
+    text = quantity.get("value") if isinstance(quantity, dict) else element.get("valueString")
+    return isinstance(text, str) and _from_text(text)[0] is not None
 
 
 def _number_and_unit(element: Mapping[str, Any]) -> tuple[Number | None, str | None]:

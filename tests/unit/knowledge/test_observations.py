@@ -38,6 +38,26 @@ def test_the_newest_result_in_its_window_counts(facts_of: FactsOf) -> None:
     assert fact.present is True
 
 
+@pytest.mark.parametrize(
+    ("members", "state"),
+    [
+        ({"valueString": "3.1 mmol/L"}, "uncertain"),
+        ({"valueQuantity": {"value": "3.1", "unit": "mmol/L"}}, "uncertain"),
+        ({"valueString": "low"}, "unreadable"),
+    ],
+)
+def test_a_number_that_came_from_a_text_warns_and_never_reassures(
+    facts_of: FactsOf, members: dict[str, Any], state: str
+) -> None:
+    fact = facts_of(observation(..., **members))["potassium"]
+    assert (fact.state, fact.value) == (state, 3.1 if state == "uncertain" else None)
+    assert fact.present is not False
+    older = observation(4.0, days=9)
+    written = facts_of(older, observation(..., days=2, **members))["potassium"]
+    assert written.state == ("conflicting" if state == "uncertain" else "ok")
+    assert written.newer_unread is (state == "unreadable")
+
+
 def test_the_newest_is_chosen_by_instant_not_by_what_the_clock_shows(facts_of: FactsOf) -> None:
     earlier = observation(3.0, effectiveDateTime="2026-11-20T23:00:00+10:00")
     later = observation(4.0, effectiveDateTime="2026-11-20T14:00:00Z")

@@ -51,11 +51,14 @@ def read(tiny: CDSService, record_of: RecordOf) -> ReadOf:
         within=timedelta(days=30),
         quantity=tiny.facts["worry_score"].quantity,
         responses="questionnaires",
-        answers=Answers.of({0: [f"{LOINC}|LA6568-5"], 1: [f"{LOINC}|LA6569-3"]}, SYSTEMS),
+        answers=Answers.of({0: [f"{LOINC}|LA6568-5"], 1: [f"{LOINC}|LA6569-3"]}, SYSTEMS, (0, 21)),
     )
 
-    def read_score(*given: Resource, **states: Retrieval) -> ObservationFact:
-        return read_questionnaire(score, record_of(*given, states=states or None))
+    def read_score(
+        *given: Resource, highest: bool = False, certain: bool = False, **states: Retrieval
+    ) -> ObservationFact:
+        record = record_of(*given, states=states or None)
+        return read_questionnaire(score, record, highest=highest, certain=certain)
 
     return read_score
 
@@ -107,9 +110,32 @@ def test_an_observation_may_have_a_coded_answer(read: ReadOf) -> None:
     assert read(coded).value == 1.0
 
 
-@pytest.mark.parametrize("status", ["completed", "amended", "in-progress", "stopped"])
-def test_what_was_answered_counts(read: ReadOf, status: str) -> None:
-    assert read(_response({"valueInteger": 3}, status=status)).value == 3.0
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [
+        *(("completed", "ok"), ("amended", "ok")),
+        *(("in-progress", "uncertain"), ("stopped", "uncertain")),
+    ],
+)
+def test_what_was_answered_counts_and_is_uncertain_while_the_form_is_not_complete(
+    read: ReadOf, status: str, state: str
+) -> None:
+    fact = read(_response({"valueInteger": 3}, status=status))
+    assert (fact.value, fact.state) == (3.0, state)
+
+
+def test_a_form_that_is_not_complete_never_reassures(read: ReadOf) -> None:
+    form = _response({"valueInteger": 0}, status="in-progress")
+    assert read(form, certain=True).value is None
+    assert read(worry_score(12, days=5), form, highest=True).value == 12.0
+    assert read(worry_score(12, days=5), form, certain=True).value == 12.0
+
+
+@pytest.mark.parametrize("answer", [{"valueString": "12"}, {"valueString": "12/21"}])
+def test_a_number_in_a_text_counts_and_is_uncertain(read: ReadOf, answer: Any) -> None:
+    fact = read(_response(answer))
+    assert (fact.value, fact.state) == (12.0, "uncertain")
+    assert read(_response(answer), certain=True).value is None
 
 
 @pytest.mark.parametrize(
