@@ -28,7 +28,7 @@ from cds_service.knowledge.facts.schema import (
 )
 from cds_service.knowledge.record import dates
 from cds_service.knowledge.record.answers import Answers
-from cds_service.knowledge.record.fhir_json import interpretation_of
+from cds_service.knowledge.record.fhir_json import as_written, interpretation_of
 from cds_service.knowledge.record.quantities import Number, Quantity, is_below, middle, number_text
 from cds_service.knowledge.record.record import Key, PatientRecord, Statement
 
@@ -103,6 +103,7 @@ class ObservationFact(Fact):
     span_days: float | None = None
     other_value: Number | None = None
     newer_unread: Annotated[bool, "a newer one could not be read"] = False
+    written: Annotated[str | None, "as the record writes it, where it cannot be read"] = None
     resources: tuple[Resource, ...] = ()
 
     @property
@@ -242,6 +243,7 @@ def _without_value(state: str, result: Result) -> ObservationFact:
         state,
         date=dates.written(result.span),
         flag=interpretation_of(result.statement.element),
+        written=as_written(result.statement.element),
         resources=(result.statement.resource,),
     )
 

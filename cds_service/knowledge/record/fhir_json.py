@@ -138,6 +138,17 @@ def name_of(concept: object) -> str:
     return next((each.strip() for each in candidates if isinstance(each, str) and each.strip()), "")
 
 
+def as_written(element: Mapping[str, Any]) -> str | None:
+    """The value of an Observation as the record writes it: number and unit, text, or an answer."""
+    quantity = element.get("valueQuantity")
+    if isinstance(quantity, dict):
+        members = [quantity.get(name) for name in ("comparator", "value", "unit")]
+    else:
+        members = [element.get(name) for name in ("valueString", "valueInteger", "valueDecimal")]
+    words = [str(member) for member in members if isinstance(member, str | int | float)]
+    return " ".join(words).strip() or name_of(element.get("valueCodeableConcept")) or None
+
+
 def is_heading(element: Resource) -> bool:
     """Whether an Observation only gathers others, as a panel does."""
     gathers = "component" in element or "hasMember" in element
