@@ -64,6 +64,12 @@ class Settings(BaseSettings):
         ge=1024,
         le=1024 * _MEBIBYTE,
     )
+    max_resources: int = _setting(
+        20_000,
+        "The most resources that are read for a call; more are answered with 413.",
+        ge=100,
+        le=1_000_000,
+    )
     request_timeout_ms: int = _setting(
         10_000,
         "The milliseconds in which a head, and then a body, must arrive; a late body gets 408.",

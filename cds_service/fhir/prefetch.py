@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from typing import Any
 
-from cds_service.errors import PreconditionFailed
+from cds_service.errors import BodyTooLarge, PreconditionFailed
 from cds_service.knowledge import CDSService
 from cds_service.knowledge.call import Resource, Retrieval, Retrieved
 from cds_service.wire.requests import CDSRequest
@@ -15,6 +15,7 @@ from cds_service.wire.requests import CDSRequest
 NESTED_BUNDLES = 3
 MEDICATIONS = "medicationReferences"  # as if it were a prefetch key
 MOST_MEDICATIONS = 100  # that are looked up by reference; an address has to stay short
+MOST_RESOURCES = 20_000  # of a call, unless the operator says otherwise
 _MEDICATION = re.compile(
     r"(?P<server>https?://.+/)?Medication/(?P<id>[A-Za-z0-9.-]{1,64})(/_history/.*)?"
 )
@@ -60,15 +61,17 @@ def complete(
     request: CDSRequest,
     fetch: Fetch | None = None,
     never_given: Collection[str] = (),
+    most_resources: int = MOST_RESOURCES,
 ) -> Retrieved:
     """The resources of the call, and how each prefetch key of the service was answered.
 
-    Keys that the service did not ask for are read, but say nothing about what is complete.
-    `never_given` are keys that this EHR does not have, so that nothing failed when they lack.
-    Raises PreconditionFailed with each key that the service requires and that nobody could give.
+    Keys that the service did not ask for are not read. `never_given` are keys that this EHR does
+    not have, so that nothing failed when they lack.
+    Raises PreconditionFailed with each key that the service requires and that nobody could give,
+    and BodyTooLarge for more than `most_resources`.
     """
-    answers = request.prefetch or {}
-    came = _read_all(service, answers)
+    sent = request.prefetch or {}
+    came = _read_all(service, {key: sent[key] for key in service.prefetch if key in sent})
     if fetch:
         # What the lists point at is known only when they are there.
         for wanted in (_wanted_lists, _wanted_medications):
@@ -82,8 +85,13 @@ def complete(
             states[key] = Retrieval.NEVER_GIVEN
     _refuse_if_wanting(service.required_keys, states)
     # Clients send keys in any order; the answer must not depend on it.
-    in_order = (*service.prefetch, *sorted(came.keys() - service.prefetch.keys()))
+    in_order = (*service.prefetch, MEDICATIONS)
     resources = tuple(each for key in in_order if key in came for each in came[key].resources)
+    if len(resources) > most_resources:
+        # Part of a record is no record, and an answer to part of it would not say so.
+        raise BodyTooLarge(
+            f"The call brings {len(resources)} resources; at most {most_resources} are read."
+        )
     return Retrieved(resources=resources, states=states)
 
 
@@ -153,7 +161,7 @@ def _is_read(template: str | None) -> bool:
 
 
 def _read(value: Any, template: str | None) -> _Came:
-    """What one prefetch value holds; `template` is None for a key that nobody asked for."""
+    """What one prefetch value holds; `template` is None for what was looked up by reference."""
     if value is None:
         return _NO_DATA  # CDS Hooks, "Prefetch Template": asked, and there is nothing
     if not isinstance(value, dict):

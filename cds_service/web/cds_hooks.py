@@ -252,8 +252,8 @@ def _retrieved(
     """The data of the call. None where what is required lacks and the site wants a card for it."""
     fetch = collaborators().fhir_client.fetch_for(cds_request, context, started=call_notes().began)
     try:
-        never_given = collaborators().settings.absent_lists
-        return complete(service, cds_request, fetch, never_given)
+        settings = collaborators().settings
+        return complete(service, cds_request, fetch, settings.absent_lists, settings.max_resources)
     except PreconditionFailed:
         if collaborators().settings.unavailable == "card":
             return None

@@ -7,7 +7,17 @@ import json
 from typing import Any
 
 import pytest
-from builders import NOW, TOY, ToyKnowledge, assert_outcome, cds_request, feedback
+from builders import (
+    NOW,
+    TOY,
+    ToyKnowledge,
+    assert_outcome,
+    cds_request,
+    condition,
+    feedback,
+    prefetch,
+    searchset,
+)
 from flask.testing import FlaskClient
 
 from cds_service import create_app
@@ -146,6 +156,22 @@ def test_n_16_a_body_over_the_limit_is_413(knowledge: ToyKnowledge) -> None:
     assert client.post(TOY, json=cds_request()).status_code == 200
     assert_outcome(client.post(TOY, json=cds_request(padding="x" * 2000)), 413)
     assert_outcome(client.post(f"{TOY}/feedback", data="x" * 2001), 413)
+
+
+def test_more_resources_than_the_operator_allows_are_413(knowledge: ToyKnowledge) -> None:
+    client = create_app(Settings(max_resources=100), knowledge, lambda: NOW).test_client()
+    conditions = [condition(str(number)) for number in range(98)]
+    request = cds_request(prefetch=prefetch(conditions=searchset(*conditions)))
+    assert client.post(TOY, json=request).status_code == 200
+    request["prefetch"]["conditions"] = searchset(*conditions, *conditions)
+    assert_outcome(client.post(TOY, json=request), 413)
+
+
+def test_a_prefetch_key_that_nobody_asked_for_is_not_read(client: FlaskClient) -> None:
+    request = cds_request()
+    alone = client.post(TOY, json=request).get_json()
+    request["prefetch"]["unasked"] = searchset(*(condition(str(n)) for n in range(30_000)))
+    assert client.post(TOY, json=request).get_json() == alone
 
 
 @pytest.mark.parametrize(

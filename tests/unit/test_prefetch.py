@@ -18,7 +18,7 @@ from builders import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cds_service.errors import PreconditionFailed
+from cds_service.errors import BodyTooLarge, PreconditionFailed
 from cds_service.fhir.prefetch import (
     MEDICATIONS,
     MOST_MEDICATIONS,
@@ -133,9 +133,10 @@ def test_a_page_within_a_bundle_makes_the_whole_incomplete() -> None:
     assert read(searchset(searchset(condition(), total=9))) == (Retrieval.INCOMPLETE, ["anxiety"])
 
 
-def test_keys_that_nobody_asked_for_are_read_but_have_no_state() -> None:
-    retrieved = completed({"mine": searchset(condition()), "yours": patient(), "odd": 7})
-    assert [each["id"] for each in retrieved.resources] == ["anxiety", "ada"]
+def test_keys_that_nobody_asked_for_are_not_read() -> None:
+    unasked = {"mine": searchset(condition()), "odd": 7, MEDICATIONS: searchset(condition())}
+    retrieved = completed(unasked)
+    assert retrieved.resources == ()
     assert set(retrieved.states) == {"patient", "conditions", "laboratory"}
     assert set(retrieved.states.values()) == {Retrieval.MISSING}
 
@@ -144,6 +145,15 @@ def test_the_order_of_the_keys_makes_no_difference() -> None:
     answers = prefetch(zeta=condition("z"), alpha=condition("a"))
     backwards = dict(reversed(answers.items()))
     assert completed(answers) == completed(backwards)
+
+
+def test_more_resources_than_a_call_may_bring_are_refused_and_never_cut() -> None:
+    answers = prefetch(conditions=searchset(*(condition(str(number)) for number in range(30))))
+    request = load_request(cds_request(prefetch=answers))
+    most = len(completed(answers).resources)
+    assert complete(ToyService(), request, most_resources=most).resources
+    with pytest.raises(BodyTooLarge, match=f"{most} resources; at most {most - 1} are read"):
+        complete(ToyService(), request, most_resources=most - 1)
 
 
 def test_a_null_patient_is_no_data_where_the_patient_is_not_required() -> None:
@@ -300,7 +310,7 @@ def test_a_medication_of_an_odd_id_is_no_reason_to_fail(identifier: Any) -> None
     medication = {"resourceType": "Medication", "id": identifier}
     request = load_request(
         cds_request(
-            prefetch=prefetch(medications=searchset(medication)),
+            prefetch=prefetch(laboratory=searchset(medication)),
             fhirServer="https://fhir.example.org",
         )
     )
