@@ -5,31 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from marshmallow import fields, validate
 from marshmallow.validate import OneOf
 
 from cds_service.knowledge.content.service import Service
 from cds_service.knowledge.loading.problems import Problems
-from cds_service.knowledge.loading.service_files import StrictSchema, texts
+from cds_service.knowledge.loading.strict_schema import StrictSchema, Texts
 
 _SEVERITY = ("minor", "significant", "considerable", "major", "catastrophic")
 _LIKELIHOOD = ("very low", "low", "medium", "high", "very high")
-
-
-class HazardSchema(StrictSchema):
-    """hazards.yaml holds a list of these."""
-
-    id = fields.String(required=True)
-    title = fields.String(required=True)
-    effect = fields.String(required=True)
-    severity = fields.String(required=True, validate=OneOf(_SEVERITY))
-    likelihood = fields.String(required=True, validate=OneOf(_LIKELIHOOD))
-    mitigations = texts(required=True, validate=validate.Length(min=1))
-    rules = texts(required=True, validate=validate.Length(min=1))
-    tests = texts(required=True, validate=validate.Length(min=1))
-    residual = fields.String(required=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +32,21 @@ class Hazard:
     residual: str
 
 
+class HazardSchema(StrictSchema):
+    """hazards.yaml holds a list of these."""
+
+    built_as = Hazard
+    id = fields.String(required=True)
+    title = fields.String(required=True)
+    effect = fields.String(required=True)
+    severity = fields.String(required=True, validate=OneOf(_SEVERITY))
+    likelihood = fields.String(required=True, validate=OneOf(_LIKELIHOOD))
+    mitigations = Texts(required=True, validate=validate.Length(min=1))
+    rules = Texts(required=True, validate=validate.Length(min=1))
+    tests = Texts(required=True, validate=validate.Length(min=1))
+    residual = fields.String(required=True)
+
+
 def load_hazards(path: Path, service: Service, problems: Problems) -> tuple[Hazard, ...]:
     """The hazards of `cards/<service>/safety/`; a rule that is not there is a problem.
 
@@ -58,10 +58,9 @@ def load_hazards(path: Path, service: Service, problems: Problems) -> tuple[Haza
     schema, rules = HazardSchema(), {rule.id for rule in service.rules}
     hazards = []
     for entry in entries if isinstance(entries, list) else ():
-        loaded = problems.load(schema, path, entry, str(entry.get("id", "?")))
-        if loaded is None:
+        hazard = problems.load(schema, path, entry, str(entry.get("id", "?")))
+        if hazard is None:
             continue
-        hazard = Hazard(**{key: _frozen(value) for key, value in loaded.items()})
         hazards.append(hazard)
         for rule in hazard.rules:
             if rule not in rules:
@@ -70,10 +69,6 @@ def load_hazards(path: Path, service: Service, problems: Problems) -> tuple[Haza
             if has_tests and not (checkout / test).is_file():
                 problems.add(path, hazard.id, f"there is no test {test}")
     return tuple(hazards)
-
-
-def _frozen(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
 
 
 def write_safety_case(service: Service, hazards: Sequence[Hazard], questions: str) -> str:

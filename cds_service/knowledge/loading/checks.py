@@ -15,7 +15,7 @@ from cds_service.knowledge.facts.kinds import kind_of, made_of
 from cds_service.knowledge.facts.library import Library
 from cds_service.knowledge.loading import examples, word_checks
 from cds_service.knowledge.loading.problems import Problems
-from cds_service.knowledge.loading.suppression_rows import check_suppression
+from cds_service.knowledge.loading.suppression_checks import check_suppression
 from cds_service.knowledge.outcomes.evaluation import ALL_CAUSES, ALL_DRUGS, ALL_MEASURES
 
 _TOKEN = re.compile(r"\{\{(.*?)\}\}")
@@ -56,7 +56,7 @@ class _Checker:
     def _want(self, name: str, key: str, named: Iterable[str], known: Iterable[str]) -> None:
         known = set(known)
         for each in named:
-            if each not in known:
+            if each not in known | self._problems.broken:
                 allowed = ", ".join(sorted(known))
                 self._add(name, key, f"there is no {each}; there are {allowed}")
 

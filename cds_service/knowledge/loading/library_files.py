@@ -9,7 +9,7 @@ from typing import Any
 from marshmallow import Schema, fields, post_load, validate
 from marshmallow.validate import OneOf
 
-from cds_service.knowledge.loading.service_files import StrictSchema, texts
+from cds_service.knowledge.loading.strict_schema import StrictSchema, Texts
 from cds_service.knowledge.record.clauses import normalise
 from cds_service.knowledge.record.negation import Negation
 from cds_service.knowledge.record.phrases import Phrases
@@ -77,43 +77,40 @@ class QuantitiesSchema(StrictSchema):
 class PhrasesSchema(StrictSchema):
     """record-text.yaml, the words of one value set."""
 
-    match = texts(required=True, validate=validate.Length(min=1))
-    unless = texts(load_default=tuple)
+    built_as = Phrases
+    match = Texts(required=True, validate=validate.Length(min=1))
+    unless = Texts(load_default=())
     of_others = fields.Boolean(load_default=False)
-
-    @post_load
-    def _build(self, data: dict[str, Any], **_: Any) -> Phrases:
-        return Phrases(tuple(data["match"]), tuple(data["unless"]), data["of_others"])
 
 
 class NegationSchema(StrictSchema):
     """record-text.yaml, `negation`."""
 
-    before = texts(required=True)
+    before = Texts(required=True)
     window = fields.Integer(required=True)
-    answers = texts(load_default=tuple)
-    after = texts(load_default=tuple)
-    tails = texts(load_default=tuple)
-    undecided = texts(load_default=tuple)
-    contrast = texts(load_default=tuple)
-    now = texts(load_default=tuple)
-    joins = texts(load_default=tuple)
-    fillers = texts(load_default=tuple)
+    answers = Texts(load_default=())
+    after = Texts(load_default=())
+    tails = Texts(load_default=())
+    undecided = Texts(load_default=())
+    contrast = Texts(load_default=())
+    now = Texts(load_default=())
+    joins = Texts(load_default=())
+    fillers = Texts(load_default=())
 
 
 class OtherPersonSchema(StrictSchema):
     """record-text.yaml, `other_person`."""
 
-    before = texts(load_default=tuple)
-    links = texts(load_default=tuple)
-    people = texts(load_default=tuple)
+    before = Texts(load_default=())
+    links = Texts(load_default=())
+    people = Texts(load_default=())
 
 
 class PastSchema(StrictSchema):
     """record-text.yaml, `past`."""
 
-    before = texts(load_default=tuple)
-    after = texts(load_default=tuple)
+    before = Texts(load_default=())
+    after = Texts(load_default=())
 
 
 class RecordTextSchema(StrictSchema):
@@ -121,31 +118,29 @@ class RecordTextSchema(StrictSchema):
 
     negation = fields.Nested(NegationSchema, required=True)
     other_person = fields.Nested(OtherPersonSchema, load_default=dict)
-    not_yet = texts(load_default=tuple)
+    not_yet = Texts(load_default=())
     past = fields.Nested(PastSchema, load_default=dict)
     same_characters = fields.Dict(
         keys=fields.String(validate=validate.Length(equal=1)),
         values=fields.String(validate=validate.Length(equal=1)),
         load_default=dict,
     )
-    understood = fields.Dict(keys=fields.String(), values=texts(), load_default=dict)
+    understood = fields.Dict(keys=fields.String(), values=Texts(), load_default=dict)
     value_sets = fields.Dict(
         keys=fields.String(), values=fields.Nested(PhrasesSchema), required=True
     )
 
     @post_load
-    def _build(self, data: dict[str, Any], **_: Any) -> RecordText:
-        window = data["negation"].pop("window")
-        lists = {name: tuple(words) for name, words in data["negation"].items()}
-        other, past = data["other_person"], data["past"]
+    def build(self, data: dict[str, Any], **_: Any) -> RecordText:
+        """The phrases, and how their negations are read."""
+        lists, other, past = data["negation"], data["other_person"], data["past"]
         lists["before"] = (*lists["before"], *other.get("before", ()), *data["not_yet"])
         negation = Negation(
-            window=window,
             **lists,
-            past=tuple(past.get("before", ())),
-            past_after=tuple(past.get("after", ())),
-            links=tuple(other.get("links", ())),
-            people=tuple(other.get("people", ())),
+            past=past.get("before", ()),
+            past_after=past.get("after", ()),
+            links=other.get("links", ()),
+            people=other.get("people", ()),
             same_characters=data["same_characters"],
         )
         understood = {kind: frozenset(sets) for kind, sets in data["understood"].items()}
@@ -156,21 +151,21 @@ class KinSchema(StrictSchema):
     """code-systems.yaml: systems that share the first characters of their codes."""
 
     characters = fields.Integer(required=True, validate=validate.Range(min=3))
-    names = texts(required=True)
+    names = Texts(required=True)
 
 
 class CodeSystemSchema(StrictSchema):
     """code-systems.yaml maps the address of a system to one of these."""
 
-    names = texts(load_default=tuple)
+    names = Texts(load_default=())
     kin = fields.Nested(KinSchema)
 
 
 class StatusSchema(StrictSchema):
     """statuses.yaml, one meaning."""
 
-    codes = fields.Dict(keys=fields.String(), values=texts(), load_default=dict)
-    words = texts(load_default=list)
+    codes = fields.Dict(keys=fields.String(), values=Texts(), load_default=dict)
+    words = Texts(load_default=list)
 
 
 class StatusesSchema(StrictSchema):
@@ -179,8 +174,8 @@ class StatusesSchema(StrictSchema):
     statuses = fields.Dict(
         keys=fields.Enum(Status, by_value=True), values=fields.Nested(StatusSchema), required=True
     )
-    lifelong = texts(load_default=list)
-    time_units = fields.Dict(keys=fields.Float(), values=texts(), load_default=dict)
+    lifelong = Texts(load_default=list)
+    time_units = fields.Dict(keys=fields.Float(), values=Texts(), load_default=dict)
 
     @post_load
     def build(self, data: dict[str, Any], **_: Any) -> Statuses:

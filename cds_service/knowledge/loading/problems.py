@@ -14,10 +14,15 @@ from cds_service.knowledge.loading.strict_yaml import ContentError, read_yaml
 
 @dataclass
 class Problems:
-    """Every mistake found in cards/, each with its file and key."""
+    """Every mistake found in cards/, each with its file and key.
+
+    `broken` are the ids of what stands in a file and could not be built: nothing more is said of
+    what names them.
+    """
 
     folder: Path
     found: list[str] = field(default_factory=list)
+    broken: set[str] = field(default_factory=set)
 
     def add(self, path: Path, key: str, message: str) -> None:
         """Note one mistake."""
@@ -56,10 +61,14 @@ class Problems:
             return None
 
 
+# Marshmallow's names of a whole entry, and of the two sides of a mapping; no key in YAML.
+_OF_SCHEMAS = ("_schema", "key", "value")
+
+
 def _flatten(messages: Any, prefix: str = "") -> Iterable[tuple[str, str]]:
     if isinstance(messages, dict):
         for key, below in messages.items():
-            name = "" if key == "_schema" else str(key)
+            name = "" if key in _OF_SCHEMAS else str(key)
             yield from _flatten(below, ".".join(part for part in (prefix, name) if part))
     else:
         for message in messages if isinstance(messages, list) else [messages]:

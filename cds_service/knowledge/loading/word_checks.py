@@ -29,6 +29,8 @@ def check_words(service: Service, folder: Path, problems: Problems) -> None:
     needed = dict(_needed(service))
     types = types_of(service.facts)
     optional = frozenset(_optional(service))
+    # What could not be built may say its own texts, and those in layout.
+    broken = problems.broken and {*problems.broken, "layout"}
     lines = {row.leaves for row in service.suppression}
     for language, words in service.words.items():
         path = folder / language
@@ -38,7 +40,7 @@ def check_words(service: Service, folder: Path, problems: Problems) -> None:
             elif is_summary:
                 _check_summary(types, words, id_, part, path, problems)
         for (id_, part), text in words.texts.items():
-            if (id_, part) not in needed and (id_, part) not in optional:
+            if id_ not in broken and (id_, part) not in needed and (id_, part) not in optional:
                 problems.add(path, f"{id_} {part}", "nothing says this text")
             known = types | _OF_AN_ANSWER if id_ in lines else types
             for wrong in _unknown_placeholders(known, text):

@@ -1,46 +1,11 @@
-"""`suppression` of service.yaml as frozen rows, each checked against the slots and rules."""
+"""Whether the rows of `suppression` fit the slots and rules of their service."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import timedelta
-from typing import Any
+from collections.abc import Callable, Iterable
 
 from cds_service.knowledge.content.artifacts import Slot
 from cds_service.knowledge.content.service import Service
-from cds_service.knowledge.content.suppression import Suppression
-from cds_service.knowledge.expressions.expressions import Expression
-
-Compile = Callable[[str, str], Expression | None]  # key and text
-
-
-def suppression_rows(
-    entries: Iterable[Mapping[str, Any]], condition: Compile
-) -> tuple[Suppression, ...]:
-    """The policy, row by row, the first that fits counts."""
-    return tuple(_row(entry, condition) for entry in entries)
-
-
-def _row(entry: Mapping[str, Any], condition: Compile) -> Suppression:
-    amount, unit = (entry["within"] or "0 days").split()
-    return Suppression(
-        id=entry["id"],
-        slots=tuple(entry["slots"]),
-        indicators=tuple(entry["indicators"]),
-        outcomes=tuple(entry["outcomes"]),
-        within=timedelta(**{unit: int(amount)}),
-        reasons=_optional(entry["reasons"]),
-        needs_reason=entry["needs_reason"],
-        rules=_optional(entry["rules"]),
-        same=tuple(entry["same"]),
-        identified=entry["identified"],
-        leaves=entry["leaves"],
-        when=condition(f"suppression.{entry['id']}.when", entry["when"]) if entry["when"] else None,
-    )
-
-
-def _optional(values: Sequence[str] | None) -> tuple[str, ...] | None:
-    return None if values is None else tuple(values)
 
 
 def check_suppression(service: Service, add: Callable[[str, str], None]) -> None:

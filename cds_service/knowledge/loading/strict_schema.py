@@ -1,0 +1,81 @@
+"""What the schemas of cards/ share: no unknown keys, and values that are frozen and compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, validates_schema
+from marshmallow.experimental.context import Context
+
+from cds_service.knowledge.expressions.expressions import (
+    BOOLEAN,
+    Expression,
+    ExpressionError,
+    compile_expression,
+)
+
+# The types of every `fact.member` that the conditions of a service may name.
+Types = Context[Mapping[str, str]]
+
+
+class StrictSchema(Schema):
+    """Refuses unknown keys with the list of those allowed, beside whatever else is wrong.
+
+    What it has read becomes a value of `built_as`.
+    """
+
+    error_messages = {"type": "wants a mapping of keys"}
+    built_as: ClassVar[type] = dict
+
+    class Meta:
+        unknown = EXCLUDE
+
+    @validates_schema(pass_original=True, skip_on_field_errors=False)
+    def refuse_unknown(self, data: Any, original: Any, **_: Any) -> None:
+        """Note each key that no field has."""
+        allowed = {field.data_key or name for name, field in self.load_fields.items()}
+        unknown = {str(key) for key in original} - allowed if isinstance(original, dict) else ()
+        if unknown:
+            raise ValidationError(
+                {key: [f"unknown key; allowed: {', '.join(sorted(allowed))}"] for key in unknown}
+            )
+
+    @post_load
+    def build(self, data: dict[str, Any], **_: Any) -> Any:
+        """The value that the keys say."""
+        return self.built_as(**data)
+
+
+class Tuple(fields.List[Any]):
+    """A list that is frozen."""
+
+    def _deserialize(self, value: Any, *arguments: Any, **named: Any) -> Any:
+        return tuple(super()._deserialize(value, *arguments, **named))
+
+
+class Texts(Tuple):
+    """A list of texts that is frozen."""
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(fields.String(), **arguments)
+
+
+class Condition(fields.String):
+    """FHIRPath over the facts of a service, ready to evaluate; to load it wants `Types`."""
+
+    def _deserialize(self, value: Any, *arguments: Any, **named: Any) -> Any:
+        text = super()._deserialize(value, *arguments, **named)
+        try:
+            condition = compile_expression(text, Types.get())
+        except ExpressionError as error:
+            raise ValidationError(str(error)) from error
+        if condition.type != BOOLEAN:
+            raise ValidationError(f"is a {condition.type}, not a condition")
+        return condition
+
+
+def constant(value: bool | None) -> Expression:
+    """The condition that is always the same."""
+    text = {True: "true", False: "false", None: "{}"}[value]
+    return Expression(text, (), (), lambda facts: value, BOOLEAN)
