@@ -74,7 +74,10 @@ class Surroundings:
         if (
             self._reaches(lists.past, before, lists.contrast | lists.now)
             or lists.is_only(lists.past, head)
-            or self._closes(lists.past_after, rest, behind, _GAP)
+            or (
+                lists.now.isdisjoint(behind or ())  # "resolved in 2019, now again"
+                and self._closes(lists.past_after, rest, behind, _GAP)
+            )
         ):
             return PAST
         return SO
@@ -83,7 +86,8 @@ class Surroundings:
         """Whether one of the phrases stands in the window before a word, and nothing between."""
         lists, window = self._lists, before[-self._window :]
         for at in range(len(window) - 1, -1, -1):
-            if window[at] in breaks:
+            is_denied = at > 0 and window[at - 1] in lists.undecided
+            if window[at] in breaks and not is_denied:  # "not reporting" is no contrast
                 return False
             if any(stands_at(phrase, window, at) for phrase in phrases.get(window[at], ())):
                 # "zum Ausschluss" is a question yet; "no family history" is denied twice.
@@ -155,9 +159,12 @@ class Surroundings:
         doubted = any(word in end for end in ends for word in lists.undecided_unspaced)
         if not doubted and any(end.endswith(lists.after_unspaced) for end in ends):
             return DENIED
-        if any(word in near or word == head for word in lists.past_unspaced) or behind[
-            0
-        ].startswith(lists.past_after_unspaced):
+        in_brackets = behind[1] if len(behind) > 1 and not behind[0] else ""
+        if (
+            any(word in near or word == head for word in lists.past_unspaced)
+            or behind[0].startswith(lists.past_after_unspaced)
+            or in_brackets in lists.past_after_unspaced
+        ):
             return PAST
         return SO
 
