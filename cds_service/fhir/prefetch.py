@@ -261,7 +261,9 @@ def next_page(value: Any) -> str | None:
 
 def _promises_more(bundle: Resource, entries: Sequence[Any]) -> bool:
     total = bundle.get("total")
-    matches = sum(_search_mode(entry) not in ("include", "outcome") for entry in entries)
+    # Some servers count their remarks among the matches (hapi-fhir#7153).
+    counted = ("include",) if not _has_next_page(bundle) else ("include", "outcome")
+    matches = sum(_search_mode(entry) not in counted for entry in entries)
     return isinstance(total, int) and total > matches
 
 

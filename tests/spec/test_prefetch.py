@@ -113,6 +113,7 @@ def test_pr_4_a_required_search_may_come_as_null_or_in_part(
         searchset(condition(), condition("weakness")),
         searchset(condition(), operation_outcome("warning"), total=1),
         searchset(condition(), operation_outcome("information"), total=1),
+        searchset(condition(), operation_outcome("information"), total=2),
         searchset(condition(), link=[{"relation": "self", "url": "https://fhir.example.org"}]),
         searchset(condition(), total=None),
         searchset(condition(), total="many"),
