@@ -1,7 +1,7 @@
 """A CDS Hooks service that says to clinicians what the content in cards/ says of a record.
 
-`create_app` gives the WSGI application, `application` that of a worker; see factory.py. Both are
-imported when somebody asks for them: the first process of `serve` only looks after its workers.
+`create_app` gives the WSGI application, `application` the one of a worker; see factory.py. Both are
+imported only when used: the first process of `serve` just supervises its workers and needs neither.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ __all__ = ["__version__", "application", "create_app"]
 
 try:
     __version__ = version("anxiety-cds-service")
-except PackageNotFoundError:  # a checkout that nobody installed
+except PackageNotFoundError:  # a checkout that is not installed
     __version__ = "0+checkout"
 
 
 def __getattr__(name: str) -> Any:
     if name in ("application", "create_app"):
-        gc.disable()  # nothing of what is imported is garbage, and looking for it takes time
+        gc.disable()  # imports leave no garbage, and looking for it takes time
         from cds_service import factory
 
         gc.enable()

@@ -1,4 +1,4 @@
-"""The clock, read here and nowhere else: everywhere below, now is an argument."""
+"""The clock. It is read only here; all other code takes the time as an argument."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from datetime import UTC, datetime
 
 
 def now() -> datetime:
-    """The time, in UTC."""
+    """The current time, in UTC."""
     return datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""New content without a restart: the knowledge that calls are answered from, swapped as a whole."""
+"""The knowledge in use. A reload replaces it as a whole, without a restart."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Reload:
-    """How the last reload went: `state` is "done" or "failed", `problems` is how many there were.
+    """How the last reload went: `state` is "done" or "failed", `problems` counts the problems.
 
-    What the problems are stands in the log: they may name files, which is nothing for a caller.
+    The problems themselves are only logged: they may name files, which callers should not see.
     """
 
     state: str
@@ -31,9 +31,9 @@ class Reload:
 
 
 class CurrentKnowledge:
-    """The knowledge of a worker. A call asks for `current` once and keeps what it got.
+    """The knowledge of a worker. A call reads `current` once and uses that to its end.
 
-    `load` makes the knowledge anew, or raises StartError; `clock` gives an aware time.
+    `load` returns new knowledge or raises StartError; `clock` returns an aware time.
     """
 
     def __init__(
@@ -46,19 +46,19 @@ class CurrentKnowledge:
 
     @property
     def current(self) -> Knowledge:
-        """What a call that begins now is answered from."""
+        """The knowledge for a call that starts now."""
         return self._current
 
     @property
     def last_reload(self) -> Reload | None:
-        """None as long as there was none."""
+        """The last reload; None if there was none yet."""
         return self._last
 
     def reload(self) -> Reload:
-        """Load and check everything, then swap; with any problem the old knowledge stays."""
+        """Load and check everything, then swap; with any problem, the old knowledge stays."""
         try:
             self._current = self._load()
-        # Whatever goes wrong in new content, what was served before it can still be served.
+        # Whatever is wrong with the new content, the old content still works.
         except Exception as error:
             problems = _problems(error)
             self._last = Reload("failed", self._clock(), len(problems))
@@ -77,22 +77,22 @@ def _problems(error: Exception) -> tuple[str, ...]:
 
 
 def _keep_out_of_collections() -> None:
-    """The old knowledge is let go, the new one left alone by the garbage collector from now on."""
+    """Free the old knowledge, and let the garbage collector skip the new one from now on."""
     gc.unfreeze()
     gc.collect()
     gc.freeze()
 
 
 def knowledge_of(settings: Settings) -> Knowledge:
-    """The content of the settings' folder, switched as they say. Raises StartError."""
+    """The content of the folder in the settings, with its rules switched. Raises StartError."""
     return switched(load(settings.cards_dir, hooks=TOKENS), settings)
 
 
 def switched(knowledge: Knowledge, settings: Settings) -> Knowledge:
     """The knowledge with the rules of CDS_DISABLED_RULES and CDS_SHADOW_RULES muted.
 
-    Raises SettingsError for a rule that is nowhere, or that protects and must speak; for a
-    CDS_LANGUAGE that no service has; and for a list that none prefetches.
+    Raises SettingsError for an unknown rule, for a rule that protects and so cannot be switched
+    off, for a CDS_LANGUAGE that no service has, and for a list that no service prefetches.
     """
     _check_language(knowledge, settings.language)
     _check_lists(knowledge, settings.absent_lists)
@@ -112,7 +112,8 @@ def _check_language(knowledge: Knowledge, language: str) -> None:
     languages = {tag for service in knowledge.services.values() for tag in service.languages}
     if languages and language.lower() not in {tag.lower() for tag in languages}:
         raise SettingsError(
-            f"CDS_LANGUAGE: no card is written in {language}, but in {', '.join(sorted(languages))}"
+            f"CDS_LANGUAGE: no card is written in {language}; there are"
+            f" {', '.join(sorted(languages))}"
         )
 
 
@@ -126,9 +127,9 @@ def _check_lists(knowledge: Knowledge, keys: Iterable[str]) -> None:
 def _by_service(
     variable: str, names: Iterable[str], services: Iterable[CDSService]
 ) -> Mapping[str, frozenset[str]]:
-    """The ids of the rules by service. A rule is named `service/rule`; its id will do where only
-    one service has it."""
-    found: dict[str, frozenset[str]] = defaultdict(frozenset)
+    """The ids of the rules by service. A rule is named `service/rule`, or by its id alone if only
+    one service has that id."""
+    rule_ids: dict[str, frozenset[str]] = defaultdict(frozenset)
     for name in names:
         of_service, _, rule_id = name.rpartition("/")
         rules = {
@@ -141,16 +142,18 @@ def _by_service(
             raise SettingsError(f"{variable}: there is no rule {name}")
         if len(rules) > 1:
             full_names = " or ".join(f"{service_id}/{rule_id}" for service_id in rules)
-            raise SettingsError(f"{variable}: {name} is a rule of several services: {full_names}")
+            raise SettingsError(
+                f"{variable}: several services have a rule {name}: write {full_names}"
+            )
         [(service, rule)] = rules.values()
         if not can_be_muted(service, rule):
             raise SettingsError(f"{variable}: {name} protects, and cannot be switched off")
-        found[service.id] |= {rule_id}
-    return found
+        rule_ids[service.id] |= {rule_id}
+    return rule_ids
 
 
 def _muted(service: CDSService, disabled: frozenset[str], shadow: frozenset[str]) -> CDSService:
-    # A rule that is switched off is not watched either.
+    # A disabled rule is not a shadow rule as well.
     muted = replace(service, disabled=disabled, shadow=shadow - disabled)
     muted.prepare()
     return muted

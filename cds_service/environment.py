@@ -1,4 +1,4 @@
-"""The environment variables of this process; nobody else reads or writes them."""
+"""The environment variables of this process. No other module reads or writes them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from pydantic_settings import EnvSettingsSource
 from cds_service.errors import SettingsError
 from cds_service.settings import PREFIX, Settings
 
-NOT_SET = ("none", "generated")  # how a default that is nothing is written
+NOT_SET = ("none", "generated")  # the README's words for an empty default
 _METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-_FILE = "_FILE"  # a secret may stand in a file, as containers are given it
+_FILE = "_FILE"  # a secret may be in a file, as containers get it
 
 
 def variable_of(name: str) -> str:
-    """The variable of a setting."""
+    """The name of the environment variable of a setting."""
     return PREFIX + name.upper()
 
 
@@ -90,7 +90,7 @@ def _read(variables: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _wrong(error: ValidationError) -> dict[str, str]:
-    """What is wrong with each variable, without its value, which may be a secret."""
+    """What is wrong with each variable. The value is left out: it may be a secret."""
     problems: dict[str, str] = {}
     for fault in error.errors(include_url=False, include_input=False):
         cause = fault.get("ctx", {}).get("error")

@@ -1,4 +1,4 @@
-"""Every exception of the service, with its HTTP status and its FHIR OperationOutcome."""
+"""The exceptions of the service, with their HTTP status and FHIR OperationOutcome."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Any, ClassVar
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that the CDS Client has to change, and where it stands in what was sent."""
+    """One thing that the CDS Client has to change, and where it is in the request."""
 
     diagnostics: str
     expression: str | None = None
 
 
 class CDSError(Exception):
-    """A call that cannot be answered; the texts are read by the caller and repeat no value of it.
+    """A call that cannot be answered. The caller reads the texts; they repeat no value of the call.
 
-    `status` is the HTTP status, `code` a FHIR issue type, `headers` go out with the answer.
+    `status` is the HTTP status, `code` a FHIR issue type; `headers` are sent with the answer.
     """
 
     status: ClassVar[int] = 500
@@ -31,74 +31,74 @@ class CDSError(Exception):
 
     @classmethod
     def at(cls, faults: Mapping[str, str]) -> CDSError:
-        """One error for several faults: what is wrong, by the path to it ("" is the whole)."""
+        """One error for several faults, given by their paths ("" is the whole body)."""
         error = cls("; ".join(f"{path}: {text}" if path else text for path, text in faults.items()))
         error.faults = tuple(Fault(text, path or None) for path, text in faults.items())
         return error
 
 
 class InvalidRequest(CDSError):
-    """The body can be read but breaks the schema of CDS Hooks or of the hook."""
+    """The body can be read, but does not follow the schema of CDS Hooks or of the hook."""
 
     status = 400
     code = "invalid"
 
 
 class UnreadableBody(InvalidRequest):
-    """The body is no JSON in UTF-8, or nests deeper than any FHIR resource does."""
+    """The body is not JSON in UTF-8, or nests deeper than any FHIR resource."""
 
     code = "structure"
 
 
 class NotAuthenticated(CDSError):
-    """Nobody that we know vouches for this call; `reason` is for the log, never for the caller."""
+    """The call has no valid token; `reason` is for the log, never for the caller."""
 
     status = 401
     code = "login"
     headers = {"WWW-Authenticate": "Bearer"}
 
     def __init__(self, reason: str) -> None:
-        super().__init__("This service answers CDS Clients that it knows; send a valid token.")
+        super().__init__("This service answers only CDS Clients that it knows; send a valid token.")
         self.reason = reason
 
 
 class NotAllowed(CDSError):
-    """This address is not for this caller."""
+    """This caller may not use this address."""
 
     status = 403
     code = "forbidden"
 
 
 class UnknownService(CDSError):
-    """No CDS Service has this id, or there is nothing at this address."""
+    """There is no CDS Service with this id, or nothing at this address."""
 
     status = 404
     code = "not-found"
 
 
 class UnknownCard(CDSError):
-    """No card of this uuid is kept: it never was, or its days are over."""
+    """No card with this uuid is stored: there never was one, or it has been deleted by age."""
 
     status = 404
     code = "not-found"
 
 
 class MethodNotAllowed(CDSError):
-    """The address exists, for another HTTP method."""
+    """The address exists, but not for this HTTP method."""
 
     status = 405
     code = "not-supported"
 
 
 class BodyTooLate(CDSError):
-    """The body did not arrive in the time that one body may take."""
+    """The body did not arrive in time."""
 
     status = 408
     code = "timeout"
 
 
 class PreconditionFailed(CDSError):
-    """Data that the service cannot do without came neither as prefetch nor otherwise."""
+    """Data that the service needs was not in the prefetch and could not be fetched."""
 
     # CDS Hooks, "HTTP Status Codes": 412 and no other.
     status = 412
@@ -113,7 +113,7 @@ class BodyTooLarge(CDSError):
 
 
 class UnsupportedMediaType(CDSError):
-    """The body says of itself that it is something other than plain JSON."""
+    """The body is declared as something other than plain JSON."""
 
     status = 415
     code = "not-supported"
@@ -127,7 +127,7 @@ class TooManyCalls(CDSError):
 
 
 class Unavailable(CDSError):
-    """Something that the answer needs cannot be reached now; the call may be sent again."""
+    """Something needed for the answer cannot be reached now; the call may be sent again."""
 
     status = 503
     code = "transient"
@@ -135,30 +135,30 @@ class Unavailable(CDSError):
 
 
 class TooManyLargeBodies(Unavailable):
-    """So many large bodies are in work that one more would take too much memory."""
+    """One more large body at the same time would take too much memory."""
 
 
 class TooManyFetches(Unavailable):
-    """So many calls fetch data at once that this one would wait too long for its turn."""
+    """Many calls fetch data at the moment; this one would have to wait too long."""
 
 
 class StoreUnavailable(Unavailable):
-    """The store does not answer; the client is to send the same again, later."""
+    """The store does not answer; the client should send the same again later."""
 
     def __init__(self) -> None:
-        super().__init__("This cannot be stored now; send it again later.")
+        super().__init__("This cannot be stored now; please send it again later.")
 
 
 class StartError(Exception):
-    """The service must not start; the text tells the operator what to change."""
+    """The service cannot start; the text tells the operator what to change."""
 
 
 class SettingsError(StartError):
-    """An environment variable holds a wrong value; the text names the variable."""
+    """The value of an environment variable is wrong; the text names the variable."""
 
 
 class KnowledgeError(StartError):
-    """The content of cards/ is not sound; one line for each problem, with file and key."""
+    """The content in cards/ has problems; one line for each, with its file and key."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("\n".join(problems))
@@ -176,7 +176,7 @@ _BY_STATUS: Mapping[int, tuple[type[CDSError], str]] = {
 
 
 def error_of_status(status: int) -> CDSError:
-    """The error for an HTTP status that the web framework decided on."""
+    """The error for an HTTP status that the web framework chose."""
     error, diagnostics = _BY_STATUS.get(status, (CDSError, "The request cannot be answered."))
     return error(diagnostics)
 

@@ -1,4 +1,4 @@
-"""The application put together: every collaborator is made here, or passed in."""
+"""Puts the application together: every collaborator is built here, or passed in."""
 
 from __future__ import annotations
 
@@ -48,19 +48,19 @@ def create_app(
     knowledge: Knowledge | None = None,
     clock: Callable[[], datetime] | None = None,
 ) -> Flask:
-    """The WSGI application. What is not passed in is made from the environment.
+    """The WSGI application. What is not passed in is built from the environment.
 
-    Raises SettingsError or KnowledgeError: with a wrong setting or unsound content nothing starts.
+    Raises SettingsError for a wrong setting, and KnowledgeError for content with problems.
     """
     settings = settings or from_environment()
     clock = clock or now
     logs.configure(settings.log_level, clock, for_people=settings.development)
     if not settings.issuers:
-        _log.warning("nobody is asked who is calling, since CDS_ISSUERS is not set")
+        _log.warning("anybody can call, because CDS_ISSUERS is not set")
         _log.warning(
-            "anybody can answer a card, and CDS_ANONYMOUS_ANSWERS lets that shorten critical ones"
+            "anybody can answer a card, and CDS_ANONYMOUS_ANSWERS lets that shorten critical cards"
             if settings.anonymous_answers
-            else "anybody can answer a card, so that no answer shortens a critical one"
+            else "anybody can answer a card, so no answer shortens a critical card"
         )
     current = CurrentKnowledge(
         switched(knowledge, settings) if knowledge else knowledge_of(settings),
@@ -95,20 +95,20 @@ def create_app(
     app.register_blueprint(cds_hooks)
     app.register_blueprint(operations)
     app.register_blueprint(web)
-    if tracing:  # Flask's own way to put something around it, which its types do not know
+    if tracing:  # how Flask adds middleware; its types do not allow it
         app.wsgi_app = tracing.around(app.wsgi_app)  # type: ignore[method-assign, assignment]
     _allow_browsers(app, settings)
     app.after_request(_add_security_headers)
-    # The knowledge lives as long as the process: the collector need not look at it again.
+    # The knowledge lives as long as the process: the garbage collector can skip it.
     gc.freeze()
     return app
 
 
 @lru_cache(maxsize=1)
 def _first_load(cards_dir: Path, runtime_dir: Path) -> tuple[Knowledge, StampWatch]:
-    """The content at the start; a worker that is forked finds it in the memory it shares."""
+    """The content at the start. Forked workers share its memory."""
     watch = StampWatch(Stamp(runtime_dir, cards_dir))
-    gc.disable()  # until the knowledge is there: none of it is garbage
+    gc.disable()  # while loading: there is no garbage
     knowledge = load(cards_dir)
     gc.enable()
     gc.freeze()
@@ -116,7 +116,7 @@ def _first_load(cards_dir: Path, runtime_dir: Path) -> tuple[Knowledge, StampWat
 
 
 def prepare(settings: Settings) -> None:
-    """Everything that could keep a worker from starting, tried once. Raises StartError."""
+    """Try once all that could stop a worker from starting. Raises StartError."""
     knowledge, _ = _first_load(settings.cards_dir, settings.runtime_dir)
     switched(knowledge, settings)
     pseudonyms_of(settings)
@@ -127,12 +127,12 @@ def prepare(settings: Settings) -> None:
 
 
 def application() -> Flask:
-    """The WSGI application of a worker; one that cannot start says why and nothing else."""
+    """The WSGI application of a worker; if it cannot start, it says why, without a traceback."""
     try:
         settings = from_environment()
         knowledge, watch = _first_load(settings.cards_dir, settings.runtime_dir)
         app = create_app(settings, knowledge)
-        _first_load.cache_clear()  # a reload lets it go
+        _first_load.cache_clear()  # so that a reload can free it
     except StartError as error:
         sys.exit(str(error))
     watch.start(app.extensions[EXTENSION].knowledge)
@@ -149,14 +149,14 @@ def receiver() -> Receiver:
         seconds=settings.request_timeout_ms / 1000,
         most_bytes=settings.max_body_bytes,
         large_bodies=2,
-        # Calls are work for the processor, where more threads than a few only take turns; but a
-        # call that fetches mostly waits for the FHIR server.
+        # Most calls only compute, so a few threads are enough; but calls that fetch mostly wait
+        # for the FHIR server.
         threads=32 if fetches else 4,
     )
 
 
 def _allow_browsers(app: Flask, settings: Settings) -> None:
-    """CORS for pages of the origins in the settings; a preflight never needs a login."""
+    """CORS for pages of the origins in the settings; a preflight request needs no token."""
     CORS(
         app,
         resources=r"/+cds-services.*",
@@ -167,7 +167,7 @@ def _allow_browsers(app: Flask, settings: Settings) -> None:
         allow_headers=["Authorization", "Content-Type", "Accept-Language"],
         expose_headers=["Knowledge-Version", "X-Request-Id"],
         max_age=600,
-        vary_header=False,  # it would leave Vary out for the origins that are not allowed
+        vary_header=False,  # it would omit Vary for origins that are not allowed
     )
     if settings.cors_origins != ("*",):
         app.after_request(_vary_by_origin)
@@ -187,7 +187,7 @@ def _checks(
     used_tokens: UsedTokens | None,
     clock: Callable[[], datetime],
 ) -> Iterator[Check]:
-    """What readiness looks at besides the knowledge."""
+    """What the readiness check looks at, besides the knowledge."""
     if store:
         # Cards come without it; feedback is refused, and is sent again.
         yield Check("store", partial(can_write, store), needed=False)
@@ -198,7 +198,7 @@ def _checks(
 
 
 def _caller() -> str:
-    """Whom a limit holds for: the client that has proved who it is, or an address."""
+    """Who is counted for a limit: the client with a valid token, otherwise an address."""
     return call_notes().client or request.remote_addr or ""
 
 

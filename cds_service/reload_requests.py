@@ -1,4 +1,4 @@
-"""Workers are asked to load their content anew: a stamp in a folder, or SIGHUP."""
+"""How to ask workers to reload their content: a stamp file in a folder, or SIGHUP."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _READ_CAREFULLY = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NO
 
 
 class Stamp:
-    """A small file by which one process asks the workers of this machine to reload a folder.
+    """A small file by which one process asks the workers on this machine to reload a folder.
 
-    It stands for the folder of content, so that every worker that serves it hears of it, whichever
-    port it listens on. A signal would reach the first process only.
+    It belongs to the folder of content, so it reaches every worker that serves this folder, on
+    every port. A signal would reach only the first process.
     """
 
     def __init__(self, runtime_dir: Path, cards_dir: Path) -> None:
-        # Not resolved: a link that now leads to other content is still the same folder.
+        # Not resolved: a link that now points to other content is still the same folder.
         folder = hashlib.sha256(str(cards_dir.absolute()).encode()).hexdigest()[:16]
         self._path = runtime_dir / f"reload-{folder}"
 
@@ -71,9 +71,9 @@ def _may_be_written_by_others(status: os.stat_result) -> bool:
 
 
 class StampWatch:
-    """Looks at a stamp from a thread of its own, and reloads when it was renewed.
+    """Watches a stamp in its own thread, and reloads when the stamp changes.
 
-    Made before the knowledge is loaded, so that no request for a reload falls in between.
+    Create it before the knowledge is loaded, so that no request for a reload is missed.
     """
 
     def __init__(self, stamp: Stamp) -> None:
@@ -82,11 +82,11 @@ class StampWatch:
         self._stopped = Event()
 
     def start(self, knowledge: CurrentKnowledge) -> None:
-        """Look from now on, until `stop` or the end of the process."""
+        """Watch from now on, until `stop` or the end of the process."""
         Thread(target=self._look, args=(knowledge,), name="reload", daemon=True).start()
 
     def stop(self) -> None:
-        """Look no more."""
+        """Stop watching."""
         self._stopped.set()
 
     def _look(self, knowledge: CurrentKnowledge) -> None:

@@ -1,4 +1,4 @@
-"""What the text of a setting may say, as types that pydantic reads."""
+"""The types of settings, for pydantic: what their text may be."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class Issuer:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host's name or address means this very machine."""
+    """Whether the name or address of a host means this machine."""
     return re.fullmatch(r"localhost|127(\.\d{1,3}){3}|::1", host) is not None
 
 
 def _form(pattern: str, expected: str) -> AfterValidator:
-    """A text of this form; otherwise ValueError says what was expected."""
+    """A check that text has this form; its ValueError says what was expected."""
 
     def check(text: Any) -> Any:
         plain = text.get_secret_value() if isinstance(text, SecretStr) else text
@@ -38,7 +38,7 @@ def _form(pattern: str, expected: str) -> AfterValidator:
 
 
 def _split(text: Any) -> Any:
-    """What stands between commas, each once."""
+    """The parts between commas, without repetitions."""
     if not isinstance(text, str):
         return text
     return tuple(dict.fromkeys(part.strip() for part in text.split(",")))
@@ -59,7 +59,9 @@ def _https(text: str) -> str:
         parts.scheme == "http" and is_loopback(parts.hostname or "")
     )
     if not is_safe or not parts.hostname or "@" in parts.netloc or parts.query or parts.fragment:
-        raise ValueError("expected an https address without credentials and query (http: loopback)")
+        raise ValueError(
+            "expected an https address without credentials and query (http: only loopback)"
+        )
     return text.rstrip("/")
 
 
@@ -67,7 +69,7 @@ def _network(text: Any) -> Any:
     try:
         return ip_network(text)
     except ValueError:
-        raise ValueError("expected networks such as 10.20.0.0/16, with commas") from None
+        raise ValueError("expected networks such as 10.20.0.0/16, separated by commas") from None
 
 
 def _issuer(text: Any) -> Any:
@@ -76,7 +78,7 @@ def _issuer(text: Any) -> Any:
         return text
     name, _, keys = (part.strip() for part in text.partition("="))
     if not name or not keys:
-        raise ValueError("expected <issuer>=<its JWKS: an address or a file>, with commas")
+        raise ValueError("expected <issuer>=<its JWKS: an address or a file>, separated by commas")
     if "://" in keys:
         _https(keys.partition("?")[0])
     elif not Path(keys).is_file():
@@ -86,13 +88,13 @@ def _issuer(text: Any) -> Any:
 
 def _each_once(issuers: tuple[Issuer, ...]) -> tuple[Issuer, ...]:
     if len({issuer.name for issuer in issuers}) < len(issuers):
-        raise ValueError("an issuer stands twice")
+        raise ValueError("an issuer is named twice")
     return issuers
 
 
 def _any_or_named(origins: tuple[str, ...]) -> tuple[str, ...]:
     if "*" in origins and len(origins) > 1:
-        raise ValueError("expected * alone, or origins without it")
+        raise ValueError("expected either * alone or a list of origins")
     return origins
 
 
@@ -100,12 +102,12 @@ CommaSeparated = BeforeValidator(_split)
 LowerCase = BeforeValidator(_lowered)
 UpperCase = BeforeValidator(_raised)
 
-# An origin as a browser sends it. Nothing that flask-cors would take for a regular expression.
+# An origin as a browser sends it; never text that flask-cors would read as a regular expression.
 _Origin = Annotated[
     str,
     _form(
         r"\*|https?://[A-Za-z0-9._-]+(:\d{1,5})?",
-        "* or origins such as https://ehr.example.org, with commas",
+        "* or origins such as https://ehr.example.org, separated by commas",
     ),
 ]
 Origins = Annotated[tuple[_Origin, ...], CommaSeparated, AfterValidator(_any_or_named)]
@@ -116,21 +118,21 @@ Language = Annotated[
 # service/rule, or a rule.
 _Rule = Annotated[
     str,
-    _form(r"(?:[a-z0-9-]+/)?[A-Za-z][A-Za-z0-9_-]*", "rules as service/rule, with commas"),
+    _form(r"(?:[a-z0-9-]+/)?[A-Za-z][A-Za-z0-9_-]*", "rules as service/rule, separated by commas"),
 ]
 Rules = Annotated[tuple[_Rule, ...], CommaSeparated]
-_PrefetchKey = Annotated[str, _form(r"[A-Za-z][A-Za-z0-9]*", "prefetch keys, with commas")]
+_PrefetchKey = Annotated[str, _form(r"[A-Za-z][A-Za-z0-9]*", "prefetch keys, separated by commas")]
 PrefetchKeys = Annotated[tuple[_PrefetchKey, ...], CommaSeparated]
 _FHIRServer = Annotated[
     str,
     _form(
         r"(https://([A-Za-z0-9._-]+|\[[0-9a-fA-F:.]+\])|http://(localhost|127\.0\.0\.1|\[::1\]))"
         r"(:\d{1,5})?(/(?!\.+(/|$))[A-Za-z0-9._~-]+)*/?",
-        "addresses such as https://fhir.example.org/r4, with commas; http is for localhost only",
+        "addresses such as https://fhir.example.org/r4, separated by commas (http: only localhost)",
     ),
 ]
 FHIRServers = Annotated[tuple[_FHIRServer, ...], CommaSeparated]
-_UserId = Annotated[str, _form(r"\S+", "ids such as Practitioner/system, with commas")]
+_UserId = Annotated[str, _form(r"\S+", "ids such as Practitioner/system, separated by commas")]
 UserIds = Annotated[tuple[_UserId, ...], CommaSeparated]
 _Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
 Networks = Annotated[tuple[_Network, ...], CommaSeparated]

@@ -1,4 +1,4 @@
-"""Every setting of the service: its type and range, its default and a sentence on what it does."""
+"""The settings of the service: type, range, default, and one sentence that says what each does."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from cds_service import setting_types as types
 
 PREFIX = "CDS_"
 STATELESS = "none"  # the store that keeps nothing
-# Its private key can be read by anybody, so that its tokens prove nothing.
+# Its private key is public, so its tokens prove nothing.
 SANDBOX_HOST = "sandbox.cds-hooks.org"
 _MEBIBYTE = 1024 * 1024
 
 
 def _cards_folder() -> Path:
-    """The folder `cards` inside the installed package, otherwise beside it in a checkout."""
+    """The folder `cards`: inside the installed package, or beside it in a checkout."""
     inside = Path(__file__).parent / "cards"
     return inside if inside.is_dir() else inside.parent.parent / "cards"
 
@@ -36,9 +36,9 @@ def _setting(default: Any, sentence: str, **limits: Any) -> Any:
 
 
 class Settings(BaseSettings):
-    """What an operator can change; what is not passed in has its default.
+    """What an operator can change; a setting that is not passed in has its default.
 
-    It reads no environment by itself: that is `from_environment`.
+    This class does not read the environment; `from_environment` does.
     """
 
     model_config = SettingsConfigDict(
@@ -53,14 +53,15 @@ class Settings(BaseSettings):
     )
 
     cards_dir: DirectoryPath = _setting(
-        _cards_folder(), "The clinical content to serve, in place of what comes with the service."
+        _cards_folder(),
+        "The folder of clinical content to serve instead of the one in the package.",
     )
     host: str = _setting("127.0.0.1", "The address to listen on.")
     port: int = _setting(8000, "The port to listen on.", ge=1, le=65535)
     workers: int = _setting(1, "How many processes answer calls.", ge=1, le=256)
     max_body_bytes: int = _setting(
         16 * _MEBIBYTE,
-        "The longest body that is read; a longer one is answered with 413.",
+        "The largest body, in bytes, that is accepted; a larger one is answered with 413.",
         ge=1024,
         le=1024 * _MEBIBYTE,
     )
@@ -72,28 +73,29 @@ class Settings(BaseSettings):
     )
     request_timeout_ms: int = _setting(
         10_000,
-        "The milliseconds in which a head, and then a body, must arrive; a late body gets 408.",
+        "The milliseconds in which the headers, and then the body, must arrive; late ones get 408.",
         ge=100,
         le=60_000,
     )
     cors_origins: types.Origins = _setting(
-        ("*",), "The origins whose pages may call from a browser; * means any."
+        ("*",), "The origins of web pages that may call from a browser; * means all."
     )
     language: types.Language = _setting(
-        "en", "The language of cards when the caller names none that exists."
+        "en",
+        "The language of cards if the caller asks for none that the content has.",
     )
     suggestions: bool = _setting(
-        True, "Whether cards carry suggestions that a clinician can take with one click."
+        True, "Whether cards have suggestions that a clinician can accept with one click."
     )
     log_level: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], types.UpperCase
-    ] = _setting("INFO", "The least severe messages that are logged.")
+    ] = _setting("INFO", "The lowest level of messages that are logged.")
     mode: Annotated[Literal["live", "shadow"], types.LowerCase] = _setting(
         "live",
-        "live: cards are sent; shadow: they are stored and reported, and every answer is empty.",
+        "live: cards are sent; shadow: cards are stored and reported, but every answer is empty.",
     )
     disabled_rules: types.Rules = _setting(
-        (), "Rules that make no card and no line; what they withhold stays."
+        (), "Rules that show no card and no line; what they withhold stays withheld."
     )
     shadow_rules: types.Rules = _setting((), "Rules that are stored and reported but not sent.")
     absent_lists: types.PrefetchKeys = _setting(
@@ -102,13 +104,13 @@ class Settings(BaseSettings):
     )
     override_threshold: int = _setting(
         80,
-        "The report flags a rule when this many percent of its answered cards were overridden.",
+        "The report flags a rule if at least this percentage of its answered cards was overridden.",
         ge=1,
         le=100,
     )
     runtime_dir: Path = _setting(
         _runtime_folder(),
-        "Where the processes of one machine ask each other to reload; made when needed.",
+        "The folder in which processes on one machine ask each other to reload; created if needed.",
     )
     store_url: types.StoreURL = _setting(
         SecretStr("embedded"),
@@ -117,90 +119,94 @@ class Settings(BaseSettings):
     )
     hash_key: types.Key = _setting(
         SecretStr(""),
-        "The key, at least 32 characters, under which ids are hashed; every machine that shares a"
-        " database needs the same. A generated one is kept beside the SQLite file.",
+        "The key, at least 32 characters, with which ids are hashed; machines that share a database"
+        " need the same key. A generated key is kept beside the SQLite file.",
     )
     anonymous_answers: bool = _setting(
         False,
-        "Whether without CDS_ISSUERS, where anybody can answer, an answer shortens a critical card;"
-        " for trials.",
+        "For trials: whether an answer shortens a critical card even without CDS_ISSUERS, when"
+        " anybody can answer.",
     )
     shared_users: types.UserIds = _setting(
         (),
-        "The user ids that many people share, such as a system account's; for them no answer keeps"
-        " a critical card or a warning away.",
+        "User ids that several people share, such as a system account; their answers never hide a"
+        " critical card or a warning.",
     )
     retention_days: int = _setting(
-        365, "How many days `cds-service store prune` leaves in the database.", ge=1, le=36500
+        365, "How many days of data `cds-service store prune` keeps.", ge=1, le=36500
     )
     trace_values: bool = _setting(
         False,
-        "Whether traces hold the values of facts, for a period of validation; else names alone.",
+        "Whether traces hold the values of facts, for a validation period, or only their names.",
     )
     fhir_servers: types.FHIRServers = _setting(
         (),
-        "The base addresses of the FHIR servers that may be called; without one, prefetch is all"
-        " there is.",
+        "The base addresses of the FHIR servers that may be called; without any, only prefetched"
+        " data is used.",
     )
     fhir_networks: types.Networks = _setting(
-        (), "The private networks in which these servers may stand."
+        (), "The private networks in which these servers may be."
     )
     fhir_ca_bundle: FilePath | None = _setting(
         None,
-        "The certificates (PEM) of the authorities that these servers are trusted by, in place of"
-        " the public ones.",
+        "The file (PEM) of the certificate authorities to trust for these servers, instead of the"
+        " public ones.",
     )
     fhir_timeout_ms: int = _setting(
         3000,
-        "The milliseconds for a whole call that fetches; what came by then is answered with.",
+        "The milliseconds for all fetching of one call; after that, the call is answered with the"
+        " data it has.",
         ge=100,
         le=60_000,
     )
     fhir_max_connections: int = _setting(
-        160, "How many requests to FHIR servers each worker has open at most.", ge=1, le=1024
+        160, "The most requests to FHIR servers that a worker has open at once.", ge=1, le=1024
     )
     fhir_max_pages: int = _setting(
-        10, "The most pages that are fetched for a prefetch key.", ge=1, le=1000
+        10, "The most pages that are fetched for one prefetch key.", ge=1, le=1000
     )
     fhir_max_bytes: int = _setting(
         16 * _MEBIBYTE,
-        "The most that is read from the FHIR server for a call.",
+        "The most bytes that are read from the FHIR server for one call.",
         ge=1024,
         le=1024 * _MEBIBYTE,
     )
     fhir_max_resources: int = _setting(
-        5000, "The most resources that are kept of what is fetched for a call.", ge=1, le=1_000_000
+        5000, "The most fetched resources that are used for one call.", ge=1, le=1_000_000
     )
     unavailable: Annotated[Literal["412", "card"], types.LowerCase] = _setting(
         "412",
-        "What answers a call without the patient or the problem list: status 412, or a card that"
-        " warns of it.",
+        "The answer to a call without the patient or the problem list: status 412, or a card that"
+        " says so.",
     )
     development: bool = _setting(
         False,
-        "Whether this is a machine to try things on: loopback FHIR servers and the public sandbox's"
-        " issuer are accepted.",
+        "Whether this is a machine for development: it accepts FHIR servers on loopback addresses"
+        " and tokens of the public sandbox.",
     )
     issuers: types.Issuers = _setting(
         (),
-        "The CDS Clients that may call: each its issuer, =, and its JWKS as an https address or a"
-        " file; none means that everybody may call.",
+        "The CDS Clients that may call, each as <issuer>=<JWKS>, where the JWKS is an https address"
+        " or a file; none means that everybody may call.",
     )
     public_url: types.PublicAddress = _setting(
         "",
-        "The address of this service as clients call it, without /cds-services; the audience of"
-        " their tokens begins with it.",
+        "The address at which clients call this service, without /cds-services; the audience of"
+        " their tokens starts with it.",
     )
     token_max_lifetime_s: int = _setting(
-        900, "The longest life of a client's token (exp - iat), in seconds.", ge=1, le=86400
+        900,
+        "The longest accepted lifetime of a client's token (exp - iat), in seconds.",
+        ge=1,
+        le=86400,
     )
     redis_url: types.RedisURL = _setting(
         SecretStr(""), "The Redis in which workers and machines share used tokens and rate limits."
     )
     rate_limit: types.RateLimit = _setting(
-        "", "How often one client may call, such as 600 per minute; none means without a limit."
+        "", "How often one client may call, such as 600 per minute; none means no limit."
     )
-    metrics_open: bool = _setting(False, "Whether /metrics answers callers from other machines.")
+    metrics_open: bool = _setting(False, "Whether /metrics answers callers on other machines.")
     otlp_endpoint: types.AddressInside = _setting(
         "",
         "Where OpenTelemetry spans of calls are sent (OTLP over HTTP), such as"
@@ -216,28 +222,29 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """What is passed in, and nothing else."""
+        """Only what is passed in."""
         return (init_settings,)
 
     @model_validator(mode="after")
     def _agree_with_each_other(self) -> Settings:
-        """What one setting needs of another."""
+        """Check the settings that depend on each other."""
         problems = []
         is_stateless = self.store_url.get_secret_value() == STATELESS
         if self.issuers and not (self.public_url or self.development):
-            # Whoever calls chooses the Host header, so it is believed in development alone.
+            # The caller chooses the Host header, so it is only believed in development.
             problems.append(
-                "CDS_PUBLIC_URL: needed with CDS_ISSUERS: a token's audience is this address"
+                "CDS_PUBLIC_URL: needed with CDS_ISSUERS, because the audience of a token is this"
+                " address"
             )
         if self.issuers and is_stateless and not self.redis_url:
             problems.append(
-                "CDS_ISSUERS: a token is good once, so it has to be remembered: set CDS_REDIS_URL,"
-                " or a CDS_STORE_URL other than none"
+                "CDS_ISSUERS: a token is accepted only once, so used tokens must be kept: set"
+                " CDS_REDIS_URL, or a CDS_STORE_URL other than none"
             )
         if self.trusts_sandbox and not self.development:
             problems.append(
-                f"CDS_ISSUERS: anybody can sign as {SANDBOX_HOST}, whose private key is public;"
-                " it is accepted with CDS_DEVELOPMENT=true only"
+                f"CDS_ISSUERS: the private key of {SANDBOX_HOST} is public, so anybody can sign"
+                " with it; it is accepted only with CDS_DEVELOPMENT=true"
             )
         if problems:
             raise ValueError("\n".join(problems))
@@ -245,7 +252,7 @@ class Settings(BaseSettings):
 
     @property
     def trusts_sandbox(self) -> bool:
-        """Whether tokens of the public sandbox are accepted, which anybody can sign."""
+        """Whether tokens of the public sandbox are accepted, although anybody can sign them."""
         return any(
             SANDBOX_HOST in text.lower()
             for issuer in self.issuers

@@ -1,4 +1,4 @@
-"""The command line: one command a name, each a thin edge over the functions of the service."""
+"""The command line. Each command is a thin layer over functions of the service."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cds_service.environment import from_environment
 from cds_service.errors import StartError
 from cds_service.settings import Settings
 
-# Where each command stands. It is imported when it is run: few need all that the service needs.
+# Where each command is. It is imported when it is run, because most need only a part of the code.
 _COMMANDS = {
     "serve": "serving:serve",
     "reload": "knowledge:reload",
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def settings_or_stop() -> Settings:
-    """The settings of the environment; what is wrong with them ends the command with status 2."""
+    """The settings from the environment; wrong ones end the command with status 2."""
     try:
         return from_environment()
     except StartError as error:
@@ -58,6 +58,6 @@ def settings_or_stop() -> Settings:
 
 
 def stop(message: str, *, status: int = 1) -> NoReturn:
-    """End with a sentence on standard error; status 2 is for what was asked for in a wrong way."""
+    """End with a sentence on standard error; status 2 is for wrong usage or settings."""
     click.echo(message, err=True)
     sys.exit(status)

@@ -1,4 +1,4 @@
-"""The command line: the audit, for whoever has to look into it."""
+"""`cds-service audit`: the audit, for people who have to check it."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from cds_service.telemetry.audit import audit_events
 
 @click.group()
 def audit() -> None:
-    """Who called, and which rules applied; never what is in a record."""
+    """Who called and which rules applied, without any data of a record."""
 
 
 @audit.command()
 @click.option(
-    "--since", type=click.DateTime(["%Y-%m-%d"]), help="Only calls of this day (UTC) and later."
+    "--since", type=click.DateTime(["%Y-%m-%d"]), help="Only calls on or after this day (UTC)."
 )
 def export(since: datetime | None) -> None:
-    """Write the audit as FHIR R4 AuditEvents, one a line (NDJSON)."""
+    """Write the audit as FHIR R4 AuditEvents, one per line (NDJSON)."""
     try:
         store = open_store(from_environment().store_url.get_secret_value())
         if store is None:
-            raise click.ClickException("CDS_STORE_URL is none: nothing was kept")
+            raise click.ClickException("there is no audit without a store: CDS_STORE_URL is none")
         for event in audit_events(calls(store, since.replace(tzinfo=UTC) if since else None)):
             click.echo(event)
     except (StartError, StoreUnavailable) as error:

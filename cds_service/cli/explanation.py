@@ -1,4 +1,4 @@
-"""Why the cards are as they are: facts, outcomes and reasons as data, as a tree, and the cards."""
+"""Explains the cards of a call: facts, outcomes and reasons as data and as a tree."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _COLOURS = {"critical": "red", "warning": "yellow", "info": "blue"}
 
 
 def explain(service: CDSService, call: Call) -> dict[str, Any]:
-    """Everything that led to the cards of a call, as plain data. It holds values of the record."""
+    """Everything that led to the cards of a call, as plain data, with values of the record."""
     evaluation = decide(service, call)
     outcomes = evaluation.outcomes.values()
     return {
@@ -45,13 +45,13 @@ def explain(service: CDSService, call: Call) -> dict[str, Any]:
                 "title": outcome.rule.governance.title,
                 "outcome": outcome.level or ("unknown" if outcome.unknown else "does not apply"),
                 "looked_at": sorted(
-                    {name for each in outcome.rule.levels.values() for name in each.names}
+                    {name for level in outcome.rule.levels.values() for name in level.names}
                 ),
             }
             for outcome in outcomes
         },
         "causes": {
-            each.cause.id: _cause(each) for each in (*evaluation.causes, *evaluation.not_listed)
+            cause.cause.id: _cause(cause) for cause in (*evaluation.causes, *evaluation.not_listed)
         },
         "withheld": _withheld(evaluation),
         "cards": dump_response(render(service, evaluation, call))["cards"],
@@ -76,12 +76,12 @@ def _withheld(evaluation: Evaluation) -> dict[str, list[str]]:
 
 
 def _fact(fact: Any) -> dict[str, Any]:
-    """The members of a fact that say something, and the references of its resources."""
+    """The members of a fact that have a value, and the references of its resources."""
     told: dict[str, Any] = {}
     for member in fields(fact):
         value = getattr(fact, member.name)
         if member.name == "resources":
-            references = [reference_of(each) for each in value]
+            references = [reference_of(resource) for resource in value]
             told |= {"resources": references} if references else {}
         elif value not in (None, (), 0, ""):
             told[member.name] = number_text(value) if isinstance(value, Interval) else value
@@ -124,7 +124,7 @@ def _few(names: Sequence[str]) -> str:
 
 
 def as_json(cards: Sequence[Card]) -> str:
-    """Cards as the wire has them."""
+    """Cards as JSON, as they are sent."""
     return orjson.dumps(dump_response(cards), option=orjson.OPT_INDENT_2).decode()
 
 
@@ -155,7 +155,7 @@ def coverage(service: CDSService) -> Table:
 
 
 def _cell(rule: Rule, result: str, count: int, possible: frozenset[str]) -> str:
-    """The number of examples; a dash where the rule can never have this result."""
+    """The number of examples; a dash if the rule can never have this result."""
     if result in LEVELS and result not in rule.levels:
         return "–"
     if result not in LEVELS and result not in possible:
@@ -164,13 +164,13 @@ def _cell(rule: Rule, result: str, count: int, possible: frozenset[str]) -> str:
 
 
 def _possible(rule: Rule, service: CDSService) -> frozenset[str]:
-    """Whether a rule can be unknown (when nothing is known) and can fail to apply."""
-    told = {
+    """The results besides levels that a rule can have: unknown (if no fact is known) and none."""
+    unknown_facts = {
         name: None
         for name, definition in service.facts.items()
         if kind_of(definition).can_be_unknown() and not made_of(definition)
     }
-    nothing_known = ExampleFacts(service.facts, told)
+    nothing_known = ExampleFacts(service.facts, unknown_facts)
     always = any(condition.text == "true" for condition in rule.levels.values())
-    found = {rule_result(judge(rule, nothing_known))} & {"unknown"}
-    return frozenset(found if always else found | {"none"})
+    unknown = {rule_result(judge(rule, nothing_known))} & {"unknown"}
+    return frozenset(unknown if always else unknown | {"none"})

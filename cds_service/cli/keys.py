@@ -1,4 +1,4 @@
-"""The command line: a key pair for development, and tokens as a CDS Client would sign them."""
+"""`cds-service keys` and `token`: a key pair and tokens for development."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ _issuer = click.option("--issuer", default=_ISSUER, show_default=True, help="Who
 @_folder
 @_issuer
 def keys(folder: Path, issuer: str) -> None:
-    """Make a key pair to try authentication with; not for production."""
+    """Make a key pair to try out authentication; not for production."""
     private, public = _new_pair()
     folder.mkdir(parents=True, exist_ok=True)
     try:
         _write_private(folder / _PRIVATE, private)
     except FileExistsError:
-        raise click.ClickException(f"{folder / _PRIVATE} is there already") from None
+        raise click.ClickException(f"{folder / _PRIVATE} exists already") from None
     (folder / _PUBLIC).write_bytes(orjson.dumps({"keys": [public]}, option=orjson.OPT_INDENT_2))
     click.echo(f"Private key: {folder / _PRIVATE}\nPublic keys: {folder / _PUBLIC}\nServe with:")
     base = "http://127.0.0.1:8000"
@@ -54,9 +54,9 @@ def keys(folder: Path, issuer: str) -> None:
 @click.argument("url")
 @_folder
 @_issuer
-@click.option("--seconds", default=300, show_default=True, help="How long it lives.")
+@click.option("--seconds", default=300, show_default=True, help="Lifetime of the token.")
 def token(url: str, folder: Path, issuer: str, seconds: int) -> None:
-    """Sign a token for one call of URL, the exact address that is called."""
+    """Sign a token for one call of URL, the exact address of the call."""
     try:
         entry = orjson.loads((folder / _PRIVATE).read_bytes())
     except FileNotFoundError:
@@ -76,7 +76,7 @@ def token(url: str, folder: Path, issuer: str, seconds: int) -> None:
 
 
 def _new_pair() -> tuple[dict[str, str], dict[str, str]]:
-    """A private JWK and its public half."""
+    """A private JWK and its public part."""
     key = ec.generate_private_key(ec.SECP384R1())
     named = {"kid": str(uuid4()), "alg": _ALGORITHM, "use": "sig"}
     return (

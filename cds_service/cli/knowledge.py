@@ -28,32 +28,35 @@ _DAY = "%Y-%m-%d"
 _today = click.option(
     "--today",
     type=click.DateTime([_DAY]),
-    help="Answer as if today were this day (default: the clock's).",
+    help="Answer as if today were this day (default: today).",
 )
 _language = click.option("--language", default=None, help="Language of the cards (default: en).")
 _service = click.option(
-    "--service", "service_id", default=None, help="Id of the service (default: the one that fits)."
+    "--service",
+    "service_id",
+    default=None,
+    help="Id of the service (default: the one for the hook).",
 )
-_as_json = click.option("--json", "as_json", is_flag=True, help="JSON in place of a picture.")
+_as_json = click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
 _file = click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 
 
 @click.command()
 def reload() -> None:
-    """Have the workers of this machine load cards/ anew; unsound content changes nothing."""
+    """Ask the workers on this machine to reload cards/; content with problems is not loaded."""
     settings = settings_or_stop()
     try:
         Stamp(settings.runtime_dir, settings.cards_dir).renew()
     except OSError as error:
         stop(f"CDS_RUNTIME_DIR: {error.strerror}")
-    knowledge = _knowledge()  # the same check as in the workers: here its problems are seen
+    knowledge = _knowledge()  # the workers check it too, but here the user sees the problems
     click.echo(f"Asked to reload: {knowledge.version}")
 
 
 @click.command()
 @click.option("--coverage", "show_coverage", is_flag=True, help="Print rules by examples.")
 def check(show_coverage: bool) -> None:
-    """Check everything in cards/: every problem at once, with file and key."""
+    """Check everything in cards/, and list all problems with file and key."""
     settings = settings_or_stop()
     try:
         knowledge = load(settings.cards_dir, hooks=TOKENS, thorough_on=now().date())
@@ -74,9 +77,9 @@ def check(show_coverage: bool) -> None:
 
 
 @click.command("safety-case")
-@click.option("--check", "only_check", is_flag=True, help="Only say whether the page is current.")
+@click.option("--check", "only_check", is_flag=True, help="Only check that the page is current.")
 def safety_case(only_check: bool) -> None:
-    """Write safety/safety-case.md of each service that has a hazard log, from it and the rules."""
+    """Write safety/safety-case.md of each service with a hazard log, from the log and the rules."""
     settings = settings_or_stop()
     for service in _knowledge().services.values():
         folder = _safety_folder(settings, service)
@@ -197,15 +200,15 @@ def _knowledge() -> Knowledge:
 
 
 def _service_of(knowledge: Knowledge, hook: str, service_id: str | None) -> CDSService:
-    """The service of that id, or the only one that answers the hook."""
+    """The service with this id, or the only one that answers the hook."""
     services = [service for service in knowledge.services.values() if service.hook == hook]
     chosen = [service for service in services if service_id in (None, service.id)]
     if len(chosen) == 1:
         return chosen[0]
     answering = ", ".join(service.id for service in services) or "no service"
     if service_id is None and services:
-        stop(f"several services answer {hook}, say which with --service: {answering}")
-    stop(f"no such service answers {hook}; there is {answering}")
+        stop(f"several services answer {hook}; choose one with --service: {answering}")
+    stop(f"no such service answers {hook}; these do: {answering}")
 
 
 def _known(language: str | None, service: CDSService) -> str:

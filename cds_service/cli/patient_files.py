@@ -15,7 +15,7 @@ _MEDICATIONS = ("MedicationRequest", "MedicationStatement")
 
 
 def read_resources(path: Path) -> list[Resource]:
-    """The resources of a Bundle or of NDJSON. Raises InvalidRequest when it is neither."""
+    """The resources of a Bundle or of NDJSON. Raises InvalidRequest if it is neither."""
     content = path.read_bytes()
     try:
         documents = [orjson.loads(content)]
@@ -41,7 +41,7 @@ def _resources(document: object) -> Iterable[Resource]:
 
 
 def as_retrieved(resources: Iterable[Resource], prefetch: Mapping[str, str]) -> Retrieved:
-    """The record as if every prefetch key had been answered whole."""
+    """The record as if every prefetch key were complete."""
     return Retrieved(tuple(resources), {key: Retrieval.COMPLETE for key in prefetch})
 
 
@@ -54,17 +54,17 @@ def as_prefetch(resources: Iterable[Resource], prefetch: Mapping[str, str]) -> d
         if not query:
             wanted = resource_type.partition("/")[0]
             answered[key] = next(
-                (each for each in resources if each.get("resourceType") == wanted), None
+                (item for item in resources if item.get("resourceType") == wanted), None
             )
             continue
         codes = _codes(query)
-        found = [each for each in resources if _is_asked_for(each, resource_type, codes)]
+        found = [item for item in resources if _is_asked_for(item, resource_type, codes)]
         answered[key] = _searchset(found)
     return answered
 
 
 def patient_id(resources: Iterable[Resource]) -> str:
-    """The id of the first Patient. Raises InvalidRequest when there is none."""
+    """The id of the first Patient. Raises InvalidRequest if there is none."""
     for resource in resources:
         if resource.get("resourceType") == "Patient":
             return str(resource.get("id", "unknown"))
@@ -72,7 +72,7 @@ def patient_id(resources: Iterable[Resource]) -> str:
 
 
 def _codes(query: str) -> frozenset[str]:
-    parameters = dict(each.partition("=")[::2] for each in query.split("&"))
+    parameters = dict(parameter.partition("=")[::2] for parameter in query.split("&"))
     return frozenset(filter(None, parameters.get("code", "").split(",")))
 
 

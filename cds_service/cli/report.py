@@ -1,4 +1,4 @@
-"""`cds-service report`: what clinicians did with the cards, in the terminal or as a file."""
+"""`cds-service report`: how clinicians answered the cards, in the terminal or as a file."""
 
 from __future__ import annotations
 
@@ -23,31 +23,31 @@ from cds_service.store import open_store
 @click.option("--since", default="30d", show_default=True, help="How far back: 12h, 30d, 4w.")
 @click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table")
 @click.option(
-    "--table", "name", type=click.Choice(TABLES), default="rules", help="Which table as CSV."
+    "--table", "name", type=click.Choice(TABLES), default="rules", help="The table for CSV."
 )
 def report_command(since: str, form: str, name: str) -> None:
-    """What clinicians did with the cards, by rule: shown, accepted, overridden and why, ignored."""
+    """How clinicians answered the cards, by rule: shown, accepted, overridden and why, ignored."""
     try:
         length = read_since(since)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--since") from error
     try:
-        made = _report(length)
+        figures = _report(length)
     except (StartError, CDSError) as error:
         stop(str(error))
     if form == "json":
-        click.echo(to_json(made))
+        click.echo(to_json(figures))
     elif form == "csv":
-        click.echo(to_csv(tables(made)[name]), nl=False)
+        click.echo(to_csv(tables(figures)[name]), nl=False)
     else:
-        _print(Console(), made)
+        _print(Console(), figures)
 
 
 def _report(length: timedelta) -> Report:
     settings = from_environment()
     store = open_store(settings.store_url.get_secret_value())
     if store is None:
-        raise StartError("CDS_STORE_URL: nothing is kept, so there is nothing to report")
+        raise StartError("CDS_STORE_URL: without a store there is nothing to report")
     try:
         catalogue = catalogue_of(knowledge_of(settings))
         return report(store, catalogue, settings, now(), length)
@@ -55,13 +55,13 @@ def _report(length: timedelta) -> Report:
         store.close()
 
 
-def _print(console: Console, made: Report) -> None:
+def _print(console: Console, figures: Report) -> None:
     console.print(
-        f"{made.since:%Y-%m-%d} to {made.until:%Y-%m-%d}: {made.calls} calls, {made.shown} cards"
-        f" shown, {_percent(made.silence_rate)} of calls without a card,"
-        f" {_percent(made.override_rate)} of answers were overrides; mode {made.mode}"
+        f"{figures.since:%Y-%m-%d} to {figures.until:%Y-%m-%d}: {figures.calls} calls,"
+        f" {figures.shown} cards shown, {_percent(figures.silence_rate)} of calls without a card,"
+        f" {_percent(figures.override_rate)} of answers were overrides; mode {figures.mode}"
     )
-    for table in tables(made).values():
+    for table in tables(figures).values():
         if table.rows and table.name != "days":
             console.print(_rich(table))
 

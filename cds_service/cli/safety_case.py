@@ -1,4 +1,4 @@
-"""The hazard log held against rules and tests, and the safety case as a page."""
+"""The hazard log, checked against rules and tests, and the safety case as a page."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LIKELIHOOD = ("very low", "low", "medium", "high", "very high")
 
 @dataclass(frozen=True, slots=True)
 class Hazard:
-    """What could harm a patient, what holds it, and what is left."""
+    """What could harm a patient, what prevents it, and the risk that remains."""
 
     id: str
     title: str
@@ -48,9 +48,9 @@ class HazardSchema(StrictSchema):
 
 
 def load_hazards(path: Path, service: Service, problems: Problems) -> tuple[Hazard, ...]:
-    """The hazards of `cards/<service>/safety/`; a rule that is not there is a problem.
+    """The hazards of `cards/<service>/safety/`. A rule that does not exist is a problem.
 
-    So is a test that is not there, where there are tests: an installed service has none.
+    So is a test that does not exist, but only in a checkout: an installed service has no tests.
     """
     checkout = path.absolute().parents[3]
     has_tests = (checkout / "tests").is_dir()
@@ -72,7 +72,7 @@ def load_hazards(path: Path, service: Service, problems: Problems) -> tuple[Haza
 
 
 def write_safety_case(service: Service, hazards: Sequence[Hazard], questions: str) -> str:
-    """The page: hazards, what holds them, open questions; honest that nobody has signed."""
+    """The page: hazards, what prevents them, open questions, and that nobody has signed it."""
     return "\n".join([*_opening(service), *_table(hazards), *_details(service, hazards), questions])
 
 

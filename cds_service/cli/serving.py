@@ -1,4 +1,4 @@
-"""`cds-service serve`: the first process, which finds faults, then looks after the workers."""
+"""`cds-service serve`: the first process. It checks everything, then starts and stops workers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from cds_service.reload_requests import Stamp, renew_on_hangup
 from cds_service.settings import STATELESS, Settings
 
 _MOST_CONNECTIONS = 8192
-_SECONDS_TO_STOP = 8  # containers are given ten
+_SECONDS_TO_STOP = 8  # container runtimes wait ten
 
 
 @click.command()
@@ -52,15 +52,15 @@ def serve(host: str | None, port: int | None, workers: int | None) -> None:
             port=port,
             workers=workers,
             respawn_failed_workers=True,
-            # One that is told to stop while it starts does not hear it.
+            # A worker that is told to stop while it starts misses the signal.
             workers_kill_timeout=_SECONDS_TO_STOP,
             log_access=False,
-            # Connections are no work: a proxy's pool keeps thousands of them open.
+            # Open connections cost little: the pool of a proxy keeps thousands of them.
             backlog=_MOST_CONNECTIONS,
             backpressure=_MOST_CONNECTIONS,
             http1_settings=HTTP1Settings(header_read_timeout=settings.request_timeout_ms),
         )
-        # In place of granian's own answer to SIGHUP, which starts every worker anew.
+        # Replaces granian's own reaction to SIGHUP, which restarts every worker.
         stamp = Stamp(settings.runtime_dir, settings.cards_dir)
         server.on_startup(lambda: renew_on_hangup(stamp))
         name = f"[{host}]" if ":" in host else host
@@ -69,8 +69,8 @@ def serve(host: str | None, port: int | None, workers: int | None) -> None:
 
 
 def _prepare(settings: Settings) -> None:
-    """Find what would keep a worker from starting, once and before anything listens."""
-    from cds_service.factory import prepare  # after share_metrics, which its imports heed
+    """Find problems that would stop a worker from starting, once and before anything listens."""
+    from cds_service.factory import prepare  # after share_metrics, because its imports read that
 
     try:
         prepare(settings)
@@ -79,9 +79,9 @@ def _prepare(settings: Settings) -> None:
 
 
 def _free_address(host: str, port: int) -> str:
-    """The IP address behind a host of this machine, on which the port is free.
+    """The IP address of a host name on this machine, if the port is free there.
 
-    granian would share the port with another server of the same user, and say nothing.
+    granian would share the port with another server of the same user, without a message.
     """
     try:
         [(family, _, _, _, (address, *_)), *_] = socket.getaddrinfo(
@@ -98,9 +98,9 @@ def _free_address(host: str, port: int) -> str:
 def _reason(error: OSError, host: str, port: int) -> str:
     if error.errno == errno.EADDRINUSE:
         return (
-            f"Port {port} of {host} is taken: stop the program that listens there, or choose"
-            " another port with --port or CDS_PORT."
+            f"Port {port} of {host} is taken: stop the program that uses it, or choose another"
+            " port with --port or CDS_PORT."
         )
     if error.errno == errno.EACCES:
         return f"Port {port} needs more rights: choose one above 1023 with --port or CDS_PORT."
-    return f"{host} is no address of this machine: choose another with --host or CDS_HOST."
+    return f"{host} is not an address of this machine: choose another with --host or CDS_HOST."

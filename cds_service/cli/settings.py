@@ -29,10 +29,10 @@ _FORMATS = {
 @click.option(
     "--write",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A Markdown file whose table of settings is replaced.",
+    help="Update the table of settings in this Markdown file.",
 )
 def settings(write: Path | None) -> None:
-    """Every setting: its variable, type, default and what it does."""
+    """List the settings: variable, type, default and what each does."""
     if write is None:
         click.echo(table(), nl=False)
         return
@@ -54,14 +54,14 @@ def table() -> str:
 
 
 def _type(schema: Mapping[str, Any]) -> str:
-    """What may be written, from the JSON Schema of a setting."""
+    """The allowed values, from the JSON Schema of a setting."""
     if "enum" in schema:
         *others, last = schema["enum"]
         return f"{', '.join(others)} or {last}"
     kinds = {
         "integer": f"{schema.get('minimum')} to {schema.get('maximum')}",
         "boolean": "true or false",
-        "array": "list, with commas",
+        "array": "list, separated by commas",
     }
     [kind, *_] = schema.get("anyOf", [schema])
     return kinds.get(kind["type"]) or _FORMATS.get(kind.get("format", ""), "text")

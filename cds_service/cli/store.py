@@ -1,4 +1,4 @@
-"""The command line of the store: why, and store migrate, prune, status."""
+"""`cds-service why`, and `store migrate`, `prune` and `status`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from cds_service.store.cards import why
 
 @click.group("store")
 def store_commands() -> None:
-    """Look after what is kept: feedback, traces, audit."""
+    """Maintain the store: feedback, traces, audit."""
 
 
 @store_commands.command()
@@ -34,9 +34,9 @@ def migrate() -> None:
 
 
 @store_commands.command("prune")
-@click.option("--days", type=click.IntRange(1), help="Keep so many (default: CDS_RETENTION_DAYS).")
+@click.option("--days", type=click.IntRange(1), help="Days to keep (default: CDS_RETENTION_DAYS).")
 def prune_old(days: int | None) -> None:
-    """Delete what is older than the days of retention."""
+    """Delete rows that are older than the retention period."""
     settings = settings_or_stop()
     today = now()
     kept = timedelta(days=days or settings.retention_days)
@@ -47,7 +47,7 @@ def prune_old(days: int | None) -> None:
 
 @store_commands.command()
 def status() -> None:
-    """How many rows each table holds; ends with 1 if the database does not answer."""
+    """Count the rows of each table; exit code 1 if the database does not answer."""
     with _store(settings_or_stop()) as store:
         for table, number in counts(store).items():
             click.echo(f"{table}: {number}")
@@ -55,34 +55,34 @@ def status() -> None:
 
 @click.command("why")
 @click.argument("uuid")
-@click.option("--json", "as_json", is_flag=True, help="JSON in place of a picture.")
+@click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
 def why_command(uuid: str, as_json: bool) -> None:
-    """Why a card was there: its rules, the facts behind them, what nearly applied."""
+    """Why a card was shown: its rules, their facts, and what nearly applied."""
     with _store(settings_or_stop()) as store:
-        told = why(store, uuid)
-    if told is None:
-        stop("no such card is kept")
+        card = why(store, uuid)
+    if card is None:
+        stop("there is no card with this uuid, or it is no longer stored")
     if as_json:
-        click.echo(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode())
+        click.echo(orjson.dumps(card, option=orjson.OPT_INDENT_2).decode())
     else:
-        Console().print(_tree(told))
+        Console().print(_tree(card))
 
 
-def _tree(told: Mapping[str, Any]) -> Tree:
-    """What `why` tells, for the terminal."""
-    title = f"{told['indicator']} card in {told['slot']}, {told['state']} {told['at']}"
+def _tree(card: Mapping[str, Any]) -> Tree:
+    """The result of `why` as a tree for the terminal."""
+    title = f"{card['indicator']} card in {card['slot']}, {card['state']} {card['at']}"
     root = Tree(Text(title, style="bold"))
-    root.add(Text(f"{told['service']}, knowledge {told['knowledge']}"))
-    if "suppressedBy" in told:
-        root.add(Text(f"suppressed by: {told['suppressedBy']}"))
-    _branch(root, "rules", [f"{r['id']} {r['version']}: {r['level']}" for r in told["rules"]])
-    values = told.get("values", {})
-    for state, names in told["facts"].items():
+    root.add(Text(f"{card['service']}, knowledge {card['knowledge']}"))
+    if "suppressedBy" in card:
+        root.add(Text(f"suppressed by: {card['suppressedBy']}"))
+    _branch(root, "rules", [f"{r['id']} {r['version']}: {r['level']}" for r in card["rules"]])
+    values = card.get("values", {})
+    for state, names in card["facts"].items():
         facts = [f"{name} = {values[name]}" if name in values else name for name in names]
         _branch(root, f"facts {state}", facts)
-    near = [f"{rule}: {', '.join(names)}" for rule, names in told["nearMisses"].items()]
+    near = [f"{rule}: {', '.join(names)}" for rule, names in card["nearMisses"].items()]
     _branch(root, "could not be decided: these facts were missing", near)
-    _branch(root, "feedback", [_line(each) for each in told["feedback"]])
+    _branch(root, "feedback", [_line(answer) for answer in card["feedback"]])
     return root
 
 
@@ -100,13 +100,13 @@ def _branch(root: Tree, title: str, lines: Sequence[str]) -> None:
 
 @contextmanager
 def _store(settings: Settings) -> Iterator[Store]:
-    """The store, which must be there and answer for as long as the block lasts."""
+    """The store, open for the length of the block. Stops if there is none or it does not answer."""
     try:
         store = open_store(settings.store_url.get_secret_value())
     except StartError as error:
         stop(str(error))
     if store is None:
-        stop("CDS_STORE_URL: none: nothing is kept")
+        stop("CDS_STORE_URL: none: there is no store")
     try:
         store.migrate()
         yield store

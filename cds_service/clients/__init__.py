@@ -1,1 +1,1 @@
-"""Which CDS Client calls, and how often it may."""
+"""Which CDS Client is calling, and how often it may call."""

@@ -1,4 +1,4 @@
-"""The public keys of CDS Clients: JWK Sets at an address or in a file, pinned in the settings."""
+"""The public keys of CDS Clients: JWK Sets at an address or in a file that the settings name."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from jwt.exceptions import InvalidKeyError, PyJWKError
 
 from cds_service.fhir import connections as transport
 
-FRESH = timedelta(minutes=10)  # a key that was taken back is not accepted for longer than this
-STALE = timedelta(hours=24)  # while the client's server is away, its last keys serve this long
-PAUSE = timedelta(seconds=30)  # between two readings, whatever a caller makes up
+FRESH = timedelta(minutes=10)  # a withdrawn key is accepted no longer than this
+STALE = timedelta(hours=24)  # while the client's server is down, its last keys are used this long
+PAUSE = timedelta(seconds=30)  # between two readings, even if tokens name unknown keys
 MOST_BYTES = 256 * 1024
 _SECONDS_TO_CONNECT = 1.0
 _SECONDS = 3.0  # for head and body together
 _CHUNK = 16 * 1024
 
-# RFC 7518, RFC 8037: an algorithm goes with one type of key, and with one curve. Nothing symmetric.
+# RFC 7518, RFC 8037: each algorithm needs one type of key, and one curve. None is symmetric.
 KEY_OF_ALGORITHM: Mapping[str, tuple[str, frozenset[str]]] = {
     "ES256": ("EC", frozenset({"P-256"})),
     "ES384": ("EC", frozenset({"P-384"})),
@@ -40,8 +40,8 @@ _log = structlog.get_logger(__name__)
 class KeySet:
     """The keys of one CDS Client, read when first needed and again when they may have changed.
 
-    `read` gives the JSON of a JWK Set, or raises OSError or ValueError. It is called at most once
-    in `PAUSE`, so tokens with made-up key ids cost the client's server nothing.
+    `read` returns the JSON of a JWK Set, or raises OSError or ValueError. It is called at most once
+    in `PAUSE`, so tokens with invented key ids cause no load on the client's server.
     """
 
     def __init__(self, source: str, read: Callable[[], bytes]) -> None:
@@ -59,7 +59,7 @@ class KeySet:
         return _key(entry, algorithm) if entry else None
 
     def is_ready(self, now: datetime) -> bool:
-        """Whether there are keys to check tokens with; reads them if it is time to."""
+        """Whether there are keys to check tokens with; reads them if they are due."""
         self._refresh(now)
         return bool(self._keys) and self._is_usable(now)
 
@@ -70,7 +70,7 @@ class KeySet:
         is_fresh = self._read_at is not None and now - self._read_at < FRESH
         if is_fresh and (unless_known is None or unless_known in self._keys):
             return
-        # While one thread reads, the others go on with what there is, if there is anything.
+        # While one thread reads, the others use the old keys, if there are any.
         if not self._lock.acquire(blocking=not self._keys):
             return
         try:
@@ -87,7 +87,7 @@ class KeySet:
 def key_set(source: str) -> KeySet:
     """The keys at an address, or in a file."""
     if "://" in source:
-        # Where it leads is for the operator to say, who wrote the address down.
+        # No check of where it leads: the operator wrote this address.
         session = transport.session(lambda host, address: True, connections=1, authorities=None)
         return KeySet(source, lambda: _fetch(session, source))
     return KeySet(source, lambda: _bytes_of(Path(source)))
@@ -99,7 +99,7 @@ def _bytes_of(path: Path) -> bytes:
 
 
 def _fetch(session: requests.Session, url: str) -> bytes:
-    """The body at `url`, within limits of time and size; no redirect is followed."""
+    """The body at `url`, within limits of time and size; redirects are not followed."""
     with session.get(
         url,
         timeout=(_SECONDS_TO_CONNECT, _SECONDS),
@@ -122,16 +122,14 @@ def _not_too_long(body: bytes) -> bytes:
 
 
 def _by_id(body: bytes) -> dict[str, dict[str, Any]]:
-    """The keys of a JWK Set (RFC 7517) that have an id; an id that stands twice names no key."""
+    """The keys of a JWK Set (RFC 7517) that have an id; a repeated id names no key."""
     document = orjson.loads(body)
     entries = document.get("keys") if isinstance(document, dict) else None
     if not isinstance(entries, list):
         raise ValueError("not a JWK Set")
-    named = [
-        each for each in entries if isinstance(each, dict) and isinstance(each.get("kid"), str)
-    ]
-    ids = [each["kid"] for each in named]
-    return {each["kid"]: each for each in named if ids.count(each["kid"]) == 1}
+    named = [key for key in entries if isinstance(key, dict) and isinstance(key.get("kid"), str)]
+    ids = [key["kid"] for key in named]
+    return {key["kid"]: key for key in named if ids.count(key["kid"]) == 1}
 
 
 def _key(entry: Mapping[str, Any], algorithm: str) -> PyJWK | None:

@@ -12,14 +12,14 @@ _REDIS: dict[str, str | int] = {"socket_timeout": 1, "socket_connect_timeout": 1
 
 
 def limit_calls(app: Flask, settings: Settings, caller: Callable[[], str]) -> Callable[[], None]:
-    """What to call for each request of `caller`; it raises HTTP's 429, with Retry-After.
+    """A function to call for each request; it raises 429 with Retry-After for too many calls.
 
-    Counted in Redis where there is one, otherwise by each worker for itself, which is also what
-    happens while Redis is away.
+    Calls are counted by `caller`, in Redis if there is one. Without it, or while it is down, each
+    worker counts for itself.
     """
     if not settings.rate_limit:
         return lambda: None
-    from flask_limiter import Limiter  # late: it is large, and most installations limit elsewhere
+    from flask_limiter import Limiter  # late: it is large, and most sites limit calls elsewhere
 
     limiter = Limiter(
         caller,

@@ -1,4 +1,4 @@
-"""CDS Hooks "Trusting CDS Clients": who is calling, by the JWT that the CDS Client has signed."""
+"""CDS Hooks "Trusting CDS Clients": who is calling, by the JWT that the CDS Client signed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LONGEST_TEXT = 512
 _BEARER = re.compile(r"bearer +([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)", re.IGNORECASE)
 _PORTS = {"http": 80, "https": 443}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LAST_SECOND = 7_258_118_400  # of the year 2199: far from where a sum would overflow
+_LAST_SECOND = 7_258_118_400  # of the year 2199: later times could overflow when added to
 
 
 _log = structlog.get_logger(__name__)
@@ -32,14 +32,14 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A CDS Client that has proved who it is, and the organisation for which it says it calls."""
+    """A CDS Client with a valid token, and the organisation it says it calls for."""
 
     issuer: str
     tenant: str | None = None
 
 
 class Clients:
-    """The CDS Clients that may call; each by its issuer, with its own keys and no others."""
+    """The CDS Clients that may call: each has its issuer and its own keys."""
 
     def __init__(
         self, keys: Mapping[str, KeySet], used_tokens: UsedTokens, longest_life: timedelta
@@ -49,10 +49,10 @@ class Clients:
         self._longest_life = longest_life
 
     def identify(self, authorization: str | None, url: str, now: datetime) -> Client:
-        """Who sent the Authorization header of a call to `url`.
+        """The client that sent the Authorization header of a call to `url`.
 
-        Raises NotAuthenticated, whose reason is for the log alone; Unavailable when it cannot be
-        told whether the token was used before.
+        Raises NotAuthenticated, with a reason only for the log; and Unavailable if it is not known
+        whether the token was used before.
         """
         token = _token(authorization)
         header, claims = _unverified(token)
@@ -77,7 +77,7 @@ class Clients:
 def clients_of(settings: Settings, used_tokens: UsedTokens) -> Clients:
     """The clients in the settings."""
     if settings.trusts_sandbox:
-        _log.warning("tokens of the public sandbox are accepted, which anybody can sign")
+        _log.warning("tokens of the public sandbox are accepted, although anybody can sign them")
     keys = {issuer.name: key_set(issuer.keys) for issuer in settings.issuers}
     return Clients(keys, used_tokens, timedelta(seconds=settings.token_max_lifetime_s))
 
@@ -92,7 +92,7 @@ def _token(authorization: str | None) -> str:
 
 
 def _unverified(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What the token says of itself: enough to find the key, and not yet to be believed."""
+    """The header and the claims of a token, not verified yet: only for finding the key."""
     try:
         decoded = jwt.decode_complete(token, options={"verify_signature": False})
     except (jwt.PyJWTError, ValueError, RecursionError):
@@ -101,7 +101,7 @@ def _unverified(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _key(header: Mapping[str, Any], keys: KeySet, now: datetime) -> jwt.PyJWK:
-    """The key of the issuer that the token names."""
+    """The key that the token names, among those of its issuer."""
     algorithm, kid = header.get("alg"), header.get("kid")
     if not isinstance(algorithm, str) or algorithm not in KEY_OF_ALGORITHM:
         raise NotAuthenticated("its algorithm is not accepted")
@@ -109,7 +109,7 @@ def _key(header: Mapping[str, Any], keys: KeySet, now: datetime) -> jwt.PyJWK:
         raise NotAuthenticated("its typ is not JWT")
     if "crit" in header:
         raise NotAuthenticated("it has critical header parameters")
-    # The token never chooses where its key is from; beside a file, what it says is not read.
+    # A token never chooses where its key comes from; with keys in a file, its jku is ignored.
     if "://" in keys.source and header.get("jku", keys.source) != keys.source:
         raise NotAuthenticated("its jku is not the address in CDS_ISSUERS")
     key = keys.key(kid, algorithm, now) if isinstance(kid, str) else None
@@ -119,7 +119,7 @@ def _key(header: Mapping[str, Any], keys: KeySet, now: datetime) -> jwt.PyJWK:
 
 
 def _verify(token: str, key: jwt.PyJWK, *, issuer: str, audience: Sequence[str]) -> None:
-    """The signature, that nothing is missing, and for whom the token is; times are for later."""
+    """Check the signature, the required claims, the issuer and the audience; not the times."""
     try:
         jwt.decode(
             token,
@@ -130,7 +130,7 @@ def _verify(token: str, key: jwt.PyJWK, *, issuer: str, audience: Sequence[str])
             options={
                 "require": ["iss", "aud", "exp", "iat", "jti"],
                 "verify_sub": False,
-                # By a clock that the library would read itself.
+                # The library would read its own clock for these.
                 "verify_exp": False,
                 "verify_nbf": False,
                 "verify_iat": False,
@@ -147,17 +147,17 @@ def _verify(token: str, key: jwt.PyJWK, *, issuer: str, audience: Sequence[str])
 
 
 def _check_times(claims: Mapping[str, Any], now: datetime, longest_life: timedelta) -> datetime:
-    """By our clock; the time at which the token expires."""
+    """Check the times by our clock; returns when the token expires."""
     expires, issued = _time(claims, "exp"), _time(claims, "iat")
     if now >= expires + LEEWAY:
         raise NotAuthenticated("it has expired")
-    # A token that was not issued yet, by more than two clocks can differ, was made up.
+    # An honest token is issued in the past, except for the difference of two clocks.
     if now < issued - LEEWAY or ("nbf" in claims and now < _time(claims, "nbf") - LEEWAY):
         raise NotAuthenticated("it is from the future")
     life, longest = (expires - issued).total_seconds(), longest_life.total_seconds()
     if not 0 < life <= longest:
         raise NotAuthenticated(
-            f"it lives {life:.0f} s, which CDS_TOKEN_MAX_LIFETIME_S limits to {longest:.0f}"
+            f"its lifetime is {life:.0f} s; CDS_TOKEN_MAX_LIFETIME_S allows {longest:.0f} s"
         )
     return expires
 
@@ -165,14 +165,14 @@ def _check_times(claims: Mapping[str, Any], now: datetime, longest_life: timedel
 def _jti(claims: Mapping[str, Any]) -> str:
     jti = claims["jti"]
     if not isinstance(jti, str) or not 0 < len(jti) <= _LONGEST_TEXT:
-        raise NotAuthenticated("its jti is no text, or too long")
+        raise NotAuthenticated("its jti is not text, or too long")
     return jti
 
 
 def _tenant(claims: Mapping[str, Any]) -> str | None:
     tenant = claims.get("tenant")
     if not isinstance(tenant, str | None):
-        raise NotAuthenticated("its tenant is no text")
+        raise NotAuthenticated("its tenant is not text")
     return tenant
 
 
@@ -180,14 +180,14 @@ def _time(claims: Mapping[str, Any], name: str) -> datetime:
     """RFC 7519, NumericDate."""
     seconds = claims.get(name)
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
-        raise NotAuthenticated(f"its {name} is no time")
-    if not 0 <= seconds <= _LAST_SECOND:  # NaN is not, either
-        raise NotAuthenticated(f"its {name} is no time")
+        raise NotAuthenticated(f"its {name} is not a time")
+    if not 0 <= seconds <= _LAST_SECOND:  # true for NaN too
+        raise NotAuthenticated(f"its {name} is not a time")
     return _EPOCH + timedelta(seconds=seconds)
 
 
 def _spellings(audience: Any, url: str) -> Sequence[str]:
-    """What the token's `aud` names that is the address that was called, in its own spelling."""
+    """The entries of the token's `aud` that mean the called address, as the token spells them."""
     texts = audience if isinstance(audience, list) else [audience]
     called = _as_compared(url)
     if called is None:
@@ -196,7 +196,7 @@ def _spellings(audience: Any, url: str) -> Sequence[str]:
 
 
 def _as_compared(url: str) -> tuple[str, str, int | None, str, str] | None:
-    """An address without the differences that make none: case of the host, port, slashes."""
+    """An address without differences that do not matter: case of the host, port, slashes."""
     try:
         parts = urlsplit(url)
         port = parts.port or _PORTS.get(parts.scheme)

@@ -1,4 +1,4 @@
-"""Which tokens came already: the `jti` of a token is good once, whichever worker it reaches."""
+"""Used tokens: the `jti` of a token is accepted once, by any worker."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from cds_service.store import Store
 from cds_service.store.used_tokens import StoredUsedTokens
 
 _PREFIX = "cds:used-token:"
-_SECONDS = 0.5  # for Redis to answer in
+_SECONDS = 0.5  # to wait for Redis
 
 
 class UsedTokens(Protocol):
     """A memory that every worker shares."""
 
     def first_use(self, key: str, until: datetime, now: datetime) -> bool:
-        """Whether `key` comes for the first time; it is remembered `until` then, at least.
+        """Whether `key` is seen for the first time; it is kept at least `until` then.
 
-        Raises Unavailable when nobody can tell.
+        Raises Unavailable if the memory cannot be reached.
         """
         ...
 
@@ -28,10 +28,10 @@ class UsedTokens(Protocol):
 
 
 class RedisUsedTokens:
-    """The memory in Redis: one key a token, which Redis forgets by itself."""
+    """The memory in Redis: one key for each token, which expires by itself."""
 
     def __init__(self, url: str) -> None:
-        """Raises SettingsError when the client of Redis is not installed."""
+        """Raises SettingsError if the Redis client is not installed."""
         try:
             from redis import Redis, RedisError
         except ImportError:
@@ -59,9 +59,9 @@ class RedisUsedTokens:
 
 
 def used_tokens_of(settings: Settings, store: Store | None) -> UsedTokens | None:
-    """The memory in the settings, or None where nobody is asked who is calling.
+    """The memory that the settings name, or None if anybody can call.
 
-    Raises SettingsError where there is no place that the workers share.
+    Raises SettingsError if the workers share no memory.
     """
     if not settings.issuers:
         return None
@@ -69,4 +69,4 @@ def used_tokens_of(settings: Settings, store: Store | None) -> UsedTokens | None
         return RedisUsedTokens(settings.redis_url.get_secret_value())
     if store:
         return StoredUsedTokens(store)
-    raise SettingsError("CDS_ISSUERS: there is no place that remembers used tokens")
+    raise SettingsError("CDS_ISSUERS: there is no place to keep used tokens")

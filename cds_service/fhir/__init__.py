@@ -1,1 +1,1 @@
-"""Fetching from the FHIR server of a call: which one, over what connection, how much, how long."""
+"""Fetching from the FHIR server of a call: which servers, which connections, and the limits."""

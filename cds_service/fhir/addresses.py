@@ -1,4 +1,4 @@
-"""Which FHIR servers may be called, and which addresses of the network may be connected to."""
+"""Which FHIR servers may be called, and to which IP addresses connections may go."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
 
 _PORTS = {"http": 80, "https": 443}
-# What a base address has no use for, or some server may read as a slash or a dot where we do not:
-# Java servers cut a segment at its semicolon, and "..;" is ".." to them.
+# Characters that a base address does not need, or that some servers read as a slash or a dot:
+# Java servers cut a segment at its semicolon, so "..;" is ".." to them.
 _AMBIGUOUS = re.compile(r"%2e|%2f|%5c|%3b|[?#@;\\]|[^!-~]", re.IGNORECASE)
 _QUERY = re.compile(r"[!\"$-\[\]-~]*")  # visible ASCII, without a fragment or a backslash
 _NAT64 = IPv6Network("64:ff9b::/96")
-# Where clouds tell their machines secrets, beside the link-local ranges; and tunnels (Teredo,
-# NAT64 of one's own) whose far end cannot be told from the address.
+# Addresses at which clouds give secrets to their machines, besides the link-local ranges; and
+# tunnels (Teredo, private NAT64) that hide where a connection goes.
 _NEVER = tuple(
     map(
         ip_network,
@@ -31,7 +31,7 @@ _NEVER = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """The base address of a FHIR server; `path` neither begins nor ends with a slash."""
+    """The base address of a FHIR server; `path` has no slash at its start or end."""
 
     scheme: str
     host: str
@@ -40,10 +40,10 @@ class Base:
 
     @classmethod
     def read(cls, text: str) -> Base | None:
-        """The base address that a text is; None if it is none, or has a query or a login."""
+        """The base address in a text; None if it is not one, or has a query or a login."""
         if _AMBIGUOUS.search(text):
             return None
-        # The parser of the HTTP client itself: both see the same host in any text.
+        # The parser of the HTTP client, so that both see the same host in any text.
         try:
             url = parse_url(text)
         except LocationParseError:
@@ -55,11 +55,11 @@ class Base:
 
     @property
     def is_loopback(self) -> bool:
-        """Whether it is written as this very machine; where a name leads is another question."""
+        """Whether it is written as this machine. Where a name leads is checked in `permits`."""
         return _is_loopback(self.host)
 
     def holds(self, address: str) -> bool:
-        """Whether an address is of this server: same origin, at or below the base path."""
+        """Whether an address belongs to this server: same origin, at or below the base path."""
         place, _, query = address.partition("?")
         other = Base.read(place)
         if other is None or not _QUERY.fullmatch(query):
@@ -70,9 +70,9 @@ class Base:
 
 @dataclass(frozen=True, slots=True)
 class AllowList:
-    """The FHIR servers of the settings, and the private networks that they may stand in.
+    """The FHIR servers of the settings, and the private networks that they may be in.
 
-    With `development`, servers on this very machine need no entry.
+    With `development`, servers on this machine need no entry.
     """
 
     servers: tuple[str, ...] = ()
@@ -80,19 +80,19 @@ class AllowList:
     development: bool = False
 
     def find(self, fhir_server: str) -> Base | None:
-        """The base of a server that may be called: listed, and by https unless on loopback."""
+        """The base of a server that may be called: it is listed, and uses https or loopback."""
         base = Base.read(fhir_server)
         if base is None or not (base.scheme == "https" or base.is_loopback):
             return None
         if self.development and base.is_loopback:
             return base
-        listed = filter(None, map(Base.read, self.servers))
-        return base if any(each.holds(fhir_server) for each in listed) else None
+        allowed = filter(None, map(Base.read, self.servers))
+        return base if any(server.holds(fhir_server) for server in allowed) else None
 
     def permits(self, host: str, address: str) -> bool:
-        """Whether a connection to `host` may go to this address, which its name led to.
+        """Whether a connection to `host` may go to this address, which its name resolved to.
 
-        A name that leads inwards is how a stranger reaches what only this machine can reach.
+        A name that resolves to a private address could give outsiders access to internal systems.
         """
         real = _real(ip_address(address))
         if real.is_loopback:
@@ -110,7 +110,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _real(address: Address) -> Address:
-    """The address that is reached in the end: IPv6 has several ways to write one of IPv4."""
+    """The address that is really reached: IPv6 has several ways to write an IPv4 address."""
     if isinstance(address, IPv4Address):
         return address
     if address in _NAT64:

@@ -1,4 +1,4 @@
-"""Servers that failed call after call are left alone for a while, so that they cost nothing."""
+"""Servers that fail several calls in a row are not called for a while, to save time."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from threading import Lock
 
-FAILURES = 3  # calls in a row that got no answer at all
+FAILURES = 3  # calls in a row without any answer
 COOL_DOWN = 30.0  # seconds until one call may try again
-MOST_SERVERS = 100  # that are remembered; the one that failed first is forgotten first
+MOST_SERVERS = 100  # kept in memory; the oldest failure is dropped first
 
 
 @dataclass(slots=True)
 class _Trouble:
-    """A server's failures in a row, and when it may be tried again once they are too many."""
+    """The failures of a server in a row, and when to try it again if they are too many."""
 
     failures: int = 0
     retry_at: float = 0.0
 
 
 class CircuitBreaker:
-    """Whether a server is worth a try. `timer` gives seconds that only ever grow.
+    """Whether to call a server. `timer` returns seconds that only increase.
 
-    Open after FAILURES calls without an answer; after COOL_DOWN one call at a time is let through,
-    and its answer closes it again. Safe for use by several threads.
+    The circuit opens after FAILURES calls without an answer. After COOL_DOWN it lets one call at a
+    time through, and an answer closes it again. Safe for use by several threads.
     """
 
     def __init__(self, timer: Callable[[], float]) -> None:
@@ -40,7 +40,7 @@ class CircuitBreaker:
             now = self._timer()
             if now < trouble.retry_at:
                 return False
-            # The others wait on; a trial that never reports back costs one more cool-down.
+            # Other calls keep waiting. A trial that never reports costs one more cool-down.
             trouble.retry_at = now + COOL_DOWN
             return True
 

@@ -1,4 +1,4 @@
-"""Fetches what prefetch did not bring, from the FHIR server of the call and in the call's time."""
+"""Fetches missing data from the FHIR server of a call, within the time of the call."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from cds_service.settings import Settings
 from cds_service.wire.hooks import HookContext
 from cds_service.wire.requests import CDSRequest
 
-# The rest of the time is for the cards.
+# The rest of the time is for making the cards.
 _SHARE_FOR_FETCHING = 0.8
-# About as many lists as a service asks for. More calls than there are connections for would wait
-# in our own queue, and that would look as if the server were slow.
+# About as many as the lists that a service asks for. Without a limit, calls would wait in our own
+# queue, and the server would seem slow.
 _REQUESTS_OF_A_CALL = 10
 _TOKEN = re.compile(r"\{\{ *([^{}]*?) *\}\}")
 _SEPARATORS = re.compile(r"([\\,|$])")
@@ -48,7 +48,7 @@ class Fetched:
 class FHIRClient:
     """The FHIR servers that the operator allows, over one pool of connections and threads.
 
-    `timer` gives seconds that only ever grow; calls hand in when they started by it.
+    `timer` returns seconds that only increase; `started` of a call is read from it.
     """
 
     def __init__(self, settings: Settings, timer: Callable[[], float] = perf_counter) -> None:
@@ -69,13 +69,13 @@ class FHIRClient:
     def fetch_for(
         self, request: CDSRequest, context: HookContext, *, started: float
     ) -> Fetching | None:
-        """What prefetch.complete fetches with; None if the call names no FHIR server."""
+        """The fetching of one call, for prefetch.complete; None if it names no FHIR server."""
         if request.fhir_server is None:
             return None
         return Fetching(self, request, context, started)
 
     def close(self) -> None:
-        """End the threads and the connections."""
+        """Stop the threads and close the connections."""
         self.threads.shutdown(cancel_futures=True)
         self.session.close()
 
@@ -106,7 +106,7 @@ class Fetching:
     def __call__(self, needed: Mapping[str, Wanted]) -> Mapping[str, Any] | None:
         """The data that could be fetched, by prefetch key; see prefetch.Fetch.
 
-        Raises TooManyFetches when other calls leave no connection free in time.
+        Raises TooManyFetches if no connection becomes free in time.
         """
         begun = self._client.timer()
         base = self._client.allow_list.find(self._server)
@@ -128,14 +128,14 @@ class Fetching:
         return {key: value for key, value in values.items() if value is not None}
 
     def _downloads(self, base: Base, needed: Mapping[str, Wanted]) -> Mapping[str, Download]:
-        """The download of each key; the same one for keys whose templates say the same."""
+        """The download of each key; keys with equal templates share one."""
         by_address: dict[str, Download] = {}
         by_key: dict[str, Download] = {}
         for key, wanted in needed.items():
             address = self._address(wanted)
             if address is None:
                 continue
-            if wanted.bundle is not None:  # it has pages of its own already
+            if wanted.bundle is not None:  # its first pages are already there
                 by_key[key] = self._download(base, address, wanted.bundle)
                 continue
             if address not in by_address:
@@ -162,26 +162,26 @@ class Fetching:
         return None if filled is None else f"{self._server}/{filled}"
 
     def _run(self, downloads: Iterable[Download]) -> None:
-        """Run all side by side, and wait no longer than the call may."""
+        """Run all in parallel, and wait no longer than the call may take."""
         futures = [self._client.threads.submit(download.run) for download in downloads]
         done, late = wait(futures, timeout=self._allowance.seconds)
         for future in late:
             future.cancel()
         for future in done:
-            future.result()  # a fault of ours is not hidden
+            future.result()  # raises our own errors
 
     def _value(self, wanted: Wanted, download: Download) -> Any:
-        """What came; None if a read brought another resource than the one asked for.
+        """The fetched data; None if a read returned a different resource.
 
-        A search that the server does not know is answered as a client would put it.
+        For a search with 404 it is what a client would send: the server has no such resources.
         """
         value = download.value
         if "?" in wanted.template:
             return _NONE_HERE if download.outcome is Outcome.ABSENT else value
         if value is None:
             return None
-        found = f"{value.get('resourceType')}/{value.get('id')}"
-        return value if found == fill(wanted.template, self._tokens, quoted=False) else None
+        reference = f"{value.get('resourceType')}/{value.get('id')}"
+        return value if reference == fill(wanted.template, self._tokens, quoted=False) else None
 
     def _report(
         self,
@@ -200,7 +200,7 @@ class Fetching:
         different = set(downloads.values())
         requests = sum(download.requests for download in different)
         answered = any(download.answered for download in different)
-        # A request that was not given a fair time says nothing of the server.
+        # A request that had little time does not show that the server is slow.
         fair_time = self._client.settings.fhir_timeout_ms / 2000
         had_time = any(download.seconds >= fair_time for download in different)
         failed = any(download.outcome is Outcome.UNREACHABLE for download in different)
@@ -222,8 +222,8 @@ class Fetching:
 def fill(template: str, tokens: Mapping[str, str], *, quoted: bool = True) -> str | None:
     """CDS Hooks "Prefetch tokens": the template as a relative address; None without a value.
 
-    Whatever a token holds stays one segment of the path, or one value of the search (FHIR R4,
-    3.1.1.4, "Escaping Search Parameters").
+    The value of a token is escaped: it stays one segment of the path, or one value of the search
+    (FHIR R4, "Escaping Search Parameters").
     """
     path, mark, query = template.partition("?")
     if any(name not in tokens for name in _TOKEN.findall(template)):
@@ -238,10 +238,10 @@ def fill(template: str, tokens: Mapping[str, str], *, quoted: bool = True) -> st
 
 
 def _headers(request: CDSRequest) -> Mapping[str, str] | None:
-    """The headers of every request; None if the token cannot stand in one."""
+    """The headers of every request; None if the token cannot be written in a header."""
     headers = {
         "Accept": "application/fhir+json",
-        # Nothing compressed: a short body that grows long would be read before it is measured.
+        # Nothing compressed: a small body could unpack to a huge one before we can measure it.
         "Accept-Encoding": "identity",
     }
     authorization = request.fhir_authorization

@@ -1,4 +1,4 @@
-"""HTTP connections that go to permitted addresses only, and whose answers end in time."""
+"""HTTP connections that go only to permitted addresses, with a time limit for the whole answer."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ Permits = Callable[[str, str], bool]  # a host and one of its addresses
 
 
 class AddressBarred(Exception):
-    """The name of a server leads to no address that may be connected to."""
+    """The name of a server has no address that we may connect to."""
 
 
 def session(permits: Permits, *, connections: int, authorities: Path | None) -> requests.Session:
-    """A pooled session that keeps no cookies, and takes nothing from the environment.
+    """A pooled session without cookies that ignores the environment.
 
-    `authorities` is a file of certificates in place of those that come with the HTTP client.
+    `authorities` is a file of certificates to trust instead of those of the HTTP client.
     """
     made = requests.Session()
-    # Neither proxies nor a netrc: the token goes to the server of the call and nowhere else.
+    # No proxies and no netrc: the token only goes to the server of the call.
     made.trust_env = False
     made.verify = str(authorities) if authorities else True
     made.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     adapter = _Adapter(permits, connections)
     made.mount("http://", adapter)
     made.mount("https://", adapter)
-    # It names whole addresses in its messages, and these say who the patient is.
+    # Its messages hold whole addresses, and these identify the patient.
     logging.getLogger("urllib3").setLevel(logging.CRITICAL)
     return made
 
@@ -67,9 +67,9 @@ def _pool(
 
 
 class _Until(io.RawIOBase):
-    """The bytes of a socket until its time is up, however slowly they come.
+    """The bytes of a socket, until a deadline.
 
-    A timeout of a socket starts anew with every byte; this one does not.
+    The timeout of a socket starts again with every byte; this deadline does not.
     """
 
     def __init__(self, raw: io.RawIOBase, sock: socket.socket, seconds: float) -> None:
@@ -93,7 +93,7 @@ class _Until(io.RawIOBase):
 
 
 class _Response(http.client.HTTPResponse):
-    """Its head and its body together take no longer than the timeout that the socket has now."""
+    """Headers and body together take no longer than the timeout that the socket has now."""
 
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
@@ -104,7 +104,7 @@ class _Response(http.client.HTTPResponse):
 
 
 class _Connection(HTTPConnection):
-    """Connects to the very address that was checked: a name could lead elsewhere a second time."""
+    """Connects to the address that was checked: the name could resolve differently next time."""
 
     response_class = _Response
 
@@ -131,13 +131,13 @@ class _Connection(HTTPConnection):
         raise NewConnectionError(self, type(failure).__name__) from failure
 
     def _permitted_addresses(self) -> Iterator[str]:
-        found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
-        addresses = dict.fromkeys(str(each[4][0]) for each in found)
-        permitted = [each for each in addresses if self._permits(self.host, each)]
+        entries = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
+        addresses = dict.fromkeys(str(address[0]) for *_, address in entries)
+        permitted = [address for address in addresses if self._permits(self.host, address)]
         if addresses and not permitted:
             raise AddressBarred
         return iter(permitted)
 
 
 class _TLSConnection(_Connection, HTTPSConnection):
-    """The same with TLS; the certificate must be that of the name."""
+    """The same with TLS; the certificate must match the name."""

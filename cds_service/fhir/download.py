@@ -1,4 +1,4 @@
-"""One address of a FHIR server read to its end: pages, one retry, and what a call may take."""
+"""Downloads one address of a FHIR server: all its pages, with one retry and the call's limits."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ class Outcome(StrEnum):
     """The outcome of fetching one prefetch key."""
 
     FETCHED = "fetched"
-    IN_PART = "in-part"  # some pages; a limit or a fault kept the rest
-    LATE = "late"  # the time of the call was up
-    UNREACHABLE = "unreachable"  # no connection, or it was lost twice
+    IN_PART = "in-part"  # some pages; the rest is missing because of a limit or an error
+    LATE = "late"  # the call had no time left
+    UNREACHABLE = "unreachable"  # no connection, or lost twice
     REFUSED = "refused"  # a status other than 200 and 404
     ABSENT = "absent"  # 404: the server has no such resources
-    UNREADABLE = "unreadable"  # no FHIR JSON, not what was asked for, or more than is allowed
-    BARRED = "barred"  # not an address that the operator allows
-    SUSPENDED = "suspended"  # the server failed call after call and is left alone for a while
+    UNREADABLE = "unreadable"  # not FHIR JSON, not what was asked for, or too much
+    BARRED = "barred"  # the operator does not allow this address
+    SUSPENDED = "suspended"  # the server failed several calls and is not called for a while
 
 
 class NotFetched(Exception):
-    """Why one answer of the FHIR server did not come or cannot be used."""
+    """Why an answer of the FHIR server is missing or cannot be used."""
 
     def __init__(self, outcome: Outcome) -> None:
         super().__init__(outcome.value)
@@ -50,7 +50,7 @@ class NotFetched(Exception):
 
 
 class _Again(NotFetched):
-    """The same, but worth one more try after some seconds."""
+    """The same, but it is worth trying again after some seconds."""
 
     def __init__(self, outcome: Outcome, after: float) -> None:
         super().__init__(outcome)
@@ -58,7 +58,7 @@ class _Again(NotFetched):
 
 
 class Allowance:
-    """What one call may still take of time, bytes and resources; its downloads share it."""
+    """The time, bytes and resources that a call has left; its downloads share them."""
 
     def __init__(
         self, *, deadline: float, size: int, resources: int, timer: Callable[[], float]
@@ -71,25 +71,25 @@ class Allowance:
 
     @property
     def seconds(self) -> float:
-        """How long the call may still wait; 0 when its time is up."""
+        """How long the call may still wait; 0 if there is no time left."""
         return max(0.0, self._deadline - self.timer())
 
     def seconds_left(self) -> float:
-        """The same, or NotFetched when there is none."""
+        """The same; raises NotFetched if there is no time left."""
         seconds = self.seconds
         if not seconds:
             raise NotFetched(Outcome.LATE)
         return seconds
 
     def take_bytes(self, count: int) -> None:
-        """Raises NotFetched when the call has read too much."""
+        """Count bytes that were read. Raises NotFetched if the call has read too many."""
         with self._lock:
             self._bytes -= count
             if self._bytes < 0:
                 raise NotFetched(Outcome.UNREADABLE)
 
     def take_resources(self, count: int) -> int:
-        """How many of so many resources may be kept."""
+        """Count resources; returns how many of them may be kept."""
         with self._lock:
             taken = min(count, self._resources)
             self._resources -= taken
@@ -97,10 +97,10 @@ class Allowance:
 
 
 class Download:
-    """One address of the server of `base`, read by `run` in a thread of its own.
+    """One address of the server of `base`, read by `run` in its own thread.
 
-    `value` may be asked for at any time: it is a resource, or the Bundle of all pages so far,
-    which has a `next` link as long as it is not whole; None when nothing came.
+    `value` can be read at any time. It is a resource, or the Bundle of all pages so far, with a
+    `next` link as long as pages are missing; None if there is no data.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ class Download:
         self._pages = pages
         self._first = bundle
         self._entries: list[Any] = list(entries_of(bundle or {}) or ())
-        self._links: Any = None  # of the last page; what is odd about them is not ours to judge
+        self._links: Any = None  # of the last page, exactly as received
         self._next: str | None = address
         self._fault: Outcome | None = Outcome.LATE
         self._began: float | None = None
@@ -138,7 +138,7 @@ class Download:
 
     @property
     def outcome(self) -> Outcome:
-        """FETCHED when everything came, IN_PART when some of it did; otherwise the fault."""
+        """FETCHED if the data is complete, IN_PART if some of it is there; otherwise the error."""
         if self._next is None:
             return Outcome.FETCHED
         if self._first is None:
@@ -147,13 +147,13 @@ class Download:
 
     @property
     def seconds(self) -> float:
-        """How long the server had so far; the time in our own queue does not count."""
+        """How long the server has had so far, without the time in our own queue."""
         if self._began is None:
             return 0.0
         return (self._ended or self._allowance.timer()) - self._began
 
     def run(self) -> None:
-        """Read all pages, or as many as may be. Does not raise for what a server does."""
+        """Read all pages, within the limits. Errors of the server do not raise."""
         self._began = self._allowance.timer()
         try:
             while self._next and self._pages:
@@ -182,7 +182,7 @@ class Download:
         self._next = resolve(address, following) if following is not None else None
 
     def _get(self, address: str) -> Resource:
-        """The JSON object at an address; once more where the connection was lost or it was busy."""
+        """The JSON object at an address; tries twice if the connection was lost or it was busy."""
         try:
             return self._try(address)
         except _Again as error:
@@ -240,9 +240,9 @@ class Download:
 
 
 def resolve(address: str, link: str) -> str:
-    """The absolute address of a link that stands at an address.
+    """The absolute address of a link in the page at `address`.
 
-    A link that is none at all is given back as it is; no server holds it.
+    Text that is not a link is returned unchanged; it belongs to no server.
     """
     try:
         return urljoin(address, link)
@@ -251,14 +251,14 @@ def resolve(address: str, link: str) -> str:
 
 
 def _is_plain_json(response: requests.Response) -> bool:
-    """Nothing was asked for but plain JSON. What is compressed may be far longer than it looks."""
+    """Whether it is JSON without compression: a compressed body may unpack to a huge one."""
     content_type = response.headers.get("Content-Type", "").partition(";")[0].strip()
     encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
     return bool(_JSON.fullmatch(content_type)) and encoding == "identity"
 
 
 def _retry_after(response: requests.Response) -> float | None:
-    """RFC 9110, 10.2.3, in seconds; a date counts from the server's own clock."""
+    """The Retry-After header (RFC 9110) in seconds; a date is compared with the server's clock."""
     text = response.headers.get("Retry-After", "").strip()
     if re.fullmatch(r"[0-9]{1,6}", text):
         return float(text)

@@ -1,1 +1,1 @@
-"""What the store remembers, as figures that a person reads."""
+"""The figures that people read, counted from the store."""

@@ -1,4 +1,4 @@
-"""What the content says of itself: its rules and reasons, for the pages and for the report."""
+"""A catalogue of the content: its rules and reasons, for the pages and the report."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cds_service.knowledge import CDSService, Knowledge
 
 @dataclass(frozen=True, slots=True)
 class RuleEntry:
-    """One rule as people see it; `switch` is "disabled", "shadow", or "" when it speaks."""
+    """One rule as people see it; `switch` is "disabled", "shadow", or "" if it is on."""
 
     id: str
     title: str
@@ -23,7 +23,7 @@ class RuleEntry:
 
 @dataclass(frozen=True, slots=True)
 class ServiceEntry:
-    """One CDS Service, in the words of its discovery entry."""
+    """One CDS Service, described as in discovery."""
 
     id: str
     hook: str
@@ -35,15 +35,15 @@ class ServiceEntry:
 
     @property
     def switched(self) -> Sequence[RuleEntry]:
-        """The rules that an operator has switched."""
+        """The rules that an operator has switched off or set to shadow."""
         return [rule for rule in self.rules if rule.switch]
 
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """The services of a version of the content.
+    """The services in one version of the content.
 
-    `hooks` are those that the services answer, `titles` those of rules and causes by
+    `hooks` are the hooks that the services answer, `titles` the titles of rules and causes by
     `service/rule`, `reasons` the codes that cards offer.
     """
 
@@ -55,7 +55,7 @@ class Catalogue:
 
     @property
     def switches(self) -> Mapping[str, str]:
-        """How rules are switched, by `service/rule`; a rule that speaks is not among them."""
+        """The switched rules by `service/rule`; rules that are on are left out."""
         return {
             f"{service.id}/{rule.id}": rule.switch
             for service in self.services
@@ -64,7 +64,7 @@ class Catalogue:
 
 
 def catalogue_of(knowledge: Knowledge) -> Catalogue:
-    """The catalogue of the content, with what is switched in it."""
+    """The catalogue of the content, with its switched rules."""
     services = knowledge.services.values()
     return Catalogue(
         version=knowledge.version,

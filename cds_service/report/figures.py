@@ -1,4 +1,4 @@
-"""What clinicians did with the cards, by rule: figures for the people responsible for the rules."""
+"""How clinicians answered the cards, by rule: figures for the people responsible for the rules."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class RuleFigures:
-    """What clinicians did with the cards of one version of a rule.
+    """How clinicians answered the cards of one version of a rule.
 
-    `reasons` counts cards by reason against them; `flag` is "" below the threshold, "possible" if
-    the share of overrides has reached it, "clear" if the whole interval has.
+    `reasons` counts overridden cards by reason; `flag` is "" below the threshold, "possible" if
+    the share of overrides has reached it, and "clear" if the whole interval is above it.
     """
 
     rule: str
@@ -53,12 +53,12 @@ class RuleFigures:
     suppressed: int
     shadow: int
     reasons: Mapping[str, int]
-    override_rate: Rate | None  # None when nobody has answered
+    override_rate: Rate | None  # None without answers
     flag: str
 
     @property
     def shown(self) -> int:
-        """Every card that was shown, answered or not."""
+        """The number of cards shown, answered or not."""
         return self.accepted + self.overridden + self.ignored + self.waiting
 
 
@@ -73,13 +73,14 @@ class DayFigures:
 
     @property
     def shown(self) -> int:
-        """Cards that were shown."""
-        return sum(self.became.get(each, 0) for each in (ACCEPTED, OVERRIDDEN, IGNORED, WAITING))
+        """The number of cards shown."""
+        outcomes = (ACCEPTED, OVERRIDDEN, IGNORED, WAITING)
+        return sum(self.became.get(outcome, 0) for outcome in outcomes)
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The figures of a period, by the content and the settings of the moment when it was made."""
+    """The figures of a period, with the content and settings at the time of the report."""
 
     since: datetime
     until: datetime
@@ -93,12 +94,12 @@ class Report:
 
     @property
     def calls(self) -> int:
-        """Calls that were answered."""
+        """The number of answered calls."""
         return sum(day.calls for day in self.days)
 
     @property
     def shown(self) -> int:
-        """Cards that were shown."""
+        """The number of cards shown."""
         return sum(day.shown for day in self.days)
 
     @property
@@ -108,20 +109,20 @@ class Report:
 
     @property
     def silence_rate(self) -> Rate | None:
-        """The share of calls that sent no card; None without a call."""
+        """The share of calls without a card; None without a call."""
         return rate(sum(day.silent for day in self.days), self.calls)
 
     @property
     def override_rate(self) -> Rate | None:
-        """The share of overrides among cards with an answer; None without one."""
+        """The share of overrides among answered cards; None without one."""
         overridden = sum(day.became.get(OVERRIDDEN, 0) for day in self.days)
         accepted = sum(day.became.get(ACCEPTED, 0) for day in self.days)
         return rate(overridden, overridden + accepted)
 
     @property
     def flagged(self) -> Sequence[RuleFigures]:
-        """The rules that are to be reviewed."""
-        return [each for each in self.rules if each.flag]
+        """The rules that should be reviewed."""
+        return [rule for rule in self.rules if rule.flag]
 
 
 def read_since(text: str) -> timedelta:
@@ -165,9 +166,9 @@ def report(
 
 
 def rate(part: int, whole: int) -> Rate | None:
-    """The share of `part` in `whole`; None of nothing.
+    """The share of `part` in `whole`; None if `whole` is 0.
 
-    Wilson's interval, because it holds for few answers and for shares near 0 and 1 as well.
+    Wilson's interval, because it is also right for few answers and for shares near 0 and 1.
     """
     if not whole:
         return None
@@ -183,7 +184,7 @@ def _rules(
     catalogue: Catalogue,
     settings: Settings,
 ) -> list[RuleFigures]:
-    """Flagged rules first, then by how often they were shown; switched rules are there always."""
+    """Flagged rules first, then by how often they were shown; switched rules are always listed."""
     became: dict[tuple[str, str], Counter[str]] = {}
     for count in counts:
         became.setdefault((count.rule, count.version), Counter())[count.became] += count.cards
@@ -191,16 +192,16 @@ def _rules(
     for reason in reasons:
         code = _reason(reason.reason, catalogue)
         given.setdefault((reason.rule, reason.version), Counter())[code] += reason.cards
-    seen = {rule for rule, _ in became}
+    shown = {rule for rule, _ in became}
     for rule in catalogue.switches:
-        if rule not in seen:
+        if rule not in shown:
             became[rule, ""] = Counter()
     rules = [
         _rule(rule, version, counter, given.get((rule, version), Counter()), catalogue, settings)
         for (rule, version), counter in became.items()
     ]
     order = ("clear", "possible", "")
-    rules.sort(key=lambda each: (order.index(each.flag), -each.shown, each.rule, each.version))
+    rules.sort(key=lambda rule: (order.index(rule.flag), -rule.shown, rule.rule, rule.version))
     return rules
 
 
@@ -231,14 +232,14 @@ def _rule(
 
 
 def _reason(code: str | None, catalogue: Catalogue) -> str:
-    """A reason that was never offered is "other": what a client writes there is its own."""
+    """A reason that cards do not offer counts as "other": clients may write anything."""
     if code is None:
         return NO_REASON
     return code if code in catalogue.reasons else OTHER_REASON
 
 
 def _flag(override_rate: Rate | None, threshold: float) -> str:
-    """One review too many costs less than one too few: the share itself is enough to flag."""
+    """Whether to review: the share alone is enough, as a missed review costs more than one more."""
     if override_rate is None or override_rate.share < threshold:
         return ""
     return "clear" if override_rate.low >= threshold else "possible"
@@ -249,16 +250,16 @@ def _days(
     calls: Iterable[figures.DayOfCalls],
     cards: Iterable[figures.DayOfCards],
 ) -> list[DayFigures]:
-    """Every day of the period, also those on which nothing happened."""
-    called = {each.day: each for each in calls}
+    """Every day of the period, also days without calls."""
+    calls_by_day = {row.day: row for row in calls}
     became: dict[str, Counter[str]] = {}
-    for each in cards:
-        became.setdefault(each.day, Counter())[each.became] += each.cards
+    for row in cards:
+        became.setdefault(row.day, Counter())[row.became] += row.cards
     days = []
     day = period.since.date()
     while day <= period.until.date():
         name = day.isoformat()
-        of_calls = called.get(name)
+        of_calls = calls_by_day.get(name)
         days.append(
             DayFigures(
                 day=name,

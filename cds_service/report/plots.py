@@ -1,4 +1,4 @@
-"""The figures as pictures: where each mark stands, in pixels. A template draws them."""
+"""The figures as plots: the position of each mark in pixels. A template draws them."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ MOST_RULES = 12
 MOST_DAYS_WITH_DOTS = 45
 MOST_STEPS = 6
 _OUTCOMES = ("accepted", "overridden", "ignored", "waiting")
-_LEFT, _RIGHT, _TOP, _BOTTOM = 44, 36, 10, 28  # around the marks; labels may hang over
+_LEFT, _RIGHT, _TOP, _BOTTOM = 44, 36, 10, 28  # margins around the marks; labels may use them
 _ROW, _BAR = 40, 16  # a bar with its label above it
 
 
 @dataclass(frozen=True, slots=True)
 class Guide:
-    """A thin line behind the marks; `threshold` is the one that rules are held against."""
+    """A thin line behind the marks; `threshold` marks the line at which rules are flagged."""
 
     x1: float
     y1: float
@@ -30,7 +30,7 @@ class Guide:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A text at a point, which `anchor` (start, middle, end) puts to its right, around or left."""
+    """A text at a point: right of it, centred or left of it, as `anchor` says."""
 
     x: float
     y: float
@@ -40,7 +40,7 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A rectangle in the colour of a series, with what it stands for."""
+    """A rectangle in the colour of a series, with its text."""
 
     series: int
     x: float
@@ -51,7 +51,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """One picture. `lines` are the points of each series, `intervals` go from low to high at y."""
+    """One drawing. `lines` are the points of each series; `intervals` are low, high and y."""
 
     width: int
     height: int
@@ -64,13 +64,13 @@ class Drawing:
 
     @property
     def has_dots(self) -> bool:
-        """Whether each point of a line is marked: not where they would touch."""
+        """Whether the points of a line are marked: only if the dots do not touch."""
         return any(len(line) <= MOST_DAYS_WITH_DOTS for line in self.lines)
 
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """One figure, drawn for a wide and for a narrow page; `legend` is in the order of colours."""
+    """One plot, drawn for a wide and a narrow page; `legend` is in the order of the colours."""
 
     name: str
     title: str
@@ -81,13 +81,13 @@ class Plot:
 
 
 def plots(report: Report) -> dict[str, Plot]:
-    """The plots by name; those without anything to show are left out."""
+    """The plots by name; plots without data are left out."""
     drawn = (_days(report), _outcomes(report), _rates(report))
     return {plot.name: plot for plot in drawn if plot is not None}
 
 
 def whole_steps(highest: int) -> list[int]:
-    """Whole numbers for an axis from 0 to `highest` or a little above: at most six steps."""
+    """Whole numbers for an axis from 0 to `highest` or a little more: at most six steps."""
     size = 1
     while highest > size * MOST_STEPS:
         size = size * 5 // 2 if str(size).startswith("2") else size * 2  # 1, 2, 5, 10, 20 ...
@@ -158,7 +158,7 @@ def _rates(report: Report) -> Plot | None:
     rated = sorted(rated, key=lambda pair: -pair[1].share)[:MOST_RULES]
     if not rated:
         return None
-    # The threshold is among the percents, and none is too near to it.
+    # The threshold is one of the percentages; others too close to it are left out.
     others = [step for step in (0, 25, 50, 75, 100) if abs(step - report.threshold) >= 10]
     steps = sorted([*others, report.threshold])
 
@@ -182,7 +182,7 @@ def _rates(report: Report) -> Plot | None:
 
 
 def _scale(width: int, highest: int) -> Callable[[float], float]:
-    """From a value to pixels, for bars that go to the right."""
+    """A function from values to pixels, for horizontal bars."""
     return lambda value: _TOP + (width - _RIGHT - _TOP) * value / highest
 
 
@@ -199,7 +199,7 @@ def _rows(
     threshold: int | None = None,
     intervals: Sequence[tuple[float, float, float]] = (),
 ) -> Drawing:
-    """Bars below each other, each with its rule above it, on an axis that goes to `highest`."""
+    """A row for each rule, with its name above the bar, on an axis from 0 to `highest`."""
     x, bottom = _scale(width, highest), len(rules) * _ROW + 6
     names = [rule.rule for rule in rules]
     several = {name for name in names if names.count(name) > 1}  # versions of one rule

@@ -16,14 +16,14 @@ from cds_service.store.figures import Complaint
 
 Cell = str | int | float | None
 _BECAME = ("accepted", "overridden", "ignored", "waiting", "suppressed", "shadow")
-# A spreadsheet takes what begins so for a formula (OWASP, "CSV Injection").
+# Text that starts like this is a formula for a spreadsheet (OWASP, "CSV Injection").
 _FORMULA = re.compile(r"[=+\-@\t\r\n]")
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of plain values. `columns` maps the name of each in JSON and CSV to what people read;
-    the first one says what the row is about."""
+    """Rows of plain values. `columns` maps the names in JSON and CSV to headings for people; the
+    first column says what the row is about."""
 
     name: str
     caption: str
@@ -37,21 +37,21 @@ class Table:
 
 def tables(report: Report) -> dict[str, Table]:
     """Every table of a report by name: rules, reasons, days, ruleWrong, dataWrong."""
-    made = (
+    all_tables = (
         _rules(report),
         _reasons(report),
         _days(report),
-        _complaints("ruleWrong", "Cards said to rest on a wrong rule", report.rule_wrong),
-        _complaints("dataWrong", "Cards said to rest on wrong data", report.data_wrong),
+        _complaints("ruleWrong", "Cards whose rule is wrong, clinicians say", report.rule_wrong),
+        _complaints("dataWrong", "Cards whose data is wrong, clinicians say", report.data_wrong),
     )
-    return {table.name: table for table in made}
+    return {table.name: table for table in all_tables}
 
 
 TABLES = ("rules", "reasons", "days", "ruleWrong", "dataWrong")
 
 
 def to_csv(table: Table) -> str:
-    """A table as CSV (RFC 4180) that no spreadsheet reads as anything but values."""
+    """A table as CSV (RFC 4180), with no cell that a spreadsheet would run as a formula."""
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(table.columns)
@@ -113,7 +113,7 @@ def _rules(report: Report) -> Table:
         "shadow": "Shadow",
         "switch": "Switch",
     }
-    return Table("rules", "Every rule and version", columns, [_rule(each) for each in report.rules])
+    return Table("rules", "Every rule and version", columns, [_rule(rule) for rule in report.rules])
 
 
 def _rule(rule: RuleFigures) -> Sequence[Cell]:
@@ -159,18 +159,18 @@ def _days(report: Report) -> Table:
         "suppressed": "Suppressed",
         "shadow": "Shadow",
     }
-    return Table("days", "Day by day", columns, [_day(each) for each in report.days])
+    return Table("days", "Day by day", columns, [_day(day) for day in report.days])
 
 
 def _day(day: DayFigures) -> Sequence[Cell]:
-    became = (day.became.get(each, 0) for each in _BECAME)
+    became = (day.became.get(outcome, 0) for outcome in _BECAME)
     return (day.day, day.calls, day.silent, day.shown, *became)
 
 
 def _complaints(name: str, caption: str, complaints: Sequence[Complaint]) -> Table:
     columns = {"card": "Card", "at": "Time (UTC)", "rules": "Rules"}
     rows = [
-        (each.card, f"{each.at:%Y-%m-%d %H:%M}", " ".join(each.rules) or "not a card of this store")
-        for each in complaints
+        (card.card, f"{card.at:%Y-%m-%d %H:%M}", " ".join(card.rules) or "not a card of this store")
+        for card in complaints
     ]
     return Table(name, caption, columns, rows)

@@ -1,4 +1,4 @@
-"""What outlives a call: audit, cards shown, feedback. The only floor that knows a database."""
+"""What is kept after a call: audit, cards shown, feedback. Only this package uses a database."""
 
 from cds_service.store.answers import answers_of
 from cds_service.store.cards import trace_of

@@ -1,7 +1,7 @@
-"""The answer that counts for a card: the first that the client which got the card gave to it.
+"""The answer that counts for a card: the first one from the client that received the card.
 
-It stands on the card itself. Whatever else comes as feedback is kept in its own table and silences
-nothing: what is repeated, comes from another client, or came before the card.
+It is stored in the row of the card. All feedback is kept in its own table; an answer that is
+repeated, comes from another client, or came before the card suppresses nothing.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from cds_service.store import tables
 from cds_service.store.database import Store
 
 _card, _feedback = tables.card.c, tables.feedback.c
-_HURRY = 0.25  # seconds that a hook call may wait
-_MOST = 500  # answers that are looked at; without the older ones a card rather comes again
+_HURRY = 0.25  # seconds that a call of a hook may wait
+_MOST = 500  # answers that are read; without older ones a card may only come back too early
 _SKEW = timedelta(minutes=1)  # between the clocks of two machines
-# Made once: to put a query together takes longer than to answer it.
+# Built once: building a query takes longer than running it.
 _ANSWERS = (
     select(
         _card.slot,
@@ -82,10 +82,10 @@ logger = logging.getLogger(__name__)
 def answers_of(
     store: Store, *, patient_hash: str, service: str, since: datetime
 ) -> Sequence[Row[Any]]:
-    """The answers since then that count for cards of one patient, the newest first.
+    """The answers since `since` that count for cards of one patient, newest first.
 
-    Each with slot, fingerprint and who saw the card. Raises StoreUnavailable, within a fraction of
-    a second.
+    Each has its slot, its fingerprint and who saw the card. Raises StoreUnavailable, within a
+    fraction of a second.
     """
     wanted = {"patient_hash": patient_hash, "service": service, "since": since}
     if store.is_resting:
@@ -99,19 +99,19 @@ def answers_of(
 
 
 def count_answers(connection: Connection, uuids: Iterable[str]) -> None:
-    """Note on each of these cards the answer that counts, if one has come and none did before.
+    """Store the answer that counts in each of these cards, if there is one and the card has none.
 
-    Called when feedback was written and when cards were: either may be there first, since cards
-    are written behind the call.
+    Called after feedback and after cards are written: either may come first, because cards are
+    written after the call.
     """
     first: dict[str, dict[str, Any]] = {}
     for row in connection.execute(_FIRST_COME, {"uuids": list(uuids)}):
         answer = {
             "card_uuid": row.uuid,
-            # A client's clock may be ahead; that must not keep a card away for longer.
+            # A client's clock may be ahead; that must not suppress a card for longer.
             "counts_from": min(row.outcome_timestamp, row.received_at),
             "done": row.outcome,
-            "reason": row.reason_code if _stood_on_the_card(row) else None,
+            "reason": row.reason_code if _was_offered(row) else None,
         }
         first.setdefault(row.uuid, answer)
     if first:
@@ -119,17 +119,17 @@ def count_answers(connection: Connection, uuids: Iterable[str]) -> None:
 
 
 def set_back(connection: Connection, now: datetime) -> None:
-    """Let answers from the future count from now on: the clock was ahead when they came."""
+    """Set answers from the future to now: our clock was ahead when they came."""
     times = {"future": now + _SKEW, "present": now}
     if count := connection.execute(_SET_BACK, times).rowcount:
         logger.warning(
-            "the clock was set back: answers to %d cards were from the future, and count from now",
+            "the clock was set back: answers to %d cards had a future time, now set to this time",
             count,
         )
 
 
-def _stood_on_the_card(row: Any) -> bool:
-    """Whether the card offered this reason; some clients send its code without its system."""
+def _was_offered(row: Any) -> bool:
+    """Whether the card offered this reason; some clients send its code without the system."""
     return any(
         row.reason_code == code and row.reason_system in (None, system)
         for system, code in row.reasons or ()

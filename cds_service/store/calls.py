@@ -1,4 +1,4 @@
-"""Reading the audit, in the order in which it was written."""
+"""Reads the audit in the order in which it was written."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _AT_ONCE = 1000
 
 
 def calls(store: Store, since: datetime | None = None) -> Iterator[CallRow]:
-    """Every row of the audit, or those `since` then. Raises StoreUnavailable."""
+    """The rows of the audit, all or from `since` on. Raises StoreUnavailable."""
     columns = [call.c[field.name] for field in fields(CallRow)]
     last = 0
     while True:

@@ -1,4 +1,4 @@
-"""Cards in the store: the row that is kept of each, why it was there, what was done with it."""
+"""Cards in the store: their rows, and for each card its trace and its answers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
 SHOWN, SUPPRESSED, SHADOW = "shown", "suppressed", "shadow"
 
 _card, _feedback = tables.card.c, tables.feedback.c
-_PATIENCE = 3.0  # seconds that somebody who asks for a trace may wait
+_PATIENCE = 3.0  # seconds that a request for a trace may wait
 _MOST_FEEDBACK = 100
 
 
@@ -35,9 +35,9 @@ def card_rows(
     state: str = SHOWN,
     with_values: bool,
 ) -> Iterable[CardRow]:
-    """One row for each card of an answer; `suppressed` names those that stayed away, and why.
+    """One row for each card of an answer; `suppressed` gives the policy row by suppressed card.
 
-    `state` is that of the other cards, and shadow that of cards which are only watched.
+    `state` is the state of the other cards; cards of shadow rules have the state shadow.
     """
     states = {card.uuid: SHADOW for card in answer.shadow}
     states |= {card.uuid: SUPPRESSED if card.uuid in suppressed else state for card in answer.cards}
@@ -56,7 +56,7 @@ def card_rows(
             fingerprint=card.fingerprint,
             state=states[card.uuid],
             rules=[RuleRow(rule.id, rule.version, rule.level) for rule in _trace(card).rules],
-            trace=_told(_trace(card), answer, with_values=with_values)
+            trace=_trace_json(_trace(card), answer, with_values=with_values)
             | ({"suppressedBy": row} if row else {}),
             client_hash=people.client,
             reasons=[(reason.system, reason.code) for reason in card.override_reasons],
@@ -67,18 +67,18 @@ def _trace(card: Card) -> Trace:
     return card.trace or Trace((), {})
 
 
-def _told(trace: Trace, answer: Answer, *, with_values: bool) -> dict[str, Any]:
-    told: dict[str, Any] = {
+def _trace_json(trace: Trace, answer: Answer, *, with_values: bool) -> dict[str, Any]:
+    members: dict[str, Any] = {
         "facts": {state: list(names) for state, names in trace.facts.items()},
         "nearMisses": {rule: list(names) for rule, names in answer.near_misses.items()},
     }
-    return told | ({"values": dict(trace.values)} if with_values else {})
+    return members | ({"values": dict(trace.values)} if with_values else {})
 
 
 def trace_of(
     store: Store, uuid: str
 ) -> tuple[Mapping[str, Any], Sequence[Mapping[str, Any]]] | None:
-    """The row of a card and what its client answered, oldest first; None for an unknown card.
+    """The row of a card and the answers of its client, oldest first; None for an unknown card.
 
     Raises StoreUnavailable.
     """
@@ -95,20 +95,20 @@ def trace_of(
                 .order_by(_feedback.outcome_timestamp)
                 .limit(_MOST_FEEDBACK)
             )
-            return card._asdict(), [each._asdict() for each in feedback]
+            return card._asdict(), [row._asdict() for row in feedback]
 
     return store.within(_PATIENCE, read)
 
 
 def why(store: Store, uuid: str) -> dict[str, Any] | None:
-    """Everything that is kept of a card, as JSON has it; None for a card that is not known.
+    """Everything that is stored about a card, as JSON; None for an unknown card.
 
-    Rules are named `service/rule`. Neither comments nor hashes are in it. Raises StoreUnavailable.
+    Rules are named `service/rule`. It holds no comments and no hashes. Raises StoreUnavailable.
     """
-    found = trace_of(store, uuid.lower())
-    if found is None:
+    stored = trace_of(store, uuid.lower())
+    if stored is None:
         return None
-    card, feedback = found
+    card, feedback = stored
     service, trace = card["service"], dict(card["trace"])
     near_misses = {f"{service}/{id_}": names for id_, names in trace.pop("nearMisses", {}).items()}
     return {
@@ -122,20 +122,20 @@ def why(store: Store, uuid: str) -> dict[str, Any] | None:
         "rules": [rule | {"id": f"{service}/{rule['id']}"} for rule in card["rules"]],
         "nearMisses": near_misses,
         **trace,
-        "feedback": [_answer(each) for each in feedback],
+        "feedback": [_answer(row) for row in feedback],
     }
 
 
 def _answer(row: Mapping[str, Any]) -> dict[str, Any]:
-    told = {
+    members = {
         "outcome": row["outcome"],
         "outcomeTimestamp": row["outcome_timestamp"].isoformat(),
         "reason": _reason(row["reason_code"]),
         "acceptedSuggestions": len(row["accepted"] or ()),
     }
-    return {name: value for name, value in told.items() if value}
+    return {name: value for name, value in members.items() if value}
 
 
 def _reason(code: str | None) -> str | None:
-    """A reason that does not look like a code is "other": it may be a sentence about a patient."""
+    """The reason if it looks like a code, else "other": it may be a sentence about a patient."""
     return code if code is None or _CODE.fullmatch(code) else "other"

@@ -1,4 +1,4 @@
-"""The database behind the store: SQLite in a file of our own, or PostgreSQL by its address."""
+"""The database of the store: SQLite in our own file, or PostgreSQL at an address."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from cds_service.store import schema
 EMBEDDED = "embedded"
 FILE_NAME = "store.sqlite3"
 _APPLICATION = "anxiety-cds-service"
-# Faults of a statement, not of the database: to wait and repeat would not help.
+# Errors of a statement, not of the database: waiting and repeating would not help.
 _OURS = (DataError, IntegrityError, NotSupportedError)
 _SQLITE = (
     "busy_timeout = 2500",  # milliseconds; first, since the next line may have to wait
@@ -41,10 +41,10 @@ _SQLITE = (
     "foreign_keys = ON",
 )
 _POSTGRESQL = {
-    "connect_timeout": 2,  # seconds; libpq knows no less
+    "connect_timeout": 2,  # seconds; the minimum of libpq
     "tcp_user_timeout": 3000,  # milliseconds
     "options": "-c statement_timeout=5000 -c lock_timeout=3000 -c synchronous_commit=on"
-    " -c timezone=UTC",  # days are those of UTC, wherever the server stands
+    " -c timezone=UTC",  # days are UTC days, wherever the server is
     "application_name": _APPLICATION,
 }
 
@@ -57,10 +57,10 @@ logger = logging.getLogger(__name__)
 
 
 class Store:
-    """A database at the newest schema. Every method may be called from every thread.
+    """A database with the newest schema. All methods can be called from any thread.
 
-    After a failure the store rests until something succeeds, so that a hook call need not find out
-    again that the database is gone.
+    After a failure the store rests until something succeeds, so that calls do not wait again for a
+    database that is down.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -77,9 +77,9 @@ class Store:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """A transaction that is committed, and on disk, when the block is left.
+        """A transaction that is committed, and on disk, at the end of the block.
 
-        Raises StoreUnavailable; then nothing of it was stored, or nobody knows.
+        Raises StoreUnavailable: nothing was stored, or it is not known whether it was.
         """
         with self._transaction("IMMEDIATE") as connection:
             yield connection
@@ -92,16 +92,16 @@ class Store:
     @property
     def has_just_failed(self) -> bool:
         """Whether it is too early to try again."""
-        failed_at = self._failed_at  # once: another thread may forget it meanwhile
+        failed_at = self._failed_at  # read once: another thread may change it
         return failed_at is not None and monotonic() - failed_at < _REST
 
     def within(self, seconds: float, work: Callable[[], Result]) -> Result:
-        """What `work` gives; StoreUnavailable if a server has not brought it about in time.
+        """The result of `work`. Raises StoreUnavailable if a server needs more than `seconds`.
 
-        A server that hangs would hold the thread of the call as long as it likes. The work has a
-        thread of its own, goes on, and may be done after all.
+        A server that hangs would block the thread of the call. So the work runs in its own thread;
+        after a timeout it continues there, and may still succeed.
         """
-        if self.engine.dialect.name == "sqlite":  # waits for others by itself, and not for long
+        if self.engine.dialect.name == "sqlite":  # it has its own short timeout
             return work()
         future: Future[Result] = Future()
         Thread(target=_fulfil, args=(future, work), daemon=True).start()
@@ -112,7 +112,7 @@ class Store:
             raise StoreUnavailable from None
 
     def migrate(self) -> None:
-        """Bring the schema up to date; several processes may try at once.
+        """Bring the schema up to date; several processes may do this at once.
 
         Raises StoreUnavailable, and SettingsError for a schema that is newer than this release.
         """
@@ -122,16 +122,16 @@ class Store:
                 self._is_current = True
 
     def close(self) -> None:
-        """Give all connections back."""
+        """Close all connections."""
         self.engine.dispose()
 
     @contextmanager
     def _transaction(self, kind: str) -> Iterator[Connection]:
-        # A database that was away at the start is brought up to date when it is back.
+        # A database that was down at the start gets the newest schema when it is back.
         if not self._is_current:
             try:
                 self.migrate()
-            except SettingsError:  # it came back in the hands of a newer release
+            except SettingsError:  # meanwhile a newer release has migrated it
                 self._note_failure("its schema is newer")
                 raise StoreUnavailable from None
         with self._translated():
@@ -173,15 +173,15 @@ def _json(value: Any) -> str:
 def _fulfil(future: Future[Result], work: Callable[[], Result]) -> None:
     try:
         future.set_result(work())
-    except Exception as error:  # whatever it is, it belongs to who asked
+    except Exception as error:  # any error goes to the caller
         future.set_exception(error)
 
 
 def open_store(url: str) -> Store | None:
     """The store at `url`: "embedded" is SQLite in the platform's data folder, "none" is no store.
 
-    A database that does not answer is tried again when it is needed. Raises SettingsError for an
-    address that cannot work.
+    A database that does not answer is tried again when needed. Raises SettingsError for an address
+    that cannot work.
     """
     if url == STATELESS:
         return None
@@ -204,9 +204,9 @@ def open_store(url: str) -> Store | None:
 
 
 def folder_of(url: str) -> Path | None:
-    """The folder of an embedded store, made if it is not there; None for any other store.
+    """The folder of an embedded store, created if needed; None for any other store.
 
-    Raises SettingsError if it cannot be made.
+    Raises SettingsError if it cannot be created.
     """
     if url == STATELESS:
         return None
@@ -228,7 +228,7 @@ def _address(url: str) -> URL:
     try:
         address = make_url(url)
     except ArgumentError:
-        raise SettingsError("CDS_STORE_URL: this is no address of a database") from None
+        raise SettingsError("CDS_STORE_URL: this is not the address of a database") from None
     if address.get_backend_name() == "postgresql":
         return address.set(drivername="postgresql+psycopg")
     return address
@@ -248,13 +248,13 @@ def _sqlite(address: URL) -> Engine:
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    connection.isolation_level = None  # transactions begin where we say, DDL included
+    connection.isolation_level = None  # we begin transactions ourselves, also for DDL
     for pragma in _SQLITE:
         connection.execute(f"PRAGMA {pragma}").close()
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    # Who means to write says so at once: a read that turns into a write may fail without waiting.
+    # A writing transaction says so at its start: turning a read into a write can fail at once.
     kind = connection.get_execution_options().get("sqlite_begin", "IMMEDIATE")
     connection.exec_driver_sql(f"BEGIN {kind}")
 
@@ -276,14 +276,14 @@ def _postgresql(address: URL) -> Engine:
 
 
 def insert_new(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows; one whose primary key is there already is left as it was."""
+    """Insert rows; a row whose primary key exists already stays unchanged."""
     if rows:
         connection.execute(insert_if_new(connection, table), rows)
 
 
 def insert_if_new(connection: Connection, table: Table) -> Any:
-    """An INSERT that does nothing where the primary key is there already."""
-    # Late: either is large, and a service needs one of them.
+    """An INSERT that skips rows whose primary key exists already."""
+    # Late: both are large, and a service needs only one of them.
     if connection.dialect.name == "postgresql":
         from sqlalchemy.dialects.postgresql import insert
     else:

@@ -1,4 +1,4 @@
-"""CDS Hooks "Feedback", from the wire to rows: cut to what is worth keeping, told apart, kept."""
+"""CDS Hooks "Feedback": makes rows from the entries, shortened, and stores each of them once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from cds_service.wire.requests import Feedback, OverrideReason, Reason
 LONGEST_COMMENT = 1000
 LONGEST_NAME = 255  # of a code, a system, a display, an id
 MOST_ACCEPTED = 50
-_PATIENCE = 3.0  # seconds that feedback may take
+_PATIENCE = 3.0  # seconds that storing feedback may take
 
 
 def rows_of(
@@ -28,16 +28,16 @@ def rows_of(
     client: str | None = None,
     client_hash: str = "",
 ) -> Sequence[FeedbackRow]:
-    """One row for each entry, in their order."""
+    """One row for each entry, in the same order."""
     return [_row(entry, received_at, client, client_hash) for entry in entries]
 
 
 def keep_feedback(store: Store, rows: Sequence[FeedbackRow]) -> None:
-    """Store feedback; when this returns it is on disk. What was stored already stays as it was.
+    """Store feedback on disk before returning. Feedback that is stored already does not change.
 
-    The first answer of its client to a card counts for that card from now on.
+    The first answer of a card's client counts for that card from now on.
 
-    Raises StoreUnavailable, at once after a failure; then it may be stored all the same.
+    Raises StoreUnavailable (at once after a failure); the feedback may still have been stored.
     """
     if store.has_just_failed:
         raise StoreUnavailable
@@ -55,7 +55,7 @@ def _row(
 ) -> FeedbackRow:
     override = entry.override_reason or OverrideReason()
     reason = override.reason or Reason(code="")
-    accepted = [_cut(each) for each in entry.accepted_suggestions[:MOST_ACCEPTED]]
+    accepted = [_cut(uuid) for uuid in entry.accepted_suggestions[:MOST_ACCEPTED]]
     return FeedbackRow(
         digest=_digest(entry, reason, client_hash),
         card_uuid=_cut(entry.card).lower(),
@@ -73,7 +73,7 @@ def _row(
 
 
 def _digest(entry: Feedback, reason: Reason, client_hash: str) -> str:
-    """The same for the same deed: display and comment may be written in another way next time."""
+    """A hash of what the entry says. Display and comment are left out: clients may change them."""
     deed = [
         client_hash,
         entry.card.lower(),
@@ -87,5 +87,5 @@ def _digest(entry: Feedback, reason: Reason, client_hash: str) -> str:
 
 
 def _cut(text: str, longest: int = LONGEST_NAME) -> str:
-    # PostgreSQL keeps every character but this one.
+    # PostgreSQL stores all characters except this one.
     return text.replace("\0", "")[:longest]

@@ -1,4 +1,4 @@
-"""What the report counts, asked of the database: one query a kind of figure, on both databases."""
+"""The queries of the report: one for each kind of figure, for SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ SHOWN = "shown"
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """From `since` until just before `until`; a card without feedback is ignored if it was shown
-    before `answer_by`, and waits for an answer if it was shown later. All aware."""
+    """From `since` until just before `until`. A card without feedback counts as ignored if it was
+    shown before `answer_by`, and as waiting if later. All times are aware."""
 
     since: datetime
     until: datetime
@@ -40,8 +40,8 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class RuleCount:
-    """How many cards that rest on a rule came to this: a state other than shown, or what became
-    of a card that was shown."""
+    """The number of cards of a rule with one result: a state other than shown, or for shown cards
+    accepted, overridden, ignored or waiting."""
 
     rule: str
     version: str
@@ -51,7 +51,7 @@ class RuleCount:
 
 @dataclass(frozen=True, slots=True)
 class ReasonCount:
-    """For how many cards that rest on a rule this reason was given against them."""
+    """The number of cards of a rule that were overridden for one reason."""
 
     rule: str
     version: str
@@ -61,7 +61,7 @@ class ReasonCount:
 
 @dataclass(frozen=True, slots=True)
 class DayOfCalls:
-    """The answered calls of one UTC day, written 2026-11-22; `silent` ones sent no card."""
+    """The answered calls of one UTC day (2026-11-22); `silent` counts calls without cards."""
 
     day: str
     calls: int
@@ -70,7 +70,7 @@ class DayOfCalls:
 
 @dataclass(frozen=True, slots=True)
 class DayOfCards:
-    """The cards of one UTC day that came to the same, as in RuleCount."""
+    """The number of cards of one UTC day with one result, as in RuleCount."""
 
     day: str
     became: str
@@ -79,7 +79,7 @@ class DayOfCards:
 
 @dataclass(frozen=True, slots=True)
 class Complaint:
-    """A card that somebody said rests on a wrong rule or on wrong data."""
+    """A card whose rule or data is wrong, according to a clinician."""
 
     card: str
     at: datetime
@@ -88,7 +88,7 @@ class Complaint:
 
 
 def rule_counts(connection: Connection, period: Period) -> list[RuleCount]:
-    """Every rule and version with the cards that rest on it, by what clinicians did with them."""
+    """The cards of every rule and version, counted by result."""
     columns = select(*_rule, _became(period), func.count())
     query = (
         _cards_in(period, columns)
@@ -102,7 +102,7 @@ def rule_counts(connection: Connection, period: Period) -> list[RuleCount]:
 
 
 def reason_counts(connection: Connection, period: Period) -> list[ReasonCount]:
-    """The reasons against cards that were shown, by rule and version."""
+    """The override reasons of shown cards, by rule and version."""
     query = (
         select(*_rule, card.c.reason_code, func.count())
         .select_from(card)
@@ -118,7 +118,7 @@ def reason_counts(connection: Connection, period: Period) -> list[ReasonCount]:
 
 
 def days_of_calls(connection: Connection, period: Period, hooks: Iterable[str]) -> list[DayOfCalls]:
-    """The answered calls of these hooks by day; the audit holds discovery and feedback too."""
+    """The answered calls of these hooks by day; discovery and feedback are left out."""
     silent = func.sum(case((call.c.cards == 0, 1), else_=0))
     query = (
         select(_day(connection, call.c.at), func.count(), silent)
@@ -129,7 +129,7 @@ def days_of_calls(connection: Connection, period: Period, hooks: Iterable[str]) 
 
 
 def days_of_cards(connection: Connection, period: Period) -> list[DayOfCards]:
-    """The cards by day and by what clinicians did with them."""
+    """The cards by day and by result."""
     columns = select(_day(connection, card.c.at), _became(period), func.count())
     query = _cards_in(period, columns).group_by("day", "became")
     return [DayOfCards(*row) for row in connection.execute(query)]
@@ -138,7 +138,7 @@ def days_of_cards(connection: Connection, period: Period) -> list[DayOfCards]:
 def complaints(
     connection: Connection, period: Period, reasons: Iterable[str], most: int
 ) -> list[Complaint]:
-    """Overrides that came in the period for one of the reasons, newest first, at most `most`."""
+    """The overrides in the period for one of the reasons, newest first, at most `most`."""
     query = (
         select(card.c.uuid, card.c.answered_at, card.c.reason_code)
         .where(_is_in(card.c.answered_at, period), card.c.outcome == OVERRIDDEN)
@@ -146,19 +146,22 @@ def complaints(
         .order_by(card.c.answered_at.desc(), card.c.uuid)
         .limit(most)
     )
-    found = [tuple(row) for row in connection.execute(query)]
+    complaint_rows = [tuple(row) for row in connection.execute(query)]
     rules: dict[str, list[str]] = {}
     resting = (
         select(card_rule.c.card_uuid, card.c.service, card_rule.c.rule)
         .join(card, card.c.uuid == card_rule.c.card_uuid)
-        .where(card_rule.c.card_uuid.in_([row[0] for row in found]))
+        .where(card_rule.c.card_uuid.in_([row[0] for row in complaint_rows]))
     )
     for uuid, service, rule in connection.execute(resting.order_by(card_rule.c.rule)):
         rules.setdefault(uuid, []).append(f"{service}/{rule}")
-    return [Complaint(uuid, at, reason, tuple(rules.get(uuid, ()))) for uuid, at, reason in found]
+    return [
+        Complaint(uuid, at, reason, tuple(rules.get(uuid, ())))
+        for uuid, at, reason in complaint_rows
+    ]
 
 
-# Outside its service a rule is named `service/rule`.
+# Reports span services, so a rule is named `service/rule`.
 _rule = (card.c.service, card_rule.c.rule, card_rule.c.version)
 
 
@@ -167,7 +170,7 @@ def _cards_in(period: Period, query: Select[*tuple[Any, ...]]) -> Select[*tuple[
     return query.select_from(card).where(_is_in(card.c.at, period))
 
 
-# Grouped by its name: PostgreSQL does not see that two expressions with parameters are the same.
+# Grouped by its name: PostgreSQL does not see that two SQL expressions with parameters are equal.
 def _became(period: Period) -> ColumnElement[str]:
     return case(
         (card.c.state != SHOWN, card.c.state),
@@ -182,7 +185,7 @@ def _is_in(column: ColumnElement[datetime], period: Period) -> ColumnElement[boo
 
 
 def _day(connection: Connection, column: ColumnElement[datetime]) -> ColumnElement[str]:
-    """The UTC day of an instant; SQLite keeps it as text, PostgreSQL speaks UTC with us."""
+    """The UTC day of a time; SQLite stores times as text, PostgreSQL is set to UTC."""
     if connection.dialect.name == "sqlite":
         return func.date(column, type_=String).label("day")
     return cast(cast(column, Date), String).label("day")

@@ -1,4 +1,4 @@
-"""How long the store keeps its rows, and how many there are."""
+"""Deletes old rows from the store, and counts rows."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def can_write(store: Store) -> bool:
 
 
 def prune(store: Store, *, before: datetime, now: datetime) -> Mapping[str, int]:
-    """Delete what is older than `before`, and tokens that ended by `now`: how many, by table.
+    """Delete rows older than `before` and tokens expired by `now`; returns how many, by table.
 
     Raises StoreUnavailable.
     """
@@ -55,7 +55,7 @@ def prune(store: Store, *, before: datetime, now: datetime) -> Mapping[str, int]
 
 
 def _delete(store: Store, table: Table, is_old: ColumnElement[bool]) -> int:
-    """Delete in portions, so that nobody who writes has to wait for long."""
+    """Delete in portions, so that writers do not have to wait long."""
     key = table.primary_key.columns[0]
     portion = select(key).where(is_old).limit(_PORTION)
     deleted = 0

@@ -1,6 +1,6 @@
-"""Keyed hashes in place of ids: the store can tell that two are the same, not whose they are.
+"""Keyed hashes instead of ids: the store can see that two are equal, but not whose they are.
 
-Under the same key cards get uuids that nobody else can compute.
+With the same key, cards get uuids that others cannot compute.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _KEY_BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a call is from: elsewhere the same ids mean other people.
+    """Where a call comes from: the same ids from another place mean other people.
 
-    `client` is the issuer that has proved who it is, None where nobody is asked.
+    `client` is the issuer of a valid token, or None if anybody can call.
     """
 
     client: str | None = None
@@ -38,7 +38,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class People:
-    """Who a call is about and who calls, as hashes."""
+    """The people of a call, as hashes: the patient, the user, the client."""
 
     client: str
     patient: str
@@ -47,13 +47,13 @@ class People:
 
 
 class Pseudonyms:
-    """HMAC-SHA256 under one key. The same key must be on every machine that shares a store."""
+    """HMAC-SHA256 with one key. All machines that share a store need the same key."""
 
     def __init__(self, key: bytes) -> None:
         self._key = key
 
     def of(self, kind: str, value: str) -> str:
-        """The hash of an id, 64 hexadecimal digits; ids of different kinds never meet."""
+        """The hash of an id, 64 hexadecimal digits; the same id of another kind has another one."""
         return hmac.new(self._key, f"{kind}\0{value}".encode(), hashlib.sha256).hexdigest()
 
     def client(self, origin: Origin) -> str:
@@ -75,9 +75,10 @@ class Pseudonyms:
         )
 
     def seal(self, origin: Origin, call: Call, answer: Answer) -> Answer:
-        """The answer with uuids under the key: the same for the same call with the same evidence.
+        """The answer with uuids made with the key: the same call with the same evidence gets the
+        same uuids.
 
-        Another user, patient, FHIR server or client has others for the same `hookInstance`.
+        Another user, patient, FHIR server or client gets others, even with the same `hookInstance`.
         """
         whose = (origin.client, origin.tenant, _base(origin), call.user_id, call.encounter_id)
 
@@ -99,14 +100,14 @@ class Pseudonyms:
         return self.of(kind, _joined(origin.client, origin.tenant, _base(origin), value))
 
     def _uuid(self, *identity: str | None) -> str:
-        # Version 4, since clients know no version for a hash with a key.
+        # Version 4, because UUIDs have no version for keyed hashes.
         return str(UUID(bytes=bytes.fromhex(self.of("uuid", _joined(*identity)))[:16], version=4))
 
 
 def pseudonyms_of(settings: Settings) -> Pseudonyms:
-    """The hashes of this installation: by the key in the settings, or one beside its store.
+    """The hashes of this installation, with the key in the settings, or the one beside its store.
 
-    Raises SettingsError when a shared store has no key in the settings.
+    Raises SettingsError if a shared store has no key in the settings.
     """
     if settings.hash_key:
         return Pseudonyms(settings.hash_key.get_secret_value().encode())
@@ -129,19 +130,19 @@ def _base(origin: Origin) -> str | None:
 
 
 def _joined(*parts: str | None) -> str:
-    """One text for several, which no other parts have."""
+    """The parts as one text; different parts never give the same text."""
     return orjson.dumps(parts).decode()
 
 
 def _key_in(folder: Path) -> bytes:
-    """The key in a folder, made on first use; of several processes that try, one succeeds."""
+    """The key in a folder, created on first use; if several processes try, one succeeds."""
     path = folder / KEY_FILE
     if not path.exists():
         with NamedTemporaryFile("w", dir=folder, prefix=KEY_FILE) as draft:  # mode 0600
             draft.write(secrets.token_hex(_KEY_BYTES))
             draft.flush()
             try:
-                path.hardlink_to(draft.name)  # whole or not at all
+                path.hardlink_to(draft.name)  # complete or not at all
             except FileExistsError:
                 pass
     return path.read_bytes()

@@ -1,4 +1,4 @@
-"""The version of the schema: up, down, and which one a database has."""
+"""The version of the database schema: read it, upgrade, downgrade."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ if TYPE_CHECKING:
 
 HEAD = "0003"
 _MIGRATIONS = Path(__file__).parent / "migrations"
-_LOCK = 5_284_113_066  # any number that nobody else in the database locks
+_LOCK = 5_284_113_066  # any number that no other program locks
 
 
 def upgrade(engine: Engine, to: str = HEAD) -> None:
-    """Bring the schema up to `to`; who comes at the same time waits, and finds it done.
+    """Bring the schema up to `to`. Processes that try at the same time wait, and find it done.
 
-    Raises SettingsError for a schema that a newer release has made.
+    Raises SettingsError if a newer release made the schema.
     """
     with engine.connect() as connection, connection.begin():
-        found = version(connection)
-        if to == HEAD and found == HEAD:  # nearly always, and without Alembic
+        current = version(connection)
+        if to == HEAD and current == HEAD:  # nearly always, and without Alembic
             return
-        if found is not None and found > HEAD:
+        if current is not None and current > HEAD:
             raise SettingsError(
-                f"CDS_STORE_URL: a newer release made the schema of this store ({found}; this"
-                f" release knows {HEAD}): install that release, or name another store"
+                f"CDS_STORE_URL: a newer release made the schema of this store ({current}; this"
+                f" release knows {HEAD}): install that release, or choose another store"
             )
     with engine.connect().execution_options(sqlite_begin="IMMEDIATE") as connection:
         with connection.begin():
@@ -40,7 +40,7 @@ def upgrade(engine: Engine, to: str = HEAD) -> None:
 
 
 def downgrade(engine: Engine, to: str) -> None:
-    """Bring the schema down to `to`; what the tables of later versions hold is lost."""
+    """Bring the schema down to `to`; data in tables of later versions is lost."""
     with engine.connect().execution_options(sqlite_begin="IMMEDIATE") as connection:
         with connection.begin():
             _lock(connection)
@@ -50,15 +50,15 @@ def downgrade(engine: Engine, to: str) -> None:
 
 
 def version(connection: Connection) -> str | None:
-    """The version of the schema, or None for a database that has none of it."""
+    """The version of the schema, or None for a database without it."""
     if not inspect(connection).has_table("alembic_version"):
         return None
-    found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-    return None if found is None else str(found)
+    number = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return None if number is None else str(number)
 
 
 def _lock(connection: Connection) -> None:
-    """SQLite has locked with its BEGIN; on PostgreSQL the lock goes with the transaction."""
+    """SQLite already locked with its BEGIN; PostgreSQL releases the lock with the transaction."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SET LOCAL statement_timeout = 0"))
         connection.execute(text("SET LOCAL lock_timeout = 0"))

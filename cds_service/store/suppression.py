@@ -1,4 +1,4 @@
-"""What the service remembers between calls: the cards it had, and what was done with them."""
+"""Remembers cards and their answers between calls, and suppresses cards that were answered."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from cds_service.store.writer import Writer
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """What is left to send of an answer, and the cards that stay away by uuid, each with why."""
+    """The cards to send, and the suppressed cards by uuid, each with its policy row."""
 
     cards: Sequence[Card]
     away: Mapping[str, str]
@@ -33,7 +33,7 @@ class Remembered:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """The store as a hook call sees it: never slow, never a reason to fail; None is no store."""
+    """The store as calls use it: never slow, and its failures never fail a call."""
 
     store: Store | None
     writer: Writer
@@ -48,9 +48,9 @@ class Memory:
         call: Call,
         answer: Answer,
     ) -> Remembered:
-        """The cards without those that were answered; in place of some of these stands a line.
+        """The cards without those that were answered; some of these are replaced by a line.
 
-        Every card of the answer is kept, with its trace, and those that are only watched.
+        All cards of the answer are stored with their traces, also those of shadow rules.
         """
         if self.store is None or not (answer.cards or answer.shadow):
             return Remembered(answer.cards, {})
@@ -63,7 +63,7 @@ class Memory:
             reader=self._reader(origin, call, people),
             held=answer.held,
         )
-        rows_of_policy = {uuid: each.row.id for uuid, each in away.items()}
+        rows_of_policy = {uuid: reason.row.id for uuid, reason in away.items()}
         for row in card_rows(
             service,
             knowledge_version,
@@ -88,7 +88,7 @@ class Memory:
     def _answers(
         self, store: Store, service: CDSService, origin: Origin, call: Call, people: People
     ) -> Sequence[Answered]:
-        """What was done with this patient's cards; nothing when the store does not say."""
+        """The answers to this patient's cards; none if the store does not answer."""
         if not service.suppression:
             return ()
         since = call.now - longest(service.suppression)
@@ -115,11 +115,11 @@ class Memory:
 def _left(
     service: CDSService, call: Call, cards: Sequence[Card], away: Mapping[str, Away]
 ) -> Sequence[Card]:
-    left = []
+    cards_left = []
     for card in cards:
-        why = away.get(card.uuid)
-        if why is None:
-            left.append(card)
-        elif why.row.leaves and why.since:
-            left.append(service.line(card, why.row.leaves, why.since, call))
-    return left
+        reason = away.get(card.uuid)
+        if reason is None:
+            cards_left.append(card)
+        elif reason.row.leaves and reason.since:
+            cards_left.append(service.line(card, reason.row.leaves, reason.since, call))
+    return cards_left

@@ -1,6 +1,6 @@
 """The tables of the store, and their rows as frozen values.
 
-No column holds a name, a value or an id of a record. Hashes are keyed ones, see pseudonyms.py.
+No column holds a name, a value or an id of a record. Hashes are made with a key, see pseudonyms.py.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ metadata = MetaData()
 
 
 class Instant(TypeDecorator[datetime]):
-    """An aware time, kept in UTC; SQLite itself has no zones."""
+    """An aware time, stored in UTC; SQLite itself has no time zones."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -49,7 +49,7 @@ class Instant(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-# The audit: one row a call, only ever added to.
+# The audit: one row for each call; rows are never changed.
 call = Table(
     "call",
     metadata,
@@ -73,7 +73,7 @@ call = Table(
     Index("call_at", "at"),
 )
 
-# Tokens that may not come a second time. `key` is a hash of issuer and jti.
+# Tokens that are not accepted a second time. `key` is a hash of issuer and jti.
 used_token = Table(
     "used_token",
     metadata,
@@ -82,9 +82,9 @@ used_token = Table(
     Index("used_token_until", "until"),
 )
 
-# Every card that was shown, suppressed, or would have been shown (shadow), and why; with the one
-# answer that counts for it, see answers.py. `reasons` are the override reasons that stood on it, as
-# pairs of system and code, `client_hash` is the client that got it.
+# Every card that was shown, suppressed, or would have been shown (shadow), with its trace and the
+# one answer that counts for it, see answers.py. `reasons` are the override reasons that it offered,
+# as pairs of system and code; `client_hash` is the client that received it.
 card = Table(
     "card",
     metadata,
@@ -121,8 +121,8 @@ card_rule = Table(
     Index("card_rule_rule", "rule", "version"),
 )
 
-# What clinicians did. No foreign key: feedback on a card that is not known is kept as well, and a
-# join tells it. `digest` is a hash of the entry, so that a repeated entry is stored once.
+# Answers of clinicians. No foreign key: feedback on unknown cards is kept too. `digest` is a hash
+# of the entry, so that a repeated entry is stored once.
 feedback = Table(
     "feedback",
     metadata,
@@ -165,7 +165,7 @@ class CallRow:
 
 @dataclass(frozen=True, slots=True)
 class RuleRow:
-    """A rule that a card rests on, in the version and at the level at which it applied."""
+    """A rule of a card, with the version and the level at which it applied."""
 
     id: str
     version: str
@@ -174,7 +174,7 @@ class RuleRow:
 
 @dataclass(frozen=True, slots=True)
 class CardRow:
-    """One card and why it was there. `state` is shown, suppressed or shadow."""
+    """One card and its trace. `state` is shown, suppressed or shadow."""
 
     uuid: str
     at: datetime
@@ -195,7 +195,7 @@ class CardRow:
 
 @dataclass(frozen=True, slots=True)
 class FeedbackRow:
-    """What a clinician did with one card. `digest` is the same for an entry that is repeated."""
+    """The answer of a clinician to one card. `digest` is the same for a repeated entry."""
 
     digest: str
     card_uuid: str
@@ -212,5 +212,5 @@ class FeedbackRow:
 
 
 def members_of(row: CallRow | CardRow | FeedbackRow) -> dict[str, Any]:
-    """What a row holds, by column; not copied, since nobody changes it."""
+    """The values of a row by column; not copied, because they never change."""
     return {column.name: getattr(row, column.name) for column in fields(row)}

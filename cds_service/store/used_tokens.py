@@ -1,4 +1,4 @@
-"""Used tokens in the store: one row a token, for as long as it could come again."""
+"""Used tokens in the store: one row for each token, for as long as it is valid."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from cds_service.store.database import Store, insert_if_new
 from cds_service.store.maintenance import can_write
 from cds_service.store.tables import used_token
 
-_TIDY_EVERY = 100  # uses; expired rows are few, and do no harm
+_TIDY_EVERY = 100  # uses; a few expired rows do no harm
 _PATIENCE = 1.0  # seconds that a call may take for this
 
 
 class StoredUsedTokens:
-    """The memory of used tokens that all workers and machines of one database share."""
+    """Used tokens, shared by all workers and machines with the same database."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._uses = 0
 
     def first_use(self, key: str, until: datetime, now: datetime) -> bool:
-        """Whether `key` comes for the first time. Raises StoreUnavailable."""
+        """Whether `key` is seen for the first time. Raises StoreUnavailable."""
         if self._store.has_just_failed:
             raise StoreUnavailable
         self._uses += 1
@@ -33,7 +33,7 @@ class StoredUsedTokens:
             with self._store.writing() as connection:
                 if is_to_tidy:
                     connection.execute(delete(used_token).where(used_token.c.until < now))
-                # Of several workers that try at once, the database lets one insert the row.
+                # If several workers try at once, the database lets only one insert the row.
                 statement = insert_if_new(connection, used_token).values(key=key, until=until)
                 return connection.scalar(statement.returning(used_token.c.key)) is not None
 

@@ -1,4 +1,4 @@
-"""Writes the rows of hook calls behind their back: a call never waits for it and never fails."""
+"""Writes the rows of calls in the background: no call waits for it or fails because of it."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ Row = CallRow | CardRow
 
 MOST_WAITING = 10_000
 _BATCH = 500
-_GATHER = 0.5  # seconds for others to come along: a transaction costs as much for one as for ten
-_PAUSE = 1.0  # seconds until a database that did not answer is asked again
-_LAST_WORDS = 5.0  # seconds that a stopping process gives to what still waits
+_GATHER = 0.5  # seconds to wait for more rows: a transaction costs as much for one row as for ten
+_PAUSE = 1.0  # seconds before a database that did not answer is tried again
+_LAST_WORDS = 5.0  # seconds that a stopping process spends on waiting rows
 
 logger = logging.getLogger(__name__)
 
 
 class Writer:
-    """A queue and the one thread that empties it into `store`; without a store rows go nowhere.
+    """A queue, and one thread that writes it to `store`; without a store, rows are dropped.
 
-    The thread starts with the first row, hence in the worker and not in the process that forked
-    it. While the database is away rows wait; `lost` counts those for which there was no room, or
-    which it would not take.
+    The thread starts with the first row, so in the worker, not in the process that forked it. Rows
+    wait while the database is down; `lost` counts rows that found no room or that the database
+    refused.
     """
 
     def __init__(self, store: Store | None, *, most_waiting: int = MOST_WAITING) -> None:
@@ -43,18 +43,18 @@ class Writer:
         self._store = store
         self._queue: Queue[Row | None] = Queue(most_waiting)
         self._stopping = Event()
-        self._hurry = Event()  # somebody waits: write what there is
+        self._hurry = Event()  # a caller is waiting: write now
         self._lock = Lock()
         self._thread: Thread | None = None
         self._at_exit: Finalize[None] | None = None
 
     @property
     def waiting(self) -> int:
-        """How many rows are not taken up yet."""
+        """How many rows are not written yet."""
         return self._queue.qsize()
 
     def put(self, row: Row) -> None:
-        """Hand a row over; returns at once, whatever the database does."""
+        """Queue a row; returns at once."""
         if self._store is None:
             return
         if self._thread is None:
@@ -65,14 +65,14 @@ class Writer:
             self._lose(1)
 
     def flush(self) -> None:
-        """Wait until every row so far is written or lost."""
+        """Wait until all queued rows are written or lost."""
         if self._thread is not None:
             self._hurry.set()
             self._queue.join()
             self._hurry.clear()
 
     def close(self) -> None:
-        """Write what waits, as far as it can be done within seconds, and end the thread."""
+        """Write the waiting rows, for some seconds at most, and stop the thread."""
         with self._lock:
             thread, self._thread = self._thread, None
         if thread is None:
@@ -96,7 +96,7 @@ class Writer:
                     target=self._run, args=(store,), name="store-writer", daemon=True
                 )
                 self._thread.start()
-                # A worker ends as a process of multiprocessing does, where atexit is not heard.
+                # A worker ends like a multiprocessing process, which does not run atexit.
                 self._at_exit = Finalize(None, self.close, exitpriority=0)
 
     def _run(self, store: Store) -> None:
@@ -119,7 +119,7 @@ class Writer:
         return batch, batch[-1] is None
 
     def _write(self, store: Store, rows: Sequence[Row]) -> None:
-        """Write rows together; again and again while the database is away, until told to stop."""
+        """Write rows in one transaction; repeats while the database is down, until told to stop."""
         while rows:
             try:
                 with store.writing() as connection:
@@ -130,15 +130,15 @@ class Writer:
                 if self._stopping.wait(_PAUSE):
                     return self._lose(len(rows))
             except SQLAlchemyError as error:
-                logger.error("rows refused by the store: %s", type(error).__name__)
+                logger.error("the store refused rows: %s", type(error).__name__)
                 return self._lose(len(rows))
 
     def _lose(self, count: int) -> None:
         with self._lock:
             self.lost += count
-            said, self._is_losing = self._is_losing, True
-        if not said:  # once, not for every row
-            logger.error("rows of hook calls are being lost")
+            was_losing, self._is_losing = self._is_losing, True
+        if not was_losing:  # logged once, not for every row
+            logger.error("rows of calls are being lost")
 
 
 def _insert(connection: Connection, rows: Sequence[Row]) -> None:
@@ -147,7 +147,7 @@ def _insert(connection: Connection, rows: Sequence[Row]) -> None:
     if calls:
         connection.execute(tables.call.insert(), calls)
     if cards:
-        # A call that is repeated has the same cards: the first row of each stands.
+        # A repeated call has the same cards: the first row of each card is kept.
         insert_new(connection, tables.card, [members_of(row) for row in cards])
         insert_new(connection, tables.card_rule, [rule for row in cards for rule in _rules(row)])
         count_answers(connection, [row.uuid for row in cards])

@@ -1,1 +1,1 @@
-"""What may be told of a call: ids, outcomes, times; never a value, a name or a token."""
+"""Logs, metrics, spans and audit of calls: ids, outcomes, times; never a value, name or token."""

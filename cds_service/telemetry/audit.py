@@ -1,4 +1,4 @@
-"""The audit: one row for each call, refused ones too; exported as FHIR AuditEvents."""
+"""The audit: one row for each call, also for refused ones; exported as FHIR AuditEvents."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NOBODY_ASKED = "not asked"
 
 
 class Audit:
-    """Hands one row a call to the writer: ids of rules, names of facts, numbers; no value."""
+    """Sends one row for each call to the writer: ids of rules, names of facts, counts; no value."""
 
     def __init__(self, writer: Writer, pseudonyms: Pseudonyms, mode: str) -> None:
         self._writer = writer
@@ -30,7 +30,7 @@ class Audit:
         self._mode = mode
 
     def keep(self, notes: CallNotes) -> None:
-        """Take down one call of CDS Hooks; returns at once."""
+        """Queue the row of one CDS Hooks call; returns at once."""
         if notes.is_call:
             self._writer.put(self._row(notes))
 
@@ -55,7 +55,7 @@ class Audit:
 
 
 def audit_events(rows: Iterable[CallRow]) -> Iterator[str]:
-    """The rows as JSON of FHIR R4 AuditEvents; ValidationError if FHIR does not allow one."""
+    """The rows as FHIR R4 AuditEvents in JSON. Raises ValidationError for one that is not valid."""
     from fhir.resources.R4B.auditevent import AuditEvent  # late: calls do not need it
 
     for row in rows:
@@ -76,7 +76,7 @@ def _event(row: CallRow) -> dict[str, Any]:
 
 
 def _outcome(status: int) -> str:
-    """FHIR's audit-event-outcome: success, or a failure of the caller's or of ours."""
+    """FHIR's audit-event-outcome: success, an error of the caller, or an error of this service."""
     return "0" if status < 400 else "4" if status < 500 else "8"
 
 
@@ -87,7 +87,7 @@ def _agent(client: str | None) -> dict[str, Any]:
 
 
 def _entity(row: CallRow) -> dict[str, Any]:
-    said = {
+    details = {
         "service": row.service,
         "knowledgeVersion": row.knowledge_version,
         "status": str(row.status),
@@ -100,7 +100,7 @@ def _entity(row: CallRow) -> dict[str, Any]:
         "milliseconds": str(row.milliseconds),
     }
     entity: dict[str, Any] = {
-        "detail": [{"type": name, "valueString": text} for name, text in said.items() if text]
+        "detail": [{"type": name, "valueString": text} for name, text in details.items() if text]
     }
     if row.hook_instance_hash:
         identifier = {"system": _HOOK_INSTANCE, "value": row.hook_instance_hash}

@@ -1,4 +1,4 @@
-"""What may be told of one call: ids, rules by outcome, names of facts, numbers; never a value."""
+"""The notes of one call: ids, rules by outcome, names of facts, counts; never a value."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from cds_service.errors import CDSError, NotAuthenticated
 from cds_service.knowledge.call import Answer
 from cds_service.telemetry.spans import Span, no_span
 
-# A request id or a hookInstance that looks otherwise may be anything, also somebody's name.
+# A request id or hookInstance that looks different may be anything, even a person's name.
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9a-fA-F]{32}")
 
 
 @dataclass(slots=True)
 class CallNotes:
-    """Taken down while a call is answered; log, metrics and audit are written from it alone."""
+    """Collected while a call is answered. Log, metrics and audit know only these notes."""
 
-    is_call: bool  # of CDS Hooks, rather than of health, metrics or nothing
+    is_call: bool  # a call of CDS Hooks, not of health, metrics or an unknown address
     endpoint: str
     request_id: str
     at: datetime
@@ -53,7 +53,7 @@ class CallNotes:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Measure one stage of the call; it becomes a span where traces are sent."""
+        """Measure one stage of the call; it is also a span if OpenTelemetry is on."""
         began = perf_counter()
         try:
             with self.span(name):
@@ -64,9 +64,9 @@ class CallNotes:
     def note_answer(
         self, answer: Answer, away: Mapping[str, str], *, sent: int, kept_back: int
     ) -> None:
-        """Rules and facts by their names; `away` are the cards that stay away, each with why.
+        """Note rules and facts by name; `away` gives the reason for each suppressed card.
 
-        `kept_back` is how many cards are only watched, since the whole service is.
+        `kept_back` counts cards that are not sent because the whole service is in shadow mode.
         """
         self.cards = sent
         self.shadow = len(answer.shadow) + kept_back
@@ -77,7 +77,7 @@ class CallNotes:
         self.applied, self.unknown, self.missing = answer.applied, answer.unknown, answer.missing
 
     def close(self, status: int) -> None:
-        """The call is over; `status` went out."""
+        """The call is over; `status` was sent."""
         self.status = status
         self.seconds["total"] = perf_counter() - self.began
 
@@ -86,7 +86,7 @@ class CallNotes:
         return round(self.seconds.get("total", 0.0) * 1000, 1)
 
     def line(self) -> dict[str, Any]:
-        """The log line, without members that say nothing."""
+        """The log line, without empty members."""
         members = {
             "endpoint": self.endpoint,
             "client": self.client,
@@ -121,10 +121,10 @@ def _why(refused: CDSError | None) -> dict[str, Any]:
 
 
 def safe_id(text: str | None) -> str | None:
-    """The id if it is a UUID, or as long as one without dashes, otherwise None."""
+    """The id if it is a UUID, with or without dashes; otherwise None."""
     return text if text and _UUID.fullmatch(text) else None
 
 
 def request_id(wanted: str | None) -> str:
-    """The id that the caller gave to its request, where that is safe to log; else a new one."""
+    """The request id of the caller if it is safe to log; otherwise a new one."""
     return safe_id(wanted) or str(uuid4())

@@ -1,4 +1,4 @@
-"""The log: one line of JSON on standard output for each call, and for what else there is to say."""
+"""The log: lines of JSON on standard output, one for each call and for other events."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _log = structlog.get_logger(ROOT)
 
 
 class _StandardOutput(logging.StreamHandler[TextIO]):
-    """Writes to what standard output is when a line is written, not when logging began."""
+    """Looks up standard output for each line, because it may change after logging is set up."""
 
     @property
     def stream(self) -> TextIO:
@@ -32,7 +32,7 @@ class _StandardOutput(logging.StreamHandler[TextIO]):
 
 
 def configure(level: str, clock: Callable[[], datetime], *, for_people: bool) -> None:
-    """Send what the service and its modules log to standard output, as JSON or `for_people`."""
+    """Send all logs of the service to standard output, as JSON or as text `for_people`."""
 
     def stamp(_: WrappedLogger, level: str, event: EventDict) -> EventDict:
         at = clock().isoformat(timespec="milliseconds")
@@ -67,9 +67,9 @@ def configure(level: str, clock: Callable[[], datetime], *, for_people: bool) ->
 
 
 def log_call(notes: CallNotes) -> None:
-    """The one line of a call: answered, refused, or failed with the place of the fault."""
+    """Log one call: answered, refused, or failed, with the place of the error."""
     if notes.failed is not None:
-        # What an error says may be data: its kind and its place are logged.
+        # The text of an error may hold patient data, so only its type and place are logged.
         places = "".join(traceback.format_tb(notes.failed.__traceback__))
         _log.error("failed", error=type(notes.failed).__name__, traceback=places, **notes.line())
     elif notes.status >= 400:

@@ -1,4 +1,4 @@
-"""Metrics for Prometheus: calls, time by stage, rules by outcome, facts that records lack."""
+"""Metrics for Prometheus: calls, time by stage, rules by outcome, missing facts."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 
 
 class Metrics:
-    """The counts of this process, or of all workers where `serve` gave them a common folder."""
+    """The counts of this process, or of all workers if `serve` gave them a common folder."""
 
     def __init__(
         self, *, is_shared: bool = False, lost_rows: Callable[[], int] = lambda: 0
     ) -> None:
-        # Imported late: the library looks for that folder once, and only workers may open it.
+        # Imported late: the library reads that folder's name once, and only workers may open it.
         from prometheus_client import CollectorRegistry, Counter, Histogram
 
         self._is_shared = is_shared
@@ -47,7 +47,7 @@ class Metrics:
         self._lock = Lock()
 
     def count(self, notes: CallNotes) -> None:
-        """Take one call into account."""
+        """Count one call."""
         service = notes.service or ""
         self._calls.labels(notes.endpoint, service, str(notes.status)).inc()
         for stage, seconds in notes.seconds.items():
@@ -59,7 +59,7 @@ class Metrics:
             self._missing.labels(service, fact).inc()
         for key, outcome in notes.fetches.items():
             self._fetches.labels(key, outcome).inc()
-        with self._lock:  # or two calls at once would count the same rows
+        with self._lock:  # two calls at once would count the same rows twice
             lost = self._lost_rows()
             self._lost.inc(max(0, lost - self._lost_until_now))
             self._lost_until_now = lost

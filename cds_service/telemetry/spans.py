@@ -18,12 +18,12 @@ _NOTHING = nullcontext()
 
 
 def no_span(name: str) -> AbstractContextManager[Any]:
-    """A span that goes nowhere and costs nothing."""
+    """No span at all, at no cost."""
     return _NOTHING
 
 
 class Tracing:
-    """Spans with a name and nothing else: an attribute, or the text of an error, could be data."""
+    """Spans that hold only a name: attributes and error texts could hold patient data."""
 
     def __init__(self, processor: SpanProcessor) -> None:
         from opentelemetry.sdk.resources import Resource
@@ -37,14 +37,14 @@ class Tracing:
         self._propagator = TraceContextTextMapPropagator()
 
     def span(self, name: str) -> AbstractContextManager[Any]:
-        """A span inside the one that is open."""
+        """A new span inside the current one."""
         return self._span(name, None)
 
     def around(self, application: WSGI) -> WSGI:
-        """The application with a span around each request, in the trace that the caller names."""
+        """The application with a span around each request, in the trace of the caller."""
 
         def traced(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-            # W3C Trace Context, but not the state beside it, which may hold anything.
+            # W3C Trace Context without its tracestate, which may hold anything.
             caller = {"traceparent": environ.get("HTTP_TRACEPARENT", "")}
             with self._span("request", self._propagator.extract(caller)):
                 return application(environ, start_response)
@@ -52,7 +52,7 @@ class Tracing:
         return traced
 
     def close(self) -> None:
-        """Send what waits; the library does so by itself when the process ends."""
+        """Send the spans that are waiting; the library also does so when the process ends."""
         self._provider.shutdown()
 
     def _span(self, name: str, context: Any) -> AbstractContextManager[Any]:
@@ -62,7 +62,7 @@ class Tracing:
 
 
 def tracing_to(url: str) -> Tracing | None:
-    """Spans sent to `url` in batches; None where it is empty. SettingsError without the SDK."""
+    """Spans sent to `url` in batches; None if it is empty. SettingsError without the SDK."""
     if not url:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Pages that a person opens: made on the server, without a script."""
+"""HTTP with Flask: CDS Hooks, the addresses for operators, and the pages for people."""
 
 from cds_service.web.pages import web
 

@@ -51,7 +51,7 @@ cds_hooks = Blueprint("cds_hooks", __name__)
 
 @cds_hooks.before_app_request
 def begin() -> None:
-    """Take notes of this call, under the id that it came with or a new one."""
+    """Start the notes of this call, under the request id it came with or a new one."""
     g.notes = CallNotes(
         is_call=request.blueprint == cds_hooks.name,
         endpoint=(request.endpoint or "").rpartition(".")[2],
@@ -69,7 +69,7 @@ def begin() -> None:
 
 @cds_hooks.before_request
 def ask_who_calls() -> None:
-    """CDS Hooks "Trusting CDS Clients"; a preflight carries no token. A refusal is a call too."""
+    """CDS Hooks "Trusting CDS Clients". A preflight request has no token. Refusals are logged."""
     if request.method == "OPTIONS":
         return
     with call_notes().stage("authenticate"):
@@ -102,7 +102,7 @@ def discover() -> Response:
     return json_response(dump_discovery(current_knowledge().services.values()))
 
 
-# A client that was given the discovery address with a final slash calls with two slashes.
+# A client that knows the discovery address with a slash at the end calls with two slashes.
 @cds_hooks.post("/cds-services/<service_id>")
 @cds_hooks.post("/cds-services//<service_id>")
 def call_service(service_id: str) -> Response:
@@ -152,7 +152,7 @@ def call_service(service_id: str) -> Response:
 def receive_feedback(service_id: str) -> Response:
     """CDS Hooks "Feedback": what clinicians did with cards; 204 once it is kept.
 
-    Without a store nothing is kept, and 204 all the same.
+    Without a store nothing is kept, but the answer is 204 too.
     """
     entries = load_feedback(_body())
     _service(service_id)
@@ -172,11 +172,11 @@ def receive_feedback(service_id: str) -> Response:
 
 @cds_hooks.get("/trace/<uuid:uuid>")
 def trace(uuid: UUID) -> Response:
-    """Why a card was there, in names and versions; 404 for a card that is not known."""
+    """Why a card was shown, as names and versions; 404 for an unknown card."""
     store = collaborators().memory.store
     reasons = why(store, str(uuid)) if store is not None else None
     if reasons is None:
-        raise UnknownCard("No such card is kept.")
+        raise UnknownCard("There is no card with this uuid, or it is no longer stored.")
     return json_response(reasons)
 
 
@@ -188,7 +188,7 @@ def name_the_knowledge(response: Response) -> Response:
 
 @cds_hooks.after_app_request
 def finish(response: Response) -> Response:
-    """Log, count and keep what may be told of this call; health is looked at too often for it."""
+    """Log, count and audit this call. Health checks are too frequent for that, and are left out."""
     call_notes().close(response.status_code)
     response.headers["X-Request-Id"] = call_notes().request_id
     is_preflight = request.method == "OPTIONS"
@@ -200,7 +200,7 @@ def finish(response: Response) -> Response:
 
 @cds_hooks.app_errorhandler(CDSError)
 def refuse(error: CDSError) -> Response:
-    """Every error goes out as an OperationOutcome."""
+    """Every error is sent as an OperationOutcome."""
     call_notes().refused = error
     response = json_response(operation_outcome(error), error.status)
     response.headers.update(error.headers)
@@ -209,7 +209,7 @@ def refuse(error: CDSError) -> Response:
 
 @cds_hooks.app_errorhandler(HTTPException)
 def refuse_as_http_says(error: HTTPException) -> Response:
-    """What the web framework refuses, in the same form; with Allow, where the method is wrong."""
+    """Errors of the web framework in the same form; with Allow if the method is wrong."""
     response = refuse(error_of_status(error.code or 500))
     response.status_code = error.code or 500
     for name, value in error.get_headers():
@@ -219,7 +219,7 @@ def refuse_as_http_says(error: HTTPException) -> Response:
 
 @cds_hooks.app_errorhandler(Exception)
 def fail(error: Exception) -> Response:
-    """A fault of ours: what it says stays inside, since that may be data."""
+    """An error in this service. Its text is not sent: it may hold patient data."""
     call_notes().failed = error
     outcome = operation_outcome(CDSError("The service failed to answer; this is logged."))
     return json_response(outcome, 500)
@@ -249,7 +249,7 @@ def _body() -> Any:
 def _retrieved(
     service: CDSService, cds_request: CDSRequest, context: HookContext
 ) -> Retrieved | None:
-    """The data of the call. None where what is required lacks and the site wants a card for it."""
+    """The data of the call; None if required data is missing and the site wants a card about it."""
     fetch = collaborators().fhir_client.fetch_for(cds_request, context, started=call_notes().began)
     try:
         settings = collaborators().settings
@@ -264,7 +264,7 @@ def _retrieved(
 
 
 def _permitted(cards: Sequence[Card], settings: Settings) -> Sequence[Card]:
-    """What the operator lets out of the cards."""
+    """The cards as the operator's settings allow them to be sent."""
     if settings.mode == "shadow":
         return ()
     if settings.suggestions:

@@ -1,4 +1,4 @@
-"""What a call needs besides itself: made once, in create_app, and found from every address."""
+"""The collaborators of a call: built once in create_app, available at every address."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from cds_service.telemetry.spans import Span
 if TYPE_CHECKING:
     from cds_service.clients.tokens import Clients
 
-EXTENSION = "cds_service"  # where create_app leaves the collaborators
+EXTENSION = "cds_service"  # where create_app puts the collaborators
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Something that readiness looks at; without what is `needed`, no call can be answered."""
+    """One check of readiness; if it is `needed` and fails, no call can be answered."""
 
     name: str
     is_well: Callable[[], bool]
@@ -36,10 +36,10 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Collaborators:
-    """Everything that a call needs besides itself. `clock` gives an aware time.
+    """What answering a call needs. `clock` returns an aware time.
 
-    Without `clients` nobody is asked who is calling. `limit` raises where a caller calls too
-    often, `observers` take the notes of each call.
+    Without `clients` anybody can call. `limit` raises if a caller calls too often; `observers`
+    receive the notes of each call.
     """
 
     settings: Settings
@@ -56,19 +56,19 @@ class Collaborators:
 
 
 def collaborators() -> Collaborators:
-    """The collaborators of the application that answers."""
+    """The collaborators of the application that is running."""
     return cast(Collaborators, current_app.extensions[EXTENSION])
 
 
 def current_knowledge() -> Knowledge:
-    """The knowledge of this call, read once: a reload meanwhile is for the calls after it."""
+    """The knowledge of this call, read once: a reload only affects calls that start after it."""
     if "knowledge" not in g:
         g.knowledge = collaborators().knowledge.current
     return cast(Knowledge, g.knowledge)
 
 
 def call_notes() -> CallNotes:
-    """The notes of the call that is being answered."""
+    """The notes of the current call."""
     return cast(CallNotes, g.notes)
 
 

@@ -1,4 +1,4 @@
-"""The language of an answer: what the caller asks for among what the service has."""
+"""The language of an answer: the one that the caller asks for, if the service has it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from werkzeug.http import parse_accept_header
 from cds_service.knowledge import CDSService
 from cds_service.settings import Settings
 
-# Where a tag says the country or nothing, words are named by their script.
+# Content names Chinese by its script; callers may name the country, or neither.
 _SCRIPTS = {
     **dict.fromkeys(("zh", "zh-cn", "zh-sg", "zh-my"), "zh-hans"),
     **dict.fromkeys(("zh-tw", "zh-hk", "zh-mo"), "zh-hant"),
@@ -18,7 +18,7 @@ _LONGEST_HEADER = 1000  # browsers send fewer than a hundred characters
 
 
 def preferred_language(service: CDSService, settings: Settings) -> str:
-    """The language that the caller likes best among those of the service (RFC 4647, lookup)."""
+    """The language of the service that the caller prefers (RFC 4647, lookup)."""
     languages = {language.lower(): language for language in service.languages}
     header = request.headers.get("Accept-Language", "")[:_LONGEST_HEADER]
     for wanted, quality in parse_accept_header(header, LanguageAccept):
@@ -31,7 +31,7 @@ def preferred_language(service: CDSService, settings: Settings) -> str:
 
 
 def in_language(response: Response, language: str) -> Response:
-    """The response with its language in the header, for caches too."""
+    """The response with its language in the headers, so that caches know it too."""
     response.headers["Content-Language"] = language
     response.vary.add("Accept-Language")
     return response

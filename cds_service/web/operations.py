@@ -1,4 +1,4 @@
-"""What operators and their tools ask: health, metrics, and the OpenAPI document."""
+"""Addresses for operators and their tools: health, metrics, and the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def live() -> Response:
 
 @operations.get("/health/ready")
 def ready() -> Response:
-    """200 when calls can be answered, otherwise 503; with each thing that was looked at."""
+    """200 if calls can be answered, otherwise 503; with the result of each check."""
     knowledge, checks = current_knowledge(), collaborators().checks
     well = {check.name: check.is_well() for check in checks}
     is_ready = bool(knowledge.services) and all(
@@ -49,9 +49,9 @@ def ready() -> Response:
 
 @operations.get("/metrics")
 def metrics() -> Response:
-    """Prometheus' text format, for callers on this machine unless the operator opens it."""
+    """Prometheus' text format; only for callers on this machine, unless the operator opens it."""
     if not collaborators().settings.metrics_open and not _is_from_this_machine():
-        raise NotAllowed("Metrics are for callers on the same machine; see CDS_METRICS_OPEN.")
+        raise NotAllowed("Only callers on the same machine get metrics; see CDS_METRICS_OPEN.")
     return Response(collaborators().metrics.exposition(), content_type=CONTENT_TYPE)
 
 
@@ -62,15 +62,15 @@ def openapi() -> Response:
 
 
 def _reload_state(reload: Reload) -> dict[str, Any]:
-    """A reload for readiness; the old content serves on, so it says nothing of the status."""
+    """The last reload, for readiness; if it failed, the old content still answers calls."""
     state: dict[str, Any] = {"state": reload.state, "at": reload.at.isoformat()}
     return state | ({"problems": reload.problems} if reload.problems else {})
 
 
 def _is_from_this_machine() -> bool:
-    # A proxy on this machine speaks for others.
+    # A proxy on this machine forwards calls of others.
     if any(name in request.headers for name in _OF_PROXIES):
         return False
-    # One that adds no header of its own keeps the name that was called, most often.
+    # A proxy that adds no header usually keeps the host name that was called.
     host = urlsplit(f"//{request.host}").hostname or ""
     return is_loopback(host) and is_loopback(request.remote_addr or "")

@@ -1,4 +1,4 @@
-"""The pages: what the service is, and what clinicians did with its cards."""
+"""The pages for people: about the service, and how clinicians answered its cards."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cds_service.report.tables import TABLES, tables, to_csv, to_json
 from cds_service.web.cds_hooks import ask_who_calls
 from cds_service.web.collaborators import collaborators, current_knowledge
 
-# Nothing but our own style sheet: no script, no frame, nothing from elsewhere.
+# Only our own style sheet and images: no script, no frame, nothing from other addresses.
 POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none';"
     " frame-ancestors 'none'"
@@ -29,7 +29,7 @@ web = Blueprint(
 
 @web.before_request
 def ask_who_reads() -> None:
-    """The report is for those who may call; what the service is may be known to all."""
+    """Only clients that may call can read the report; the page about the service is public."""
     if (request.endpoint or "").startswith("web.report"):
         ask_who_calls()
 
@@ -37,13 +37,13 @@ def ask_who_reads() -> None:
 @web.get("/")
 @web.get("/about")
 def about() -> str:
-    """What the service is, its rules, and which of them an operator has switched."""
+    """What the service is, its rules, and which of them the operator has switched off."""
     return render_template("about.html", catalogue=_catalogue(), settings=collaborators().settings)
 
 
 @web.get("/report")
 def report_page() -> str:
-    """The report on `since` (12h, 30d, 4w; 30d if not given)."""
+    """The report on the last hours, days or weeks: `since` (12h, 30d, 4w; 30d by default)."""
     since, figures = _report()
     return render_template(
         "report.html",
@@ -64,10 +64,10 @@ def report_json() -> Response:
 
 @web.get("/report.csv")
 def report_csv() -> Response:
-    """One table of the report as CSV: `table`, rules if not given."""
+    """One table of the report as CSV: `table`, by default the rules."""
     name = request.args.get("table", TABLES[0])
     if name not in TABLES:
-        raise InvalidRequest(f"There is a table for each of {', '.join(TABLES)}.", "table")
+        raise InvalidRequest(f"The tables are {', '.join(TABLES)}.", "table")
     _, figures = _report()
     response = Response(to_csv(tables(figures)[name]), mimetype="text/csv")
     response.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
@@ -76,7 +76,7 @@ def report_csv() -> Response:
 
 @web.after_request
 def protect(response: Response) -> Response:
-    """Pages run nothing, and figures are not kept by a browser or a proxy."""
+    """Pages run no script, and neither a browser nor a proxy stores the figures."""
     response.headers["Content-Security-Policy"] = POLICY
     if request.endpoint != "web.static":
         response.headers["Cache-Control"] = "no-store"
@@ -85,20 +85,20 @@ def protect(response: Response) -> Response:
 
 @web.app_template_filter("percent")
 def percent(share: float) -> str:
-    """A share from 0 to 1 as people read it: 0.834 is 83 %."""
+    """A share from 0 to 1 as a percentage: 0.834 is 83 %."""
     return f"{share * 100:.0f}\N{NO-BREAK SPACE}%"
 
 
 def _report() -> tuple[str, Report]:
-    """What was asked for, and the report on it.
+    """The period as it was asked for, and the report on it.
 
-    Raises InvalidRequest for a period that is none, UnknownService if nothing is kept, and
-    StoreUnavailable.
+    Raises InvalidRequest if the period cannot be read, UnknownService if there is no store, and
+    StoreUnavailable if the store does not answer.
     """
     since = request.args.get("since", DEFAULT_PERIOD)
     length, store = _length(since), collaborators().memory.store
     if store is None:
-        raise UnknownService("This service keeps nothing, so there is nothing to report.")
+        raise UnknownService("This service has no store, so there is nothing to report.")
     return since, report(
         store, _catalogue(), collaborators().settings, collaborators().clock(), length
     )

@@ -1,8 +1,8 @@
-"""A request is read from the network before a thread works on it, so that slow clients hold none.
+"""Reads requests from the network before a thread works on them: slow clients occupy no thread.
 
-granian calls `Receiver` by RSGI, its own interface, where an open connection holds no thread. What
-is refused here goes through the application all the same: an error has one form, one log line and
-the same CORS headers wherever it arises.
+granian calls `Receiver` through RSGI, its own interface, where an open connection needs no thread.
+Requests that are refused here still go through the application, so that every error has the same
+form, the same log line and the same CORS headers.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _HEALTH = "/health"
 
 @dataclass(slots=True)
 class _Body:
-    """What came of a body, and how much of the room for large bodies it holds."""
+    """The part of a body that has arrived, and how much of the room for large bodies it uses."""
 
     content: bytearray = field(default_factory=bytearray)
     held: int = 0
@@ -36,9 +36,9 @@ class _Body:
 class Receiver:
     """A WSGI application behind RSGI.
 
-    `seconds` is how long a body may take to arrive, `most_bytes` how long it may be,
-    `large_bodies` how many of that length may be in work at once, and `threads` how many calls are
-    answered side by side. Health has a thread of its own.
+    `seconds` is the time a body may take to arrive, `most_bytes` the largest size of a body,
+    `large_bodies` how many bodies of that size may be handled at once, and `threads` how many calls
+    are answered in parallel. Health checks have their own thread.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Receiver:
         return Response.from_app(self._application, environ, buffered=True)
 
     async def _read(self, scope: Scope, protocol: Any, body: _Body) -> CDSError | None:
-        """Read the body. Gives the error instead where it is too long, too late or one too many."""
+        """Read the body. Returns an error if it is too large, too late or one too many."""
         declared = scope.headers.get("content-length") or ""
         try:
             self._hold(body, int(declared) if declared.isdecimal() else 0)
@@ -91,7 +91,7 @@ class Receiver:
         return None
 
     def _hold(self, body: _Body, size: int) -> None:
-        """Take room for a body of so many bytes; BodyTooLarge or TooManyLargeBodies without it."""
+        """Reserve room for a body of `size` bytes. Raises BodyTooLarge or TooManyLargeBodies."""
         if size > self._most_bytes:
             raise BodyTooLarge("The body is larger than this service accepts.")
         more = size - body.held if size > LARGE else 0
@@ -103,7 +103,7 @@ class Receiver:
 
 
 def _environ(scope: Scope, body: bytearray, refused: CDSError | None) -> dict[str, Any]:
-    """The WSGI environ (PEP 3333) of a request; of a header that comes twice, both values."""
+    """The WSGI environ (PEP 3333) of a request; a header that comes twice keeps both values."""
     client, _, client_port = scope.client.rpartition(":")
     server, _, server_port = scope.server.rpartition(":")
     environ: dict[str, Any] = {
@@ -131,6 +131,6 @@ def _environ(scope: Scope, body: bytearray, refused: CDSError | None) -> dict[st
         if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
             key = f"HTTP_{key}"
         environ[key] = f"{environ[key]},{text}" if key in environ else text
-    # What was declared is what came, or the call is refused; chunks declare nothing.
+    # The length is the declared one, or the call is refused; chunked bodies declare none.
     environ["CONTENT_LENGTH"] = str(len(body))
     return environ

@@ -1,1 +1,1 @@
-"""CDS Hooks as JSON: what comes in and goes out, without Flask and without input or output."""
+"""The JSON of CDS Hooks: what comes in and goes out. No Flask here, and no I/O."""

@@ -1,4 +1,4 @@
-"""The hook library: what the context of each hook holds."""
+"""The hooks of the CDS Hooks library, with the schema of each context."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from cds_service.wire.requests import ReceivedSchema, Text, load
 CLINICIANS = ("Practitioner", "PractitionerRole")
 ANYONE = (*CLINICIANS, "Patient", "RelatedPerson")
 
-# Wider than FHIR's id, which not every server keeps to, but never a path or a query.
+# Allows more than FHIR's id, because not all servers follow it; but never a path or a query.
 _ID = r"(?!\.+\Z)[A-Za-z0-9\-._~]{1,128}"
 
 
 @dataclass(frozen=True, slots=True)
 class HookContext:
-    """The context of one call. `others` holds what the hook has besides, by its member name.
+    """The context of one call. `others` holds the members that only this hook has, by name.
 
     `user_id` is "" for the hooks that may name no user.
     """
@@ -34,7 +34,7 @@ class HookContext:
 
     @property
     def tokens(self) -> Mapping[str, str]:
-        """What stands for each prefetch token; those that the context lacks are not there."""
+        """The value of each prefetch token; tokens that the context does not have are left out."""
         tokens = {
             "context.patientId": self.patient_id,
             "context.userId": self.user_id,
@@ -44,7 +44,7 @@ class HookContext:
 
 
 class Id(fields.String):
-    """A bare id; real clients also send `Patient/id`, which gives the same."""
+    """A bare id; real clients also send `Patient/id`, which is read the same way."""
 
     def __init__(self, resource_type: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -59,7 +59,7 @@ class Id(fields.String):
 
 def _reference(*resource_types: str, required: bool = True) -> Text:
     types = "|".join(resource_types) or "[A-Z][A-Za-z]+"
-    means = " or ".join(f"{each}/id" for each in resource_types) or "Type/id"
+    means = " or ".join(f"{name}/id" for name in resource_types) or "Type/id"
     pattern = validate.Regexp(rf"(?:{types})/{_ID}\Z", error=f"Must be {means}.")
     return Text(required=required, validate=pattern)
 
@@ -69,7 +69,7 @@ def _references() -> fields.List[Any]:
 
 
 def _resource(resource_type: str, *, required: bool = True) -> fields.Dict:
-    """A FHIR resource of one type, which may be a draft: no more than its type is looked at."""
+    """A FHIR resource of one type. It may be a draft, so only its type is checked."""
 
     def has_the_type(resource: Resource) -> None:
         if resource.get("resourceType") != resource_type:
@@ -79,7 +79,7 @@ def _resource(resource_type: str, *, required: bool = True) -> fields.Dict:
 
 
 class ContextSchema(ReceivedSchema):
-    """What nearly every hook has; members that a hook does not know are ignored."""
+    """The members that nearly every hook has; unknown members are ignored."""
 
     built_as: ClassVar[type] = HookContext
 
@@ -116,7 +116,7 @@ class AppointmentBook(ContextSchema):
 
 
 class OrderDispatch(ContextSchema):
-    user_id = _reference(required=False)  # not in the library, so whoever is sent is taken
+    user_id = _reference(required=False)  # not in the library, so any type of user is accepted
     dispatched_orders = _references()
     performer = _reference()
     fulfillment_tasks = fields.List(_resource("Task", required=False))
@@ -165,7 +165,7 @@ HOOKS: Mapping[str, ContextSchema] = {
     "order-review": OrderReview(),
 }
 
-# The prefetch tokens that a template for each hook may have: the ids of its context.
+# The prefetch tokens that templates of each hook may use: the ids in its context.
 TOKENS: Mapping[str, frozenset[str]] = {
     hook: frozenset(
         f"context.{schema.fields[name].data_key or name}" for name in ContextSchema._declared_fields
@@ -175,7 +175,8 @@ TOKENS: Mapping[str, frozenset[str]] = {
 
 
 def load_context(hook: str, context: Any) -> HookContext:
-    """The context of `hook`; InvalidRequest with a path to each fault, or for an unknown hook."""
+    """The context of `hook`. Raises InvalidRequest, with a path to each fault, or for an unknown
+    hook."""
     if hook not in HOOKS:
         raise InvalidRequest("This hook is not in the CDS Hooks library.", "hook")
     loaded: HookContext = load(HOOKS[hook], context, path="context")

@@ -1,4 +1,4 @@
-"""JSON from outside: one value in UTF-8 that nests no deeper than any FHIR resource does."""
+"""JSON from outside: one value in UTF-8, nested no deeper than FHIR needs."""
 
 from __future__ import annotations
 
@@ -16,21 +16,22 @@ MOST_VALUES = 1_000_000
 
 
 def read_json(text: bytes) -> Any:
-    """The value in a text; UnreadableBody if it is no JSON or nests too deeply.
+    """The value in a text.
 
-    Raises BodyTooLarge for more values than any record holds.
+    Raises UnreadableBody for text that is not JSON or nests too deeply, and BodyTooLarge for more
+    values than any record has.
     """
-    # Each value but one stands behind one of these; in a text they may stand too, which is rare.
+    # One of these characters is before each value except the first; inside strings they are rare.
     if len(text) > MOST_VALUES and sum(map(text.count, (b",", b"{", b"["))) > MOST_VALUES:
         raise BodyTooLarge("The body holds more values than this service reads in a call.")
-    # orjson refuses what is deeper than its limit. Inside enough brackets, that limit is ours.
+    # orjson has a fixed limit of depth. Brackets around the text lower it to our limit.
     around = _ORJSON_LEVELS - LEVELS
     try:
         value = orjson.loads(b"[" * around + text + b"]" * around)
     except orjson.JSONDecodeError:
         raise UnreadableBody("The body is not JSON in UTF-8, or nests too deeply.") from None
     for _ in range(around):
-        if len(value) != 1:  # brackets of the text closed one of ours
+        if len(value) != 1:  # the text closed one of our brackets
             raise UnreadableBody("The body is not one JSON value.")
         value = value[0]
     return value

@@ -1,4 +1,4 @@
-"""/openapi.json: what the CDS Hooks addresses take and give, from the schemas that check it."""
+"""/openapi.json: requests and responses of CDS Hooks, made from the schemas that check them."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ _ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"
 
 @cache
 def document(version: str, server: str) -> dict[str, Any]:
-    """The OpenAPI document; `server` is the address that clients call, empty for wherever it is."""
-    from apispec import APISpec  # late: it is only needed by who asks
+    """The OpenAPI document; `server` is the address that clients call, or "" if that is unknown."""
+    from apispec import APISpec  # late: few callers ask for it
     from apispec.ext.marshmallow import MarshmallowPlugin
 
     spec = APISpec(

@@ -1,4 +1,4 @@
-"""The CDS Hooks wire, inwards: what a request and feedback may say. Outwards is response.py."""
+"""The JSON that comes in: requests and feedback. What goes out is in responses.py."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MOST_ACCEPTED = 1000  # suggestions in all of them
 
 @dataclass(frozen=True, slots=True)
 class FHIRAuthorization:
-    """The bearer token for the caller's FHIR server; the token is never shown, kept or logged."""
+    """The bearer token for the caller's FHIR server; it is never shown, stored or logged."""
 
     access_token: str = field(repr=False)
     token_type: str = "Bearer"  # noqa: S105 - the name of a scheme
@@ -43,7 +43,7 @@ class FHIRAuthorization:
 
 @dataclass(frozen=True, slots=True)
 class CDSRequest:
-    """CDS Hooks "HTTP Request"; `context` and `prefetch` are still as they came."""
+    """CDS Hooks "HTTP Request"; `context` and `prefetch` are kept as they were received."""
 
     hook: str
     hook_instance: str
@@ -82,7 +82,7 @@ class Feedback:
 
 
 class Text(fields.String):
-    """A string with something in it, sent as it is: what is no string is refused, not converted."""
+    """A string that is not empty. Other types are refused, not converted."""
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
         return value
@@ -112,7 +112,7 @@ def _within_the_calendar(moment: datetime) -> None:
 
 
 class CDSSchema(Schema):
-    """A JSON object of CDS Hooks: camelCase outside, whole words with underscores inside."""
+    """A JSON object of CDS Hooks: camelCase in JSON, snake_case in Python."""
 
     class Meta:
         unknown = EXCLUDE  # CDS Hooks, "Changes to a Hook" and "Extensions"
@@ -123,7 +123,7 @@ class CDSSchema(Schema):
 
 
 class ReceivedSchema(CDSSchema):
-    """What comes in; null and "" are barred by the standard, and read as not sent."""
+    """An object that comes in. The standard forbids null and ""; they are read as not sent."""
 
     built_as: ClassVar[type]
 
@@ -211,15 +211,15 @@ _FEEDBACK = FeedbackRequestSchema()
 
 
 def load_request(body: Any) -> CDSRequest:
-    """The request in `body`; raises InvalidRequest with a path to each fault."""
+    """The request in `body`. Raises InvalidRequest with a path to each fault."""
     request: CDSRequest = load(_REQUEST, body)
     return request
 
 
 def load_feedback(body: Any) -> Sequence[Feedback]:
-    """Every entry of a feedback call; raises InvalidRequest with a path to each fault.
+    """The entries of a feedback call. Raises InvalidRequest with a path to each fault.
 
-    Raises BodyTooLarge for more entries, or more accepted suggestions, than one call may bring.
+    Raises BodyTooLarge for more entries, or more accepted suggestions, than one call may have.
     """
     _check_size(body)
     entries: Sequence[Feedback] = load(_FEEDBACK, body)["feedback"]
@@ -227,19 +227,19 @@ def load_feedback(body: Any) -> Sequence[Feedback]:
 
 
 def _check_size(body: Any) -> None:
-    # Before the schema looks at any of them: that costs more than all the rest of the call.
+    # Before the schema reads them, which costs more than the rest of the call.
     entries = body.get("feedback") if isinstance(body, Mapping) else None
     if not isinstance(entries, list):
         return
     if len(entries) > MOST_FEEDBACK:
         raise BodyTooLarge(f"Send at most {MOST_FEEDBACK} entries of feedback in a call.")
     accepted = (entry.get("acceptedSuggestions") for entry in entries if isinstance(entry, Mapping))
-    if sum(len(each) for each in accepted if isinstance(each, list)) > MOST_ACCEPTED:
+    if sum(len(ids) for ids in accepted if isinstance(ids, list)) > MOST_ACCEPTED:
         raise BodyTooLarge(f"Send at most {MOST_ACCEPTED} accepted suggestions in a call.")
 
 
 def load(schema: Schema, value: Any, *, path: str = "") -> Any:
-    """What `schema` makes of `value`, which stands at `path`; InvalidRequest where it is wrong."""
+    """The object that `schema` builds from `value`, found at `path`. Raises InvalidRequest."""
     try:
         return schema.load(value)
     except ValidationError as error:
@@ -249,7 +249,7 @@ def load(schema: Schema, value: Any, *, path: str = "") -> Any:
 
 
 def _faults(messages: Any, path: str) -> Iterator[tuple[str, str]]:
-    """The path to each fault, written as in FHIRPath, with what is wrong there."""
+    """The path to each fault, written as in FHIRPath, and what is wrong."""
     if not isinstance(messages, dict):
         yield path, " ".join(map(str, messages))
         return

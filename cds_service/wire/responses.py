@@ -1,4 +1,4 @@
-"""The CDS Hooks wire, outwards: discovery and cards, and nothing that the standard bars."""
+"""The JSON that goes out: discovery and cards. Nothing that the standard forbids is sent."""
 
 from __future__ import annotations
 
@@ -16,12 +16,11 @@ from cds_service.knowledge.call import Card, Coding, Retrieval
 from cds_service.wire.requests import CDSSchema, Text, absolute_address
 
 CDS_HOOKS_VERSION = "2.0.1"
-# Under this name the answer tells how the record came; guide for integrators, "What a program is
-# told".
+# The extension of the answer with the state of the record; see the guide for integrators.
 RECORD_STATE = "urn:cds-service:record-state"
 SUMMARY_UNITS = 139  # CDS Hooks, "Card Attributes": under 140 characters
 
-# An allow list, because a list of what is barred would always miss a way to order a medicine.
+# A list of what is allowed: a list of what is forbidden could miss a way to order a medicine.
 PROPOSABLE = ("ServiceRequest", "Task")
 _NEVER_INSIDE = re.compile(
     r"^resourceType$|^contained$|^systemActions$|^medication|dosage", re.IGNORECASE
@@ -34,7 +33,7 @@ def _is_nothing(value: Any) -> bool:
 
 
 def _one_short_line(summary: str) -> None:
-    # Counted as JavaScript counts, since that is what clients cut by.
+    # Counted in UTF-16 units, as JavaScript does, because clients cut the text by them.
     if len(summary.encode("utf-16-le", "surrogatepass")) // 2 > SUMMARY_UNITS:
         raise ValidationError(f"Must be at most {SUMMARY_UNITS} characters long.")
     if len(summary.splitlines()) != 1:
@@ -42,9 +41,9 @@ def _one_short_line(summary: str) -> None:
 
 
 def proposable(resource: Any) -> None:
-    """Raises ValidationError unless this is FHIR JSON that a card may propose.
+    """Raises ValidationError unless a card may propose this FHIR resource.
 
-    Only a ServiceRequest or a Task, with no other resource, medication or dosage inside.
+    It may be a ServiceRequest or a Task, without another resource, medication or dosage inside.
     """
     if not isinstance(resource, dict) or resource.get("resourceType") not in PROPOSABLE:
         raise ValidationError("Only a ServiceRequest or a Task can be proposed.")
@@ -56,7 +55,7 @@ def proposable(resource: Any) -> None:
         if isinstance(value, dict):
             waiting.extend(value.values())
             if any(map(_NEVER_INSIDE.search, value)):
-                raise ValidationError("No resource, medication or dosage may stand inside.")
+                raise ValidationError("It must not contain a resource, medication or dosage.")
         elif isinstance(value, (list, tuple)):
             waiting.extend(value)
 
@@ -79,7 +78,7 @@ class SentSchema(CDSSchema):
 
 
 class BodySchema(CDSSchema):
-    """A whole body that goes out: it raises ValidationError rather than send what is not valid."""
+    """A whole body that goes out. Raises ValidationError if it is not valid."""
 
     @post_dump
     def refuse_the_invalid(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
@@ -95,7 +94,7 @@ class CodingSchema(SentSchema):
 
 
 class Codings(fields.Field[Any]):
-    """Codings that many cards share: written and checked when they first go out."""
+    """Codings that many cards share: written and checked the first time they are sent."""
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
         return _written(tuple(value))
@@ -125,7 +124,7 @@ class LinkSchema(SentSchema):
 
 
 class ActionSchema(SentSchema):
-    # Nothing is ever updated or deleted, so there is no resourceId.
+    # Suggestions never update or delete anything, so there is no resourceId.
     type = Text(required=True, validate=validate.Equal("create"))
     description = Text(required=True)
     resource = fields.Raw(required=True, validate=proposable)
@@ -162,25 +161,26 @@ class CardSchema(SentSchema):
 
 
 class RecordStateSchema(SentSchema):
-    """How each list of the record came, and how many resources of each type were not read."""
+    """The state of each list of the record, and how many resources of each type were not read."""
 
     lists = fields.Dict(keys=Text(), values=fields.Enum(Retrieval, by_value=True))
     unread = fields.Dict(keys=Text(), values=fields.Integer())
 
 
 class CDSResponseSchema(BodySchema):
-    """CDS Hooks "CDS Service Response", of which systemActions is no part here."""
+    """CDS Hooks "CDS Service Response"; this service never sends systemActions."""
 
     cards = fields.List(fields.Nested(CardSchema), required=True)
-    # CDS Hooks, "Extensions"; what a program may want to know of the record, never a value of it.
+    # CDS Hooks, "Extensions": the state of the record for programs, never a value of it.
     extension = fields.Dict(keys=Text(), values=fields.Nested(RecordStateSchema))
 
     @validates_schema
     def names_nothing_twice(self, data: dict[str, Any], **_: Any) -> None:
         uuids = [card["uuid"] for card in data["cards"]]
-        uuids += [each["uuid"] for card in data["cards"] for each in card.get("suggestions", ())]
+        for card in data["cards"]:
+            uuids += [suggestion["uuid"] for suggestion in card.get("suggestions", ())]
         if len(set(uuids)) != len(uuids):
-            raise ValidationError("Each uuid must stand once.", "cards")
+            raise ValidationError("A uuid must not be repeated.", "cards")
 
 
 class ServiceSchema(SentSchema):
@@ -206,9 +206,9 @@ def dump_response(
     states: Mapping[str, Retrieval] = MappingProxyType({}),
     unread: Mapping[str, int] = MappingProxyType({}),
 ) -> dict[str, Any]:
-    """The body of an answer; ValidationError if CDS Hooks or our promises bar one of the cards.
+    """The body of an answer. Raises ValidationError if a card breaks CDS Hooks or our promises.
 
-    `states` says how each prefetch key was answered, `unread` counts what was not read, by type.
+    `states` is the state of each prefetch key, `unread` counts the resources not read, by type.
     """
     answer: dict[str, Any] = {"cards": cards}
     if states:
@@ -218,6 +218,6 @@ def dump_response(
 
 
 def dump_discovery(services: Iterable[CDSService]) -> dict[str, Any]:
-    """The body of discovery; ValidationError if CDS Hooks bars one of the entries."""
+    """The body of discovery. Raises ValidationError if an entry breaks CDS Hooks."""
     body: dict[str, Any] = _DISCOVERY.dump({"services": list(services)})
     return body

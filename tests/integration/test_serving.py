@@ -133,7 +133,7 @@ def _ended(*options: str, **settings: str) -> tuple[int, str]:
         ([], {"CDS_PORT": "70000"}, "CDS_PORT: must be less than or equal to 65535"),
         ([], {"CDS_WORKERS": "0"}, "CDS_WORKERS: must be greater than or equal to 1"),
         (["--host", "no.such.host.invalid"], {}, "--host or CDS_HOST"),
-        (["--host", "192.0.2.1"], {}, "192.0.2.1 is no address of this machine"),
+        (["--host", "192.0.2.1"], {}, "192.0.2.1 is not an address of this machine"),
         ([], {"CDS_LANGUAGE": "tlh"}, "CDS_LANGUAGE: no card is written in tlh"),
         ([], {"CDS_SHADOW_RULES": "NO-SUCH"}, "CDS_SHADOW_RULES: there is no rule NO-SUCH"),
         ([], {"CDS_PROT": "1"}, "CDS_PROT: there is no such setting; did you mean CDS_PORT?"),

@@ -95,7 +95,7 @@ def test_why_draws_what_is_kept_of_a_card(store_url: str, uuid: str) -> None:
 
 
 def test_why_of_a_card_that_is_not_known_ends_with_a_fault(store_url: str) -> None:
-    assert "no such card" in _run(store_url, "why", "nothing", fails=True).output
+    assert "there is no card" in _run(store_url, "why", "nothing", fails=True).output
 
 
 @pytest.mark.parametrize("command", [["store", "status"], ["store", "prune"], ["why", "x"]])

@@ -115,7 +115,7 @@ def test_the_log_is_json_and_says_at_the_start_that_nobody_is_asked() -> None:
         printed, _ = running.process.communicate(timeout=60)
     lines = [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
     events = Counter(line["event"] for line in lines)
-    assert events["nobody is asked who is calling, since CDS_ISSUERS is not set"] == 1
+    assert events["anybody can call, because CDS_ISSUERS is not set"] == 1
     (answered,) = [line for line in lines if line.get("endpoint") == "call_service"]
     assert (answered["event"], answered["status"]) == ("answered", 200)
 

@@ -184,7 +184,7 @@ def test_d_a_life_that_is_too_long_is_logged_with_its_seconds_and_the_setting(
     with caplog.at_level(logging.INFO, logger="cds_service"):
         refused(guarded, Signer().token(CALL, exp=seconds(3600)))
     (record,) = caplog.records
-    assert record.msg["reason"] == ("it lives 3600 s, which CDS_TOKEN_MAX_LIFETIME_S limits to 900")
+    assert record.msg["reason"] == ("its lifetime is 3600 s; CDS_TOKEN_MAX_LIFETIME_S allows 900 s")
 
 
 def assembled_and_signed(claims: dict[str, Any]) -> str:
@@ -409,7 +409,7 @@ def test_d_without_issuers_the_log_says_that_nobody_is_asked(
 ) -> None:
     with caplog.at_level(logging.WARNING, logger="cds_service"):
         create_app(Settings(store_url="none"), knowledge)
-    assert "nobody is asked who is calling" in caplog.text
+    assert "anybody can call, because CDS_ISSUERS is not set" in caplog.text
 
 
 def test_d_in_a_network_the_public_address_has_to_be_known(tmp_path: Path) -> None:

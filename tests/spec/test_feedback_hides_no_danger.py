@@ -353,7 +353,7 @@ def test_the_information_of_a_shared_user_may_stay_away(hospital: Hospital) -> N
     assert hospital.open(shared, ANXIETY) == []
 
 
-# -- where nobody is asked who is calling --------------------------------------------------------
+# -- where anybody can call ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", [POTASSIUM, IDEATION])

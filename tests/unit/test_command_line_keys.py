@@ -63,7 +63,7 @@ def test_a_token_that_was_made_opens_the_door(
 def test_a_key_that_is_there_is_not_overwritten(folder: Path) -> None:
     before = (folder / "private-key.json").read_bytes()
     result = CliRunner().invoke(main, ["keys", "--folder", str(folder)])
-    assert result.exit_code == 1 and "is there already" in result.output
+    assert result.exit_code == 1 and "exists already" in result.output
     assert (folder / "private-key.json").read_bytes() == before
 
 

@@ -40,7 +40,7 @@ def test_a_rule_may_be_named_with_its_service(cards: Knowledge) -> None:
 
 
 def test_an_id_of_two_services_stops_the_start_and_both_are_named(cards: Knowledge) -> None:
-    both = f"CDS_SHADOW_RULES: R51 is a rule of several services: {ID}/R51 or twin/R51"
+    both = f"CDS_SHADOW_RULES: several services have a rule R51: write {ID}/R51 or twin/R51"
     with pytest.raises(SettingsError, match=both):
         switched(_twins(cards), Settings(shadow_rules=("R51",)))
 

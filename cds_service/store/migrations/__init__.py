@@ -1,1 +1,1 @@
-"""Every version that the schema has had, for Alembic."""
+"""The versions of the schema, for Alembic."""

@@ -1,4 +1,4 @@
-"""What Alembic runs: the migrations, on the connection and in the transaction of schema.py."""
+"""Alembic runs this: the migrations, in the connection and transaction of schema.py."""
 
 from alembic import context
 

@@ -1,1 +1,1 @@
-"""One module a version, in the order of their numbers. None is changed once it was released."""
+"""One module for each version, in the order of their numbers. A released one never changes."""

@@ -1,7 +1,7 @@
-"""The answer that counts stands on its card; cards and feedback name their client.
+"""The answer that counts is stored in its card; cards and feedback name their client.
 
-What was answered before stays in the figures of the report. It silences nothing any more: the
-hashes of patients now depend on where they are from, so that every card comes back once.
+Earlier answers stay in the figures of the report, but no longer suppress cards: the hashes of
+patients now depend on their origin, so every card comes back once.
 """
 
 import sqlalchemy as sa
@@ -10,7 +10,7 @@ from alembic import op
 revision = "0003"
 down_revision = "0002"
 
-# The first that came; several at the same time are told apart by their digest.
+# The first answer; answers of the same time are ordered by their digest.
 _COUNT_THE_FIRST = """
 UPDATE card SET
   answered_at = (
