@@ -98,8 +98,8 @@ def _free_address(host: str, port: int) -> str:
 def _reason(error: OSError, host: str, port: int) -> str:
     if error.errno == errno.EADDRINUSE:
         return (
-            f"Port {port} of {host} is taken: stop the program that uses it, or choose another"
-            " port with --port or CDS_PORT."
+            f"Port {port} of {host} is taken: stop the program that listens there, or choose"
+            " another port with --port or CDS_PORT."
         )
     if error.errno == errno.EACCES:
         return f"Port {port} needs more rights: choose one above 1023 with --port or CDS_PORT."

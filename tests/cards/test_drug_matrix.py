@@ -1,4 +1,4 @@
-"""B.10: for each named drug and each rule that may remove it, a patient where that rule does."""
+"""For each named drug and each rule that may remove it, a patient where that rule does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""C.2, row by row: which answers keep which cards away, for how long, and what brings them back."""
+"""The suppression policy, row by row: which answers keep which cards away, for how long, and what brings them back."""
 
 from __future__ import annotations
 

@@ -401,7 +401,7 @@ def test_d_in_development_the_sandbox_is_accepted_and_the_log_says_so(
 ) -> None:
     with caplog.at_level(logging.WARNING, logger="cds_service"):
         create_app(settings(tmp_path, issuers=(SANDBOX,), development=True), knowledge)
-    assert "which anybody can sign" in caplog.text
+    assert "anybody can sign them" in caplog.text
 
 
 def test_d_without_issuers_the_log_says_that_nobody_is_asked(
