@@ -189,7 +189,7 @@ def _checks(
 ) -> Iterator[Check]:
     """What the readiness check looks at, besides the knowledge."""
     if store:
-        # Cards come without it; feedback is refused, and is sent again.
+        # Without it there are still cards; feedback is refused, and clients send it again.
         yield Check("store", partial(can_write, store), needed=False)
     if clients:
         yield Check("keysOfClients", lambda: clients.have_keys(clock()), needed=True)

@@ -33,23 +33,23 @@ class Stamp:
         self._path = runtime_dir / f"reload-{folder}"
 
     def renew(self) -> None:
-        """Ask for a reload. Raises OSError where nothing can be written, or others could write."""
+        """Ask for a reload. Raises OSError if the file cannot be written, or others may too."""
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder = self._path.parent.stat(follow_symlinks=False)
         if not stat.S_ISDIR(folder.st_mode) or _may_be_written_by_others(folder):
             raise PermissionError(
                 f"{self._path.parent} belongs to others, or others may write there"
             )
-        # Put in place by renaming: whole or not at all, and never through somebody's link.
+        # Written by renaming: complete or not at all, and never through a link of somebody else.
         with tempfile.NamedTemporaryFile("w", dir=self._path.parent, delete=False) as file:
             file.write(token_hex())
         Path(file.name).replace(self._path)
 
     def read(self) -> str | None:
-        """What changes with every request for a reload; None before the first one.
+        """The text of the stamp, new with every request for a reload; None before the first.
 
-        The folder for temporary files is everybody's: a pipe that never ends, a link, or a file of
-        somebody else is not read.
+        Anybody can write to the folder for temporary files, so a pipe, a link or a file of another
+        user is not read.
         """
         try:
             descriptor = os.open(self._path, _READ_CAREFULLY)
@@ -63,7 +63,7 @@ class Stamp:
 
 
 def _may_be_written_by_others(status: os.stat_result) -> bool:
-    """Whether it is neither ours nor the administrator's, or its mode lets others write."""
+    """Whether a user other than us or the administrator owns it or may write it."""
     if not hasattr(os, "geteuid"):
         return False
     is_trusted = status.st_uid in (0, os.geteuid()) or os.geteuid() == 0
@@ -98,12 +98,12 @@ class StampWatch:
 
 
 def renew_on_hangup(stamp: Stamp) -> None:
-    """Have SIGHUP to this process ask for a reload, on systems that have this signal."""
+    """Let SIGHUP to this process ask for a reload, on systems that have this signal."""
 
     def renew(*_: object) -> None:
         try:
             stamp.renew()
-        except OSError as error:  # the service goes on as it is
+        except OSError as error:  # the service continues with the old content
             print(f"No reload: {error}", file=sys.stderr)
 
     if hasattr(signal, "SIGHUP"):

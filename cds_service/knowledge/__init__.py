@@ -1,4 +1,4 @@
-"""The pure evaluator: no Flask, no network, no clock, no environment, no logging of values."""
+"""The evaluator: no Flask, no network, no clock, no environment, no logging of values."""
 
 from cds_service.knowledge.answering import CDSService, Knowledge
 from cds_service.knowledge.loading.loader import load

@@ -1,4 +1,4 @@
-"""Services that answer: from one call to its cards, by the record, the outcomes and the words."""
+"""CDSService: answers a call with cards, from the record, the outcomes and the words."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ from cds_service.knowledge.record.record import PatientRecord
 
 @dataclass(frozen=True)
 class CDSService(Service):
-    """The content of a service, and what its rules depend on: ready to answer calls."""
+    """The content of a service, prepared for answering calls."""
 
     def prepare(self) -> None:
-        """Compute what every call needs, so that the first call does not wait for it."""
+        """Compute in advance what every call needs."""
         _ = (self.relevance, self.governed, self.silencing_rules, self.beside)
         _ = self.override_reasons
 
     @cached_property
     def relevance(self) -> Relevance:
-        """Which rules a record can concern."""
+        """Which rules and facts depend on which parts of a record."""
         return Relevance(self)
 
     def answer(self, call: Call) -> Answer:
-        """The cards for one call. It does not raise for strange records."""
+        """The cards for one call. Strange records do not raise errors."""
         evaluation = _muted(self, decide(self, call), self.disabled)
         spoken = _muted(self, evaluation, self.disabled | self.shadow)
         cards = self._traced(render(self, spoken, call), spoken)
@@ -57,10 +57,10 @@ class CDSService(Service):
         )
 
     def unavailable(self, call: Call) -> Answer:
-        """One card that warns that nothing could be checked, for those whom cards are for.
+        """One card that says that nothing could be checked.
 
-        Rules were not looked at; those that silence what is known already, such as who is looking,
-        still do.
+        Rules are not evaluated, except those that silence all cards, for example because of the
+        type of user.
         """
         empty = replace(call, retrieved=Retrieved((), {}))
         record = PatientRecord(empty, self.terminology, self.statuses, self.lists)
@@ -75,7 +75,7 @@ class CDSService(Service):
         )
 
     def line(self, card: Card, words: str, since: datetime, call: Call) -> Card:
-        """What stands in place of a card that was answered at `since`; `words` is what it says."""
+        """The line that replaces a card answered at `since`; `words` is the id of its text."""
         return render_line(self, card, words, since, call)
 
     def _traced(self, cards: Iterable[Card], evaluation: Evaluation) -> tuple[Card, ...]:
@@ -98,12 +98,12 @@ def decide(service: CDSService, call: Call) -> Evaluation:
 
 
 def _muted(service: CDSService, evaluation: Evaluation, rules: Set[str]) -> Evaluation:
-    """The outcomes without these rules; the gate that they alone had opened may be in question."""
+    """The outcomes without these rules; a gate that only they opened is checked again."""
     return _checked(service, mute(service, evaluation, rules), rules)
 
 
 def _checked(service: CDSService, evaluation: Evaluation, muted: Set[str]) -> Evaluation:
-    """The outcomes, UNCHECKED where the gate is closed and something that failed left it open."""
+    """The outcomes; UNCHECKED if the gate is closed but might have opened without a failure."""
     if evaluation.gate is not GateState.CLOSED or is_silenced(service, evaluation.facts):
         return evaluation
     facts = evaluation.facts

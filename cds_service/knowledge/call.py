@@ -1,4 +1,4 @@
-"""What the evaluator takes in and gives back, as frozen values."""
+"""The input and output of the evaluator, as frozen values."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Resource = dict[str, Any]  # FHIR JSON, the one place where plain dicts are used
 
 
 class Retrieval(StrEnum):
-    """How a prefetch key was answered; only COMPLETE lets absence be inferred."""
+    """The state of a prefetch key; only in a COMPLETE list does absent mean "not on record"."""
 
     COMPLETE = "whole"  # a resource, a whole searchset, or null ("no data")
     INCOMPLETE = "part"  # a page of a searchset, or a searchset that says that something lacks
@@ -29,7 +29,7 @@ class Retrieval(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Retrieved:
-    """The FHIR resources of one call and, per prefetch key, how far they can be trusted."""
+    """The FHIR resources of one call, and the state of each prefetch key."""
 
     resources: Sequence[Resource]
     states: Mapping[str, Retrieval]
@@ -107,9 +107,9 @@ class TracedRule:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """Why a card is there: its rules, and the names of the facts behind them by state.
+    """Why a card is shown: its rules, and the names of their facts by state.
 
-    `values` are of the record; they leave the process only where an operator wants it.
+    `values` are values of the record; they are stored only if the operator wants it.
     """
 
     rules: tuple[TracedRule, ...]

@@ -35,8 +35,8 @@ _APPLICATION = "anxiety-cds-service"
 # Errors of a statement, not of the database: waiting and repeating would not help.
 _OURS = (DataError, IntegrityError, NotSupportedError)
 _SQLITE = (
-    "busy_timeout = 2500",  # milliseconds; first, since the next line may have to wait
-    "journal_mode = WAL",  # who reads never waits for who writes
+    "busy_timeout = 2500",  # milliseconds; first, because the next line may have to wait
+    "journal_mode = WAL",  # readers never wait for writers
     "synchronous = FULL",  # what is committed survives a loss of power
     "foreign_keys = ON",
 )
@@ -148,10 +148,10 @@ class Store:
         except _OURS:
             raise
         except (DBAPIError, PoolTimeout) as error:
-            # Somebody else writes: this call is refused, the next one need not be.
+            # Another process is writing: only this call is refused.
             if not _is_busy(error):
                 self._note_failure(type(error).__name__)
-            # Without its cause: the message of a driver may repeat values.
+            # Without its cause: the message of a driver may contain values.
             raise StoreUnavailable from None
 
     def _note_failure(self, kind: str) -> None:
@@ -194,7 +194,7 @@ def open_store(url: str) -> Store | None:
         except StoreUnavailable as error:
             if address.drivername != "sqlite":
                 break
-            # Another worker makes the tables; any other fault of a file does not mend itself.
+            # Another worker may be making the tables; waiting helps no other problem of a file.
             if store.has_just_failed or not tries_left:
                 raise SettingsError(
                     f"CDS_STORE_URL: the store in {address.database} cannot be opened; name"

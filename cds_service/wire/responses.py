@@ -55,7 +55,7 @@ def proposable(resource: Any) -> None:
         if isinstance(value, dict):
             waiting.extend(value.values())
             if any(map(_NEVER_INSIDE.search, value)):
-                raise ValidationError("It must not contain a resource, medication or dosage.")
+                raise ValidationError("Must have no resource, medication or dosage inside.")
         elif isinstance(value, (list, tuple)):
             waiting.extend(value)
 

@@ -1,4 +1,4 @@
-"""The suppression policy, row by row: which answers keep which cards away, for how long, and what brings them back."""
+"""The suppression policy, row by row: which answers suppress which cards, and until when."""
 
 from __future__ import annotations
 

@@ -392,7 +392,7 @@ SANDBOX = Issuer(
 def test_d_the_sandbox_whose_private_key_is_public_is_refused_at_the_start(
     tmp_path: Path, issuer: Issuer
 ) -> None:
-    with pytest.raises(ValidationError, match="CDS_ISSUERS: .*private key is public"):
+    with pytest.raises(ValidationError, match="CDS_ISSUERS: the private key of .* is public"):
         settings(tmp_path, issuers=(issuer,))
 
 

@@ -1,1 +1,1 @@
-"""Outcomes said in words."""
+"""Makes cards from outcomes and words."""

@@ -1,1 +1,1 @@
-"""What cards/ says, as frozen values."""
+"""The content of cards/ as frozen values."""

@@ -10,14 +10,13 @@ from cds_service.knowledge.call import Coding
 from cds_service.knowledge.expressions.expressions import Expression
 
 LEVELS = ("critical", "warning", "info")
-# How the card of a slot is laid out: rules merged into one card, or causes with what speaks for
-# each of them.
+# The layout of the card of a slot: rules merged into one card, or causes with the reasons for each.
 MERGED, DIFFERENTIAL = "merged", "differential"
 
 
 @dataclass(frozen=True, slots=True)
 class Governance:
-    """Who answers for a piece of content and what it rests on. A draft has no reviewer yet."""
+    """Who is responsible for a piece of content, and its sources. A draft has no reviewer yet."""
 
     id: str
     title: str
@@ -32,7 +31,7 @@ class Governance:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A non-drug measure; one that is advised against can never be offered."""
+    """A measure without drugs; one that is advised against is never offered."""
 
     governance: Governance
     advised_against: bool
@@ -40,7 +39,7 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class ProposedRequest:
-    """A ServiceRequest that may be proposed: `coding` is None when words alone say what for."""
+    """A ServiceRequest that may be proposed; without a `coding`, only its text says what for."""
 
     id: str
     when: Expression
@@ -68,7 +67,7 @@ class DrugClass:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One row of a decision table: facts by name or `fact.member`, and what must come of them."""
+    """One row of a decision table: facts by name or `fact.member`, and the expected result."""
 
     name: str
     facts: Mapping[str, Any]
@@ -79,7 +78,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Withhold:
-    """What a rule takes away: `items` are ids of drugs, classes, measures or causes.
+    """What a rule withholds: `items` are ids of drugs, classes, measures or causes.
 
     Without `when` it holds whenever the rule applies. The words for the reason are the part
     `because` of the rule.
@@ -92,7 +91,7 @@ class Withhold:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One reviewed statement: at which level it holds, where it is said, what it withholds.
+    """One rule: the level at which it applies, where it is shown, what it withholds.
 
     `levels` stand worst first.
 
@@ -122,13 +121,16 @@ class Rule:
     @property
     def conditions(self) -> tuple[Expression, ...]:
         """Every condition of the rule."""
-        others = (*(each.when for each in self.withhold), self.section_when)
-        return (*self.levels.values(), *(each for each in others if each is not None))
+        others = (*(withhold.when for withhold in self.withhold), self.section_when)
+        return (
+            *self.levels.values(),
+            *(condition for condition in others if condition is not None),
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """A condition and the part of the words that says it."""
+    """A condition, and the part of the words with its text."""
 
     when: Expression
     because: str
@@ -192,7 +194,7 @@ class Gate:
     """When cards are possible at all.
 
     `when` opens the gate by itself; while `opened_by_rules` holds, a rule may open it too. Rules of
-    `silence` keep every card away. `unchecked` is when a closed gate is to be said.
+    `silence` stop all cards. If `unchecked` holds, a card says that the gate could not be checked.
     """
 
     silence: tuple[str, ...]

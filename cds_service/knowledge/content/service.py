@@ -1,4 +1,4 @@
-"""One CDS Service as cards/ says it: a folder, loaded and checked, as one frozen value."""
+"""The content of one CDS Service: its folder in cards/, loaded and checked, as a frozen value."""
 
 from __future__ import annotations
 
@@ -60,18 +60,18 @@ class Service:
     terminology: Terminology = field(repr=False)
     statuses: Statuses = field(repr=False)
     default_language: str = "en"
-    disabled: frozenset[str] = frozenset()  # rules that do not speak; see muting.py
-    shadow: frozenset[str] = frozenset()  # rules that are watched and do not speak
+    disabled: frozenset[str] = frozenset()  # rules that are switched off; see muting.py
+    shadow: frozenset[str] = frozenset()  # rules that are stored and not sent
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """The languages in which every text is there, the default one first."""
+        """The languages of the service, the default one first. Each has every text."""
         others = sorted(set(self.words) - {self.default_language})
         return (self.default_language, *others)
 
     @cached_property
     def governed(self) -> Mapping[str, Governance]:
-        """Who answers for what, by id: rules, causes, measures, classes, suggestions, drugs."""
+        """The governance of rules, causes, measures, classes, suggestions and drugs, by id."""
         return {
             **{rule.id: rule.governance for rule in self.rules},
             **{cause.id: cause.governance for cause in self.causes},
@@ -104,7 +104,7 @@ class Service:
 
     @cached_property
     def silencing_rules(self) -> tuple[Rule, ...]:
-        """The rules that answer with no card at all when they apply."""
+        """The rules that silence all cards if they apply."""
         return tuple(rule for rule in self.rules if rule.id in self.gate.silence)
 
     @cached_property

@@ -1,6 +1,6 @@
-"""When a card need not come again: it was answered, and its evidence is still the same.
+"""When an answered card is suppressed: while its evidence is the same, as the policy says.
 
-The policy is content, in service.yaml. What was answered before is handed in; nothing is read here.
+The policy is content, in service.yaml. Earlier answers are arguments; nothing is read here.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Suppression:
         )
 
     def covers(self, card: Card) -> bool:
-        """Whether the row speaks of such a card."""
+        """Whether the row is about such a card."""
         if card.slot not in self.slots or card.indicator not in self.indicators:
             return False
         if card.indicator == "critical" and not self.keeps_critical_cards_in_sight:
@@ -65,7 +65,7 @@ class Suppression:
         return self.rules is None or _alone(card, self.rules)
 
     def follows(self, answered: Answered, now: datetime, reader: Reader) -> bool:
-        """Whether an answer keeps the card away from this reader now."""
+        """Whether an answer suppresses the card for this reader now."""
         if self.when is not None or answered.outcome not in self.outcomes:
             return False
         if not -_SKEW <= now - answered.at <= self.within:
@@ -109,7 +109,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Away:
-    """Why a card stays away: the row of the policy, and the answer if one was asked for."""
+    """Why a card is suppressed: the row of the policy, and the answer if the row needs one."""
 
     row: Suppression
     since: datetime | None = None
@@ -163,17 +163,17 @@ def _away(
 
 
 def conditions_held(policy: Iterable[Suppression], facts: Mapping[str, Any]) -> tuple[str, ...]:
-    """The rows whose condition the record fulfils."""
+    """The ids of the rows whose condition is true for the record."""
     return tuple(row.id for row in policy if row.when and row.when.evaluate(facts) is True)
 
 
 def longest(policy: Iterable[Suppression]) -> timedelta:
-    """How far back answers matter."""
+    """The longest time for which an answer counts."""
     return max((row.within for row in policy), default=timedelta(0))
 
 
 def _alone(card: Card, rules: tuple[str, ...]) -> bool:
-    """Whether nothing but these rules made the card; lines beside them do not count."""
+    """Whether only these rules made the card; lines beside them do not count."""
     traced = card.trace.rules if card.trace else ()
     made_it = {rule.id for rule in traced if rule.level in ("critical", "warning")}
     return bool(made_it) and made_it <= set(rules)

@@ -1,4 +1,4 @@
-"""What a clinician reads: the texts of cards/.../words, with placeholders for facts."""
+"""The texts that clinicians read: cards/.../words, with placeholders for facts."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Text:
 
     @cached_property
     def literal(self) -> str:
-        """All that is said whatever the facts are."""
+        """The text without its placeholders."""
         return "".join(piece for piece in self.pieces if isinstance(piece, str))
 
     @property
@@ -56,7 +56,7 @@ class Text:
 
     @cached_property
     def detail(self) -> Text:
-        """All but its first paragraph; empty when there is only one."""
+        """All paragraphs but the first; empty if there is only one."""
         return Text(self.lines[self._first_blank + 1 :])
 
     @property

@@ -27,7 +27,7 @@ FACT_NAMES = "list of facts"
 
 
 class ExpressionError(ValueError):
-    """A condition that is no FHIRPath of the allowed kind, or names an unknown fact."""
+    """A condition that is not allowed FHIRPath, or names an unknown fact."""
 
 
 @dataclass(frozen=True, slots=True)

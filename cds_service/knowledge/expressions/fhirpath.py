@@ -1,7 +1,7 @@
 """The part of FHIRPath that conditions may use, read into a tree.
 
-The field's own FHIRPath library takes two milliseconds an expression to parse, a second at every
-start; this grammar is small. A test holds every condition in cards/ against that library.
+The usual FHIRPath library needs two milliseconds for each expression, so a second at every start.
+This grammar is small. A test compares every condition in cards/ with that library.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _BINARY: tuple[tuple[str, ...], ...] = (
 
 
 class SyntaxFault(ValueError):
-    """A text that is not of the grammar; the message says what was expected and where."""
+    """A text that does not follow the grammar; the message says what was expected and where."""
 
 
 @dataclass(frozen=True, slots=True)

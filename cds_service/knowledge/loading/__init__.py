@@ -1,1 +1,1 @@
-"""cards/ read, checked and built."""
+"""Reads and checks cards/, and builds the knowledge from it."""

@@ -1,4 +1,4 @@
-"""Whether the parts of a service fit together: names, words, governance, examples."""
+"""Checks that the parts of a service fit together: names, words, governance, examples."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class _Checker:
                 self._add(name, key, f"there is no {each}; there are {allowed}")
 
     def check_templates(self, hooks: Mapping[str, Collection[str]]) -> None:
-        """The 2.0 subset: known tokens, no parameter twice, only what R4 has."""
+        """Prefetch templates: known tokens, no repeated parameter, only what R4 has."""
         prefetch = self._service.prefetch
         self._want("service.yaml", "required", self._service.required_keys, prefetch)
         self._want("service.yaml", "hook", [self._service.hook], hooks)
@@ -74,7 +74,7 @@ class _Checker:
                 self._add("service.yaml", f"prefetch.{key}", f"has {', '.join(twice)} twice")
 
     def check_names(self) -> None:
-        """Every id that is named stands somewhere, and none stands twice."""
+        """Every named id exists, and none is repeated."""
         service = self._service
         drugs, measures, classes = service.drugs, service.measures, service.classes
         causes = {cause.id for cause in service.causes}
@@ -105,7 +105,7 @@ class _Checker:
             self._check_rule(rule, items, slots)
 
     def _check_codes(self, suggestion: SuggestionRule) -> None:
-        """Only codes that stand in a value set, and so were verified, are proposed."""
+        """Only codes of a value set may be proposed, because those are verified."""
         known = {
             (system, code)
             for systems in self._library.codes.values()

@@ -1,4 +1,4 @@
-"""The examples beside rules and causes: decision tables that run as tests."""
+"""The examples of rules and causes: decision tables that run as tests."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from cds_service.knowledge.outcomes.judging import RuleOutcome, judge, withholds
 class ExampleFacts(Mapping[str, Any]):
     """The facts of an example, by name.
 
-    Its patient is an adult whose lists came whole and hold nothing, and whose tests were never
-    done; what it tells is different. `null` is what the record does not say.
+    Its patient is an adult with complete, empty lists and no tests done, except for the facts that
+    the example names. `null` means that the record does not say.
     """
 
     def __init__(self, definitions: Mapping[str, Definition], told: Mapping[str, Any]) -> None:
@@ -60,7 +60,7 @@ def _plain(value: Any) -> Any:
 
 
 def failures(service: Service) -> Iterable[tuple[str, str, str]]:
-    """What does not come out as an example says: (id, example, what came instead)."""
+    """The failed examples: (id, example, what is wrong)."""
     for rule in service.rules:
         for example in rule.examples:
             yield from _failures(service, rule, example)

@@ -1,4 +1,4 @@
-"""Files of facts to definitions: each entry by the schema of its kind."""
+"""Loads files of facts as definitions, with the schema of each kind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The shared files of cards/ to a Library; every mistake is noted."""
+"""Loads the shared files of cards/ as a Library, and notes every mistake."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the shared files of cards/ may say: references, quantities, record text, value sets."""
+"""Schemas of the shared files of cards/: references, quantities, record text, value sets."""
 
 from __future__ import annotations
 

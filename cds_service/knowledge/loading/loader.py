@@ -1,4 +1,4 @@
-"""cards/ to Knowledge: every mistake is found, with file and key, before anything is served."""
+"""Loads cards/ as Knowledge. All mistakes are found, with file and key, before serving."""
 
 from __future__ import annotations
 

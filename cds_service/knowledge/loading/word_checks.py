@@ -1,4 +1,4 @@
-"""Whether every language says everything: texts there, placeholders known, summaries short."""
+"""Checks the words: each language has all texts, placeholders are known, summaries are short."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Key = tuple[str, str]
 
 
 def check_words(service: Service, folder: Path, problems: Problems) -> None:
-    """Note every text that is missing, unused, too long, or names what is no fact."""
+    """Note every text that is missing, unused or too long, or that names an unknown fact."""
     needed = dict(_needed(service))
     types = types_of(service.facts)
     optional = frozenset(_optional(service))
@@ -93,7 +93,7 @@ def _needed(service: Service) -> Iterable[tuple[Key, bool]]:
 
 
 def _layout(service: Service) -> Iterable[str]:
-    """The words between the others, where the service has something for them to stand between."""
+    """The parts of `layout`, such as headings, that the service needs for its content."""
     yield from _LAYOUT
     yield from service.sections
     if _has_differential(service):

@@ -1,1 +1,1 @@
-"""Rules and causes decided for one record."""
+"""Decides rules and causes for one record."""

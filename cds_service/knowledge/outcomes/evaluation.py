@@ -1,4 +1,4 @@
-"""What the knowledge says of one patient: outcomes of rules and causes, and what is withheld."""
+"""Evaluates the knowledge for one patient: outcomes of rules and causes, and what is withheld."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ALL_DRUGS, ALL_MEASURES, ALL_CAUSES = "drugs", "measures", "causes"
 
 
 class GateState(StrEnum):
-    """Whether cards are possible; UNCHECKED is when the record did not come whole."""
+    """Whether cards are possible; UNCHECKED means that missing data leaves this open."""
 
     CLOSED = "closed"
     OPEN = "open"
@@ -55,7 +55,7 @@ class CauseOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Because:
-    """The rule that took something away, and the part of its words that says why."""
+    """The rule that withholds something, and the part of its words that says why."""
 
     rule: str
     part: str
@@ -119,7 +119,7 @@ def evaluate(service: Service, record: PatientRecord, relevance: Relevance) -> E
 
 
 def is_silenced(service: Service, facts: Mapping[str, Any]) -> bool:
-    """Whether no card is to come at all, whatever else the record says."""
+    """Whether a rule silences all cards."""
     return any(judge(rule, facts).level for rule in service.silencing_rules)
 
 

@@ -1,6 +1,6 @@
-"""Why a card is there, told by names: its rules, the facts behind them, and what nearly applied.
+"""The trace of a card: its rules, their facts by name, and what nearly applied.
 
-The fingerprint tells whether a card rests on the same evidence as another one did.
+Cards with the same evidence have the same fingerprint.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from cds_service.knowledge.outcomes.evaluation import Evaluation, GateState
 from cds_service.knowledge.outcomes.relevance import Relevance
 from cds_service.knowledge.record.quantities import number_text
 
-# In these states a fact leaves a condition open.
+# Facts in these states can leave a condition unknown.
 LACKING = frozenset({"missing", "stale", "unreadable", "not-retrieved", "unknown"})
 # What a server or a program writes into a resource without changing what it says.
 _SAYS_NOTHING = ("meta", "text")

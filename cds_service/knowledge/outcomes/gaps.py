@@ -1,7 +1,7 @@
-"""What could not be checked: whether cards might have come, had all come and been readable.
+"""What could not be checked: whether there might be cards if all data were there and readable.
 
-Only a list that failed and a resource or a value that could not be read raise the question. A list
-that nobody sent, and a test that was never done, raise none.
+This is only asked after a failed list, or a resource or value that could not be read. Lists that
+were not sent, and tests that were never done, do not count.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from cds_service.knowledge.outcomes.relevance import Relevance
 
 
 def might_open(service: Service, facts: Facts, relevance: Relevance, muted: Set[str]) -> bool:
-    """Whether a gate that these facts keep closed might have opened; `muted` rules open nothing."""
+    """Whether a gate that is closed with these facts might be open; `muted` rules open nothing."""
     if not facts.has_gaps and not any(fact.is_gap() for fact in facts.values()):
         return False
     facts = facts.doubted()

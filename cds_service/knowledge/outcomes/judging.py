@@ -1,4 +1,4 @@
-"""One rule decided: the level at which it applies, what it opens, and what it takes away."""
+"""Decides one rule: the level at which it applies, whether it opens the gate, what it withholds."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class RuleOutcome:
 
 
 def judge(rule: Rule, facts: Mapping[str, Any], *, for_baseline: bool = False) -> RuleOutcome:
-    """The worst level whose condition holds; unknown when none holds and one cannot be told.
+    """The worst level whose condition is true; unknown if none is true and one is unknown.
 
     A baseline outcome is shared by all calls and keeps no facts.
     """
@@ -50,7 +50,7 @@ def worse(one: RuleOutcome, other: RuleOutcome) -> RuleOutcome:
 
 
 def opens(outcome: RuleOutcome) -> bool:
-    """Whether a rule makes cards possible that the record alone does not."""
+    """Whether a rule opens the gate."""
     level, least = outcome.level, outcome.rule.opens
     return bool(level and least) and LEVELS.index(str(level)) <= LEVELS.index(str(least))
 

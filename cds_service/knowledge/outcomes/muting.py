@@ -1,4 +1,4 @@
-"""Rules that do not speak: they make no card and no line, and what they withhold stays withheld."""
+"""Muted rules: they show no card and no line, but what they withhold stays withheld."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from cds_service.knowledge.outcomes.judging import RuleOutcome, opens
 
 
 def can_be_muted(service: Service, rule: Rule) -> bool:
-    """Whether a rule says something that may be left out: a card, or a line of its own.
+    """Whether a rule may be switched off: it makes a card, or has its own line.
 
-    Not the rules of the gate, those that narrow the cards, those that speak in a section that is
-    never muted, and those that only add a caution to what others say.
+    Rules of the gate, rules that narrow the cards, rules in a section that is never muted, and
+    rules that only add a caution to other texts may not.
     """
     guards = rule.id in service.gate.silence or rule.only_slots is not None
     speaks = rule.slot is not None or rule.section not in (None, *service.never_muted)

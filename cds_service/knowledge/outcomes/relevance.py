@@ -1,8 +1,8 @@
-"""Which rules and facts a record can concern: the others are as they are for an empty record.
+"""Which rules and facts depend on a record. The others have the outcome of an empty record.
 
-Most rules speak of things that are not on record. What they come to is known before the call, for
-each way in which the lists of a record can come, so that a call costs what its record holds,
-however many rules there are and whichever list a client does not send.
+Most rules are about things that are not on record. Their outcomes are computed once for each
+combination of list states. So the cost of a call depends on its record, not on the number of rules
+or on lists that a client does not send.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from cds_service.knowledge.record.record import Key, PatientRecord
 _ALWAYS: Key = ("", "")
 
 
-# Clients send the same lists call after call; few of the ways in which lists can come occur.
+# Clients send the same lists in every call, so there are only a few combinations of list states.
 _MOST_BASELINES = 64
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """An empty record whose lists came as those of some call did: what every rule comes to.
+    """The outcomes for an empty record with the list states of some call.
 
     `outcomes` is every rule and `absent` every fact on it; `rules` and `facts` are those that a key
     of a record's index touches.
@@ -50,7 +50,7 @@ class Baseline:
         return [service.rules[number] for number in sorted(numbers)]
 
     def absent_facts(self, record: PatientRecord) -> Mapping[str, Any]:
-        """The facts that a record does not touch."""
+        """The facts that a record does not affect."""
         absent = dict(self.absent)
         for key in record.keys:
             for name in self.facts.get(key, ()):
@@ -81,7 +81,7 @@ class Relevance:
         self._baseline((Retrieval.COMPLETE,) * len(service.prefetch))
 
     def baseline(self, record: PatientRecord) -> Baseline:
-        """The baseline for a record: the same lists came whole, and the same did not."""
+        """The baseline with the same list states as a record."""
         return self._baseline(tuple(_came(record, key) for key in self._service.prefetch))
 
     def _baseline_of(self, states: Sequence[Retrieval]) -> Baseline:
@@ -105,7 +105,7 @@ class Relevance:
 
 
 def _came(record: PatientRecord, key: str) -> Retrieval:
-    """How a list came, as far as what is absent from it depends on that."""
+    """The state of a list, as far as it matters for absent items."""
     if record.has_failed(key):
         return Retrieval.FAILED
     return Retrieval.COMPLETE if record.is_complete(key) else Retrieval.MISSING
