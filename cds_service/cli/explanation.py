@@ -77,15 +77,15 @@ def _withheld(evaluation: Evaluation) -> dict[str, list[str]]:
 
 def _fact(fact: Any) -> dict[str, Any]:
     """The members of a fact that have a value, and the references of its resources."""
-    told: dict[str, Any] = {}
+    members: dict[str, Any] = {}
     for member in fields(fact):
         value = getattr(fact, member.name)
         if member.name == "resources":
             references = [reference_of(resource) for resource in value]
-            told |= {"resources": references} if references else {}
+            members |= {"resources": references} if references else {}
         elif value not in (None, (), 0, ""):
-            told[member.name] = number_text(value) if isinstance(value, Interval) else value
-    return told
+            members[member.name] = number_text(value) if isinstance(value, Interval) else value
+    return members
 
 
 def tree(explained: Mapping[str, Any]) -> Tree:

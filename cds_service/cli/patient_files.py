@@ -58,8 +58,8 @@ def as_prefetch(resources: Iterable[Resource], prefetch: Mapping[str, str]) -> d
             )
             continue
         codes = _codes(query)
-        found = [item for item in resources if _is_asked_for(item, resource_type, codes)]
-        answered[key] = _searchset(found)
+        matching = [item for item in resources if _is_asked_for(item, resource_type, codes)]
+        answered[key] = _searchset(matching)
     return answered
 
 
@@ -98,10 +98,12 @@ def _searchset(resources: list[Resource]) -> Resource:
     if resources:
         bundle["entry"] = [
             {
-                "resource": each,
-                "search": {"mode": "include" if each["resourceType"] == "Medication" else "match"},
+                "resource": resource,
+                "search": {
+                    "mode": "include" if resource["resourceType"] == "Medication" else "match"
+                },
             }
-            for each in resources
+            for resource in resources
         ]
         bundle["total"] = sum(entry["search"]["mode"] == "match" for entry in bundle["entry"])
     return bundle

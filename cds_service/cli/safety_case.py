@@ -95,26 +95,26 @@ def _opening(service: Service) -> Iterable[str]:
 def _table(hazards: Sequence[Hazard]) -> Iterable[str]:
     yield "| id | hazard | severity | likelihood | rules | tests |"
     yield "|---|---|---|---|---|---|"
-    for each in hazards:
+    for hazard in hazards:
         yield (
-            f"| {each.id} | {each.title} | {each.severity} | {each.likelihood} | "
-            f"{len(each.rules)} | {len(each.tests)} |"
+            f"| {hazard.id} | {hazard.title} | {hazard.severity} | {hazard.likelihood} | "
+            f"{len(hazard.rules)} | {len(hazard.tests)} |"
         )
     yield ""
 
 
 def _details(service: Service, hazards: Sequence[Hazard]) -> Iterable[str]:
     titles = {rule.id: rule.governance.title for rule in service.rules}
-    for each in hazards:
-        yield f"## {each.id} {each.title}"
+    for hazard in hazards:
+        yield f"## {hazard.id} {hazard.title}"
         yield ""
-        yield f"**Effect:** {each.effect}"
+        yield f"**Effect:** {hazard.effect}"
         yield ""
-        yield from (f"- {mitigation}" for mitigation in each.mitigations)
+        yield from (f"- {mitigation}" for mitigation in hazard.mitigations)
         yield ""
-        yield "**Rules:** " + "; ".join(f"{rule} {titles[rule]}" for rule in each.rules)
+        yield "**Rules:** " + "; ".join(f"{rule} {titles[rule]}" for rule in hazard.rules)
         yield ""
-        yield "**Tests:** " + ", ".join(f"`{test}`" for test in each.tests)
+        yield "**Tests:** " + ", ".join(f"`{test}`" for test in hazard.tests)
         yield ""
-        yield f"**Residual risk:** {each.residual}"
+        yield f"**Residual risk:** {hazard.residual}"
         yield ""

@@ -32,17 +32,17 @@ def session(permits: Permits, *, connections: int, authorities: Path | None) -> 
 
     `authorities` is a file of certificates to trust instead of those of the HTTP client.
     """
-    made = requests.Session()
+    pooled = requests.Session()
     # No proxies and no netrc: the token only goes to the server of the call.
-    made.trust_env = False
-    made.verify = str(authorities) if authorities else True
-    made.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    pooled.trust_env = False
+    pooled.verify = str(authorities) if authorities else True
+    pooled.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     adapter = _Adapter(permits, connections)
-    made.mount("http://", adapter)
-    made.mount("https://", adapter)
+    pooled.mount("http://", adapter)
+    pooled.mount("https://", adapter)
     # Its messages hold whole addresses, and these identify the patient.
     logging.getLogger("urllib3").setLevel(logging.CRITICAL)
-    return made
+    return pooled
 
 
 class _Adapter(HTTPAdapter):

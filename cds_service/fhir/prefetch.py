@@ -234,13 +234,15 @@ def _search_mode(entry: Any) -> Any:
 
 def _is_remark(outcome: Resource) -> bool:
     severities = [issue.get("severity") for issue in _objects(outcome.get("issue"))]
-    return _is_said_by_all(outcome, _REMARKS) and all(each in _HARMLESS for each in severities)
+    return _is_said_by_all(outcome, _REMARKS) and all(
+        severity in _HARMLESS for severity in severities
+    )
 
 
 def _is_said_by_all(outcome: Resource, codes: Collection[str]) -> bool:
     """Whether an OperationOutcome has issues, and all of them have one of these codes."""
-    found = [issue.get("code") for issue in _objects(outcome.get("issue"))]
-    return bool(found) and all(code in codes for code in found)
+    issue_codes = [issue.get("code") for issue in _objects(outcome.get("issue"))]
+    return bool(issue_codes) and all(code in codes for code in issue_codes)
 
 
 def _has_next_page(bundle: Resource) -> bool:

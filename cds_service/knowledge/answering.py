@@ -48,7 +48,9 @@ class CDSService(Service):
         return Answer(
             cards=cards,
             applied=tuple(outcome.rule.id for outcome in evaluation.applied),
-            unknown=tuple(each.rule.id for each in evaluation.outcomes.values() if each.unknown),
+            unknown=tuple(
+                outcome.rule.id for outcome in evaluation.outcomes.values() if outcome.unknown
+            ),
             missing=tuple(dict.fromkeys(_missing(evaluation))),
             near_misses=near_misses(evaluation, self.relevance) if cards or watched else {},
             shadow=self._traced(watched, evaluation),

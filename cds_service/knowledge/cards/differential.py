@@ -30,8 +30,8 @@ class _Differential:
         self._evaluation = evaluation
         self._voice = voice
         self._rules: list[str] = []
-        self._told: set[str] = set()  # items: measures, classes, drugs
-        self._said: set[str] = set()  # lines of rules
+        self._shown_before: set[str] = set()  # items: measures, classes, drugs
+        self._lines_said: set[str] = set()  # lines of rules
         self._kept_back: list[str] = []
 
     def render(self) -> tuple[str, list[str]]:
@@ -76,7 +76,7 @@ class _Differential:
 
     def _title(self, outcome: CauseOutcome) -> str:
         cause = outcome.cause
-        listed = {each.cause.id for each in self._evaluation.causes}
+        listed = {cause.cause.id for cause in self._evaluation.causes}
         as_pattern = cause.pattern_of in listed
         return self._voice.say(cause.id, "pattern" if as_pattern else "title")
 
@@ -103,8 +103,8 @@ class _Differential:
     def _beside(self, item: str, indent: str = "  ") -> Iterable[str]:
         """The lines of rules that stand beside an item; what was said is only pointed at."""
         for line in self._lines_beside(item):
-            if line not in self._said:
-                self._said.add(line)
+            if line not in self._lines_said:
+                self._lines_said.add(line)
                 yield f"{indent}- {line}"
             elif line.startswith("**"):
                 yield f"{indent}- {line.partition('** ')[0]}** ↑"
@@ -123,10 +123,10 @@ class _Differential:
                 continue
             if self._is_kept_back(measure, ALL_MEASURES):
                 continue
-            if measure in self._told:
+            if measure in self._shown_before:
                 yield f"    - {self._voice.say(measure, 'title')} ↑"
                 continue
-            self._told.add(measure)
+            self._shown_before.add(measure)
             text = self._voice.say(measure, "text")
             yield f"    - {self._label(measure)} {text}"
             yield from self._beside(measure, "      ")
@@ -146,10 +146,10 @@ class _Differential:
             reasons = self._why(class_id, drug)
             if reasons:
                 self._keep_back(drug, self._say_all(reasons))
-        if class_id in self._told:
+        if class_id in self._shown_before:
             yield f"    - {self._voice.say(class_id, 'title')} ↑"
             return
-        self._told.add(class_id)
+        self._shown_before.add(class_id)
         context = self._context(class_id, outcome.cause.id)
         yield f"    - **{self._voice.say(class_id, 'title')}**{context}"
         yield from self._beside(class_id, "      ")
@@ -190,9 +190,9 @@ class _Differential:
         return list(dict.fromkeys(said))
 
     def _keep_back(self, item: str, reasons: Sequence[str]) -> None:
-        if item in self._told:
+        if item in self._shown_before:
             return
-        self._told.add(item)
+        self._shown_before.add(item)
         self._kept_back.append(f"- {self._label(item)} {self._voice.join('separator', reasons)}")
 
     def _label(self, id_: str) -> str:

@@ -31,9 +31,9 @@ def render(service: Service, evaluation: Evaluation, call: Call) -> tuple[Card, 
     voice = Voice(service.words[call.language], evaluation.facts)
     drafts = list(_drafts(service, evaluation, voice))
     order = [slot.id for slot in service.slots]
-    drafts.sort(key=lambda each: (LEVELS.index(each.indicator), order.index(each.slot.id)))
+    drafts.sort(key=lambda draft: (LEVELS.index(draft.indicator), order.index(draft.slot.id)))
     kept = drafts[: service.most_cards]
-    return tuple(each.card(service, evaluation, voice, call) for each in kept)
+    return tuple(draft.card(service, evaluation, voice, call) for draft in kept)
 
 
 def render_unavailable(service: Service, evaluation: Evaluation, call: Call) -> Card:
@@ -137,8 +137,8 @@ def _drafts(service: Service, evaluation: Evaluation, voice: Voice) -> Iterable[
             if not _is_silenced(draft, silenced):
                 yield draft
             elif draft.indicator != "info":
-                for each in critical:
-                    each.silence(draft)
+                for critical_draft in critical:
+                    critical_draft.silence(draft)
             if draft.indicator == "critical":
                 silenced |= slot.silences
                 critical.append(draft)
@@ -190,7 +190,7 @@ def _merged(
         for rule_id in service.beside.get(slot.id, ())
         if evaluation.outcomes[rule_id].level
     ]
-    paragraphs.extend(voice.about(each.facts).say(each.rule.id, "info") for each in beside)
+    paragraphs.extend(voice.about(outcome.facts).say(outcome.rule.id, "info") for outcome in beside)
     return _Draft(
         slot,
         str(first.level),

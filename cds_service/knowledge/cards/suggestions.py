@@ -22,7 +22,7 @@ def offered_suggestions(
     for rule in service.suggestions:
         if rule.slot != slot_id or rule.when.evaluate(facts) is not True:
             continue
-        requests = [each for each in rule.requests if each.when.evaluate(facts) is True]
+        requests = [request for request in rule.requests if request.when.evaluate(facts) is True]
         if requests:
             yield _suggestion(rule, requests, voice, call)
 

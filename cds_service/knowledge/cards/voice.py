@@ -75,7 +75,7 @@ class Voice:
 
     def _says(self, line: Pieces) -> bool:
         named = [piece for piece in line if isinstance(piece, Placeholder)]
-        return not named or any(self._value(each) not in (None, (), 0) for each in named)
+        return not named or any(self._value(piece) not in (None, (), 0) for piece in named)
 
     def _fill_line(self, line: Pieces, plain: bool) -> str:
         return "".join(

@@ -77,7 +77,7 @@ class Service:
             **{cause.id: cause.governance for cause in self.causes},
             **{id_: measure.governance for id_, measure in self.measures.items()},
             **{id_: drug_class.governance for id_, drug_class in self.classes.items()},
-            **{each.governance.id: each.governance for each in self.suggestions},
+            **{suggestion.governance.id: suggestion.governance for suggestion in self.suggestions},
             **self.drugs,
         }
 
@@ -86,7 +86,7 @@ class Service:
         """The override reasons by language, slot and indicator."""
         return {
             (language, slot.id, indicator): tuple(
-                replace(each, display=words.plain("override-reasons", each.code)) for each in codes
+                replace(code, display=words.plain("override-reasons", code.code)) for code in codes
             )
             for language, words in self.words.items()
             for slot in self.slots
@@ -125,19 +125,19 @@ class Service:
     @property
     def title(self) -> str:
         """CDS Hooks discovery `title`."""
-        return self._said("title")
+        return self._discovery_text("title")
 
     @property
     def description(self) -> str:
         """CDS Hooks discovery `description`."""
-        return self._said("description")
+        return self._discovery_text("description")
 
     @property
     def usage_requirements(self) -> str:
         """CDS Hooks discovery `usageRequirements`."""
-        return self._said("usageRequirements")
+        return self._discovery_text("usageRequirements")
 
-    def _said(self, part: str) -> str:
+    def _discovery_text(self, part: str) -> str:
         return self.words[self.default_language].plain("service", part)
 
     @property

@@ -129,12 +129,12 @@ def suppressed(
     `held` are the rows whose condition holds. A card without evidence is always shown.
     """
     held = frozenset(held)
-    found = {
+    reasons = {
         card.uuid: _away(policy, card, answers, now, reader, held)
         for card in cards
         if card.fingerprint and (card.indicator == "info" or not reader.is_shared)
     }
-    return {uuid: away for uuid, away in found.items() if away is not None}
+    return {uuid: away for uuid, away in reasons.items() if away is not None}
 
 
 def _away(

@@ -90,14 +90,14 @@ class _Parser:
         self._tokens: list[tuple[str, str, int]] = []
         at = 0
         while at < len(source.rstrip()):
-            found = _TOKEN.match(source, at)
-            if found is None:
+            match = _TOKEN.match(source, at)
+            if match is None:
                 rest = source[at:].lstrip()
                 column = len(source) - len(rest) + 1
                 raise SyntaxFault(f"column {column}: {rest[:12].rstrip()} is not allowed")
-            kind = str(found.lastgroup)
-            self._tokens.append((kind, found[kind], found.start(kind) + 1))
-            at = found.end()
+            kind = str(match.lastgroup)
+            self._tokens.append((kind, match[kind], match.start(kind) + 1))
+            at = match.end()
         self._tokens.append(("end", "the end", len(source) + 1))
         self._next = 0
 

@@ -66,9 +66,9 @@ def read_allergy(definition: AllergyDefinition, record: PatientRecord) -> Allerg
         return AllergyFact(absent, absent)
     return AllergyFact(
         present=True,
-        severe=any(_is_severe(each, definition, record) for each in valid),
-        names=tuple(dict.fromkeys(name_of(each.concept) for each in valid)),
-        resources=tuple(each.resource for each in valid),
+        severe=any(_is_severe(allergy, definition, record) for allergy in valid),
+        names=tuple(dict.fromkeys(name_of(allergy.concept) for allergy in valid)),
+        resources=tuple(allergy.resource for allergy in valid),
     )
 
 

@@ -21,14 +21,14 @@ class ExampleFacts(Mapping[str, Any]):
     the example names. `null` means that the record does not say.
     """
 
-    def __init__(self, definitions: Mapping[str, Definition], told: Mapping[str, Any]) -> None:
+    def __init__(self, definitions: Mapping[str, Definition], given: Mapping[str, Any]) -> None:
         self._definitions = definitions
-        self._told: dict[str, dict[str, Any]] = {}
-        for path, value in told.items():
+        self._given: dict[str, dict[str, Any]] = {}
+        for path, value in given.items():
             name, _, member = path.partition(".")
             if name not in definitions:
                 raise ValueError(f"no fact named {name}")
-            self._told.setdefault(name, {})[member or "value"] = _plain(value)
+            self._given.setdefault(name, {})[member or "value"] = _plain(value)
         self._known: dict[str, Any] = {}
 
     def __getitem__(self, name: str) -> Any:
@@ -44,13 +44,13 @@ class ExampleFacts(Mapping[str, Any]):
 
     def _example(self, name: str) -> Any:
         definition = self._definitions[name]
-        kind, told = kind_of(definition), dict(self._told.get(name, {}))
-        main = told.pop("value", told.pop(kind.main, NOT_TOLD))
+        kind, members = kind_of(definition), dict(self._given.get(name, {}))
+        main = members.pop("value", members.pop(kind.main, NOT_TOLD))
         fact: Any = kind.example(definition, main, self)
-        unknown = sorted(set(told) - {field.name for field in fields(fact)})
+        unknown = sorted(set(members) - {field.name for field in fields(fact)})
         if unknown:
             raise ValueError(f"there is no member {', '.join(unknown)}")
-        return replace(fact, **told)
+        return replace(fact, **members)
 
 
 def _plain(value: Any) -> Any:

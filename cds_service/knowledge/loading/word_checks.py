@@ -203,4 +203,6 @@ def _compare_languages(
 
 
 def _members(text: Text) -> Mapping[str, None]:
-    return dict.fromkeys(sorted({f"{each.fact}.{each.member}" for each in text.placeholders}))
+    return dict.fromkeys(
+        sorted({f"{placeholder.fact}.{placeholder.member}" for placeholder in text.placeholders})
+    )

@@ -80,7 +80,7 @@ def _rule(id_: str, service: Service, evaluation: Evaluation) -> TracedRule:
         level = outcome.level or "withholds"
     else:
         level = (
-            "listed" if any(each.cause.id == id_ for each in evaluation.causes) else "not-listed"
+            "listed" if any(cause.cause.id == id_ for cause in evaluation.causes) else "not-listed"
         )
     return TracedRule(id_, service.governed[id_].version, level)
 
@@ -90,13 +90,13 @@ def _fingerprint(rules: Iterable[TracedRule], facts: Mapping[str, Any]) -> str:
 
     The day, the order of the resources and the call itself are not in it.
     """
-    resources = {_digest(each) for fact in facts.values() for each in fact.resources}
-    told = [
+    resources = {_digest(resource) for fact in facts.values() for resource in fact.resources}
+    evidence = [
         sorted((rule.id, rule.level) for rule in rules),
         sorted([name, *stated] for name, fact in facts.items() if (stated := fact.stated())),
         sorted(resources),
     ]
-    return hashlib.sha256(orjson.dumps(told)).hexdigest()
+    return hashlib.sha256(orjson.dumps(evidence)).hexdigest()
 
 
 def _digest(resource: Resource) -> str:

@@ -25,8 +25,8 @@ def might_open(service: Service, facts: Facts, relevance: Relevance, muted: Set[
     by_rules = _Question(relevance, facts, service.gate.opened_by_rules)
     if not (by_rules.is_open or by_rules.holds):
         return False
-    rules = [_Question(relevance, facts, each) for each in _opening(service.rules, muted)]
-    return any(each.is_open or (each.holds and by_rules.is_open) for each in rules)
+    rules = [_Question(relevance, facts, condition) for condition in _opening(service.rules, muted)]
+    return any(rule.is_open or (rule.holds and by_rules.is_open) for rule in rules)
 
 
 class _Question:

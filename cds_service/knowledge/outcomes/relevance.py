@@ -92,7 +92,7 @@ class Relevance:
         withholding = {
             number
             for number, rule in enumerate(service.rules)
-            if any(withholds(each, outcomes[rule.id], [facts]) for each in rule.withhold)
+            if any(withholds(withhold, outcomes[rule.id], [facts]) for withhold in rule.withhold)
         }
         rules = self._rules | {_ALWAYS: self._rules[_ALWAYS] | withholding}
         always = self._facts[_ALWAYS]
@@ -132,8 +132,8 @@ def _read_facts(name: str, definitions: Mapping[str, Definition]) -> Iterable[st
     below = made_of(definitions[name])
     if not below:
         yield name
-    for each in below:
-        yield from _read_facts(each, definitions)
+    for part in below:
+        yield from _read_facts(part, definitions)
 
 
 def _empty_record(service: Service, states: Mapping[str, Retrieval]) -> PatientRecord:
@@ -151,8 +151,8 @@ def _keys_of_rule(rule: Rule, definitions: Mapping[str, Definition]) -> Iterable
 
 def _below(name: str, definitions: Mapping[str, Definition]) -> Iterable[str]:
     yield name
-    for each in made_of(definitions[name]):
-        yield from _below(each, definitions)
+    for part in made_of(definitions[name]):
+        yield from _below(part, definitions)
 
 
 def _keys_of_fact(name: str, definitions: Mapping[str, Definition]) -> Iterable[Key]:

@@ -114,7 +114,11 @@ class PatientRecord(Lists):
 
     @cached_property
     def _future(self) -> Counter[str]:
-        kinds = (each["resourceType"] for each in self.used_resources() if self._is_future(each))
+        kinds = (
+            resource["resourceType"]
+            for resource in self.used_resources()
+            if self._is_future(resource)
+        )
         return Counter(kinds)
 
     def _is_future(self, resource: Resource) -> bool:
