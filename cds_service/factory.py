@@ -60,7 +60,7 @@ def create_app(
         _log.warning(
             "anybody can answer a card, and CDS_ANONYMOUS_ANSWERS lets that shorten critical cards"
             if settings.anonymous_answers
-            else "anybody can answer a card, so no answer shortens a critical card"
+            else "anybody can answer a card, so critical cards are never shortened"
         )
     current = CurrentKnowledge(
         switched(knowledge, settings) if knowledge else knowledge_of(settings),

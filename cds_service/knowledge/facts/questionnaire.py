@@ -82,7 +82,7 @@ def read_questionnaire(
 
 
 def keys_of_questionnaire(definition: QuestionnaireDefinition) -> Iterable[Key]:
-    """Where in the record's index such a fact looks."""
+    """The keys of the record's index that such a fact reads."""
     yield from product(_TYPES, definition.value_sets)
 
 

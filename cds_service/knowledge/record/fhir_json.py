@@ -17,9 +17,9 @@ _OVER = ("entered-in-error", "cancelled", "not-taken", "stopped", "completed")
 def is_understood(kind: str, match: Match) -> bool:
     """Whether a concept outside our value sets may be called something else.
 
-    What its words name and deny, or mean otherwise, is understood. Of a medicine only a code in
-    RxNorm or ATC tells that it is none of ours: those sets are complete. A SNOMED CT, national or
-    local code, or mere text, might still hide one.
+    Words that deny a concept, or give it another meaning, are understood. A medicine is known to be
+    none of ours only by an RxNorm or ATC code, because our sets are complete in these systems. With
+    any other code, or only text, it could still be one of ours.
     """
     if match.denied or match.barred:
         return True
