@@ -122,3 +122,15 @@ def _offered(service: CDSService, cards: tuple[Card, ...]) -> set[str]:
     shown = detail.partition("**Not listed, and why**")[0]
     titles = {drug: service.words["en"].plain(drug, "title") for drug in service.drugs}
     return {drug for drug, title in titles.items() if f"      - {title}" in shown}
+
+
+def test_a_list_that_says_that_nobody_asked_is_named_when_that_is_all(service: CDSService) -> None:
+    nothing = {
+        "system": "http://hl7.org/fhir/uv/ips/CodeSystem/absent-unknown-uv-ips",
+        "code": "no-problem-info",
+    }
+    problem = {"resourceType": "Condition", "id": "one", "code": {"coding": [nothing]}}
+    problem["subject"] = {"reference": "Patient/ada"}
+    person = {"resourceType": "Patient", "id": "ada", "gender": "female", "birthDate": "1984-05-02"}
+    (card,) = _cards(service, [person, problem])
+    assert "problems: hold no information" in str(card.detail)

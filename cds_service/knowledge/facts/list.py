@@ -36,7 +36,12 @@ _SHORTFALLS: Mapping[Retrieval, str | None] = {
     Retrieval.NEVER_GIVEN: "never-given",
     Retrieval.MISSING: "not-sent",
 }
-LIST_WORDS = ("list part", "list failed", "list other-version", "list never-given", "list not-sent")
+# The record itself says that nobody knows, or asked.
+_NOT_ASKED = "not-asked"
+LIST_WORDS = (
+    *("list part", "list failed", "list other-version", "list never-given", "list not-sent"),
+    f"list {_NOT_ASKED}",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +125,15 @@ def read_list(definition: ListDefinition, record: PatientRecord) -> ListFact:
     unreadable, other_version = unread(UNREADABLE), unread(OTHER_VERSION)
     state = record.state(name)
     shortfall = "other-version" if other_version else _SHORTFALLS[state]
+    if shortfall is None and not record.not_asked.isdisjoint(types):
+        shortfall = _NOT_ASKED
     has_failed = state.is_failure or bool(other_version)
     named = FactName("layout", f"list {shortfall}") if shortfall else None
+    is_told = has_failed or state is Retrieval.NEVER_GIVEN or shortfall == _NOT_ASKED
     return ListFact(
         complete=record.is_complete(name),
         failed=has_failed,
-        failure=named if has_failed or state is Retrieval.NEVER_GIVEN else None,
+        failure=named if is_told else None,
         shortfall=named,
         unread=tuple(dict.fromkeys(each.name for each in unreadable if each.name)),
         unreadable=len(unreadable),
