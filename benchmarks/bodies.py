@@ -11,8 +11,9 @@ from uuid import NAMESPACE_URL, uuid5
 
 import orjson
 
-from cds_service.cli.patient_files import as_prefetch, patient_id, read_resources
-from cds_service.knowledge import Service
+from cds_service.cli.patient_files import patient_id, read_resources
+from cds_service.knowledge import CDSService
+from tests.cards.prefetched import as_prefetch
 
 PATIENTS = Path(__file__).parent.parent / "fixtures" / "patients"
 PEOPLE = {"silent": "george-no-anxiety", "firing": "ada-generalised-anxiety"}
@@ -34,7 +35,7 @@ class Body:
     fires: bool
 
 
-def make_bodies(service: Service) -> list[Body]:
+def make_bodies(service: CDSService) -> list[Body]:
     """Small and large, silent and firing; and firing with a hundred facts that rules read."""
     padded = [
         Body(f"{size}, {person}", _body(service, stem, SIZES[size]), person == "firing")
@@ -57,7 +58,7 @@ def _history(resources: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _body(
-    service: Service,
+    service: CDSService,
     stem: str,
     size: int,
     change: Callable[[list[dict[str, Any]]], list[dict[str, Any]]] = list,

@@ -11,7 +11,7 @@ import orjson
 from benchmarks.applications import NOW
 from benchmarks.bodies import Body
 from cds_service.fhir.prefetch import complete
-from cds_service.knowledge import Service
+from cds_service.knowledge import CDSService
 from cds_service.knowledge.answering import decide
 from cds_service.knowledge.call import Call
 from cds_service.knowledge.cards.rendering import render
@@ -26,7 +26,7 @@ STEPS = ("parse", "request", "record", "evaluate", "decide", "render", "dump")
 ABOVE_PARSING = ("request", "decide", "render", "dump")
 
 
-def milliseconds(service: Service, body: Body, seconds: float) -> dict[str, float]:
+def milliseconds(service: CDSService, body: Body, seconds: float) -> dict[str, float]:
     """The median CPU time of each step, over as many runs as fit into `seconds`."""
     runs: list[list[float]] = []
     until = time.perf_counter() + seconds
@@ -37,7 +37,7 @@ def milliseconds(service: Service, body: Body, seconds: float) -> dict[str, floa
     return {step: median(run[at] for run in runs) for at, step in enumerate(STEPS)}
 
 
-def _moments(service: Service, body: Body) -> Iterator[float]:
+def _moments(service: CDSService, body: Body) -> Iterator[float]:
     """The CPU clock before the first step and after each."""
     yield time.process_time()
     content = orjson.loads(body.content)

@@ -94,10 +94,15 @@ def client(app: Flask) -> FlaskClient:
 def cards_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project's own content, and beside it the small services of tests/toy_cards."""
     folder = tmp_path_factory.mktemp("content") / "cards"
-    folder.mkdir()
+    value_sets = folder / "value-sets"
+    value_sets.mkdir(parents=True)
     tests = Path(__file__).parent
-    for path in (*(tests.parent / "cards").iterdir(), *(tests / "toy_cards").iterdir()):
-        (folder / path.name).symlink_to(path)
+    for content in (tests.parent / "cards", tests / "toy_cards"):
+        for path in content.iterdir():
+            if path.name != value_sets.name:
+                (folder / path.name).symlink_to(path)
+        for path in (content / value_sets.name).iterdir():
+            (value_sets / path.name).symlink_to(path)
     return folder
 
 

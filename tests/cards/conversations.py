@@ -10,9 +10,11 @@ from uuid import NAMESPACE_URL, uuid5
 
 from flask.testing import FlaskClient
 
-from cds_service.cli.patient_files import as_prefetch, patient_id, read_resources
+from cds_service.cli.patient_files import patient_id, read_resources
 from cds_service.knowledge import CDSService
 from cds_service.knowledge.call import Call, Retrieved
+
+from .prefetched import as_prefetch
 
 FIXTURES = Path(__file__).parent.parent.parent / "fixtures"
 HASH_KEY = "golden answers have uuids under this key"

@@ -7,11 +7,12 @@ from typing import Any
 
 import orjson
 import pytest
+from cards.prefetched import as_prefetch
 from click.testing import CliRunner, Result
 
 from cds_service import __version__
 from cds_service.cli import main
-from cds_service.cli.patient_files import as_prefetch, patient_id, read_resources
+from cds_service.cli.patient_files import patient_id, read_resources
 from cds_service.knowledge import CDSService
 
 PATIENTS = Path(__file__).parent.parent.parent / "fixtures" / "patients"

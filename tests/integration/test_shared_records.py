@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 import shared
+from cards.prefetched import as_prefetch
 from flask.testing import FlaskClient
 
-from cds_service.cli.patient_files import as_prefetch
 from cds_service.knowledge import CDSService
 
 ADDRESS = "/cds-services/anxiety-leg-weakness"

@@ -170,7 +170,7 @@ def test_switched_rules_are_told_even_if_nothing_came_of_them(
 
 def test_the_catalogue_knows_every_title_and_every_reason(cards: Knowledge) -> None:
     catalogue = catalogue_of(switched(cards, Settings(disabled_rules=("R51",))))
-    service, _ = catalogue.services
+    service, *_ = catalogue.services
     assert {"rule-wrong", "data-wrong", "patient-refuses"} <= catalogue.reasons
     assert catalogue.titles[f"{SERVICE}/R51"] and catalogue.titles[f"{SERVICE}/C4"]
     assert [rule.id for rule in service.switched] == ["R51"]

@@ -155,19 +155,6 @@ def is_heading(element: Resource) -> bool:
     return gathers and not any(member.startswith("value") for member in element)
 
 
-def coded_answer(expected: tuple[str, str], concept: object) -> float | None:
-    """1 when the coded value is the expected one, 0 when it is another, None when there is none."""
-    if code_of(concept) is None:
-        return None
-    codings = concept["coding"] if isinstance(concept, dict) else []
-    found = {
-        (text_of(each.get("system")), text_of(each.get("code")))
-        for each in codings
-        if isinstance(each, dict)
-    }
-    return 1.0 if expected in found else 0.0
-
-
 def interpretation_of(element: Resource) -> str | None:
     """The code of an Observation's interpretation: H, L."""
     interpretations = element.get("interpretation")
