@@ -11,7 +11,7 @@ from typing import Any
 from cds_service.knowledge.content.words import Pieces, Placeholder, Text, Words, utf16_length
 from cds_service.knowledge.facts.kind import FactName
 from cds_service.knowledge.record.quantities import Interval, number_text
-from cds_service.knowledge.record.record import Unsure
+from cds_service.knowledge.record.statements import Unsure
 
 _MARKDOWN = re.compile(r"([\\`*_\[\]#|~$])")
 # What makes a list, a line or a heading where it begins a line.
@@ -21,6 +21,7 @@ _SPACES = re.compile(r"\s+")
 # One text of the record on a card, and a list of them: names are read, not studied.
 LONGEST_TEXT = 40
 _MOST_READ = 1000  # characters of a text of which forty are shown; the rest is not looked at
+_MOST_NAMED = LONGEST_TEXT  # names that are looked at, since no more have room
 ANSWERED = "answered"  # what stands in place of a fact in the words for a card that was answered
 
 
@@ -109,11 +110,11 @@ class Voice:
         if all(isinstance(value, FactName) for value in values):
             return self.join("list-separator", (self.shown(value) for value in values))
         room = LONGEST_TEXT if len(values) == 1 else LONGEST_TEXT - len(" +99")
-        names = [self._name(value, room) for value in values]
+        names = [self._name(value, room) for value in values[:_MOST_NAMED]]
         kept = fitting(names) if plain else names[:5]
         text = self.join("list-separator", kept)
-        if len(kept) < len(names):
-            text += f" +{min(len(names) - len(kept), 99)}"
+        if len(kept) < len(values):
+            text += f" +{min(len(values) - len(kept), 99)}"
         return text if plain else escape_markdown(text)
 
     def _name(self, name: str, room: int) -> str:

@@ -19,7 +19,8 @@ from cds_service.knowledge.facts.kind import (
 )
 from cds_service.knowledge.facts.schema import DefinitionSchema, ValueSet, ValueSets
 from cds_service.knowledge.record.fhir_json import name_of
-from cds_service.knowledge.record.record import Key, PatientRecord, Statement
+from cds_service.knowledge.record.record import Key, PatientRecord
+from cds_service.knowledge.record.statements import Statement
 from cds_service.knowledge.record.statuses import Status
 from cds_service.knowledge.record.terminology import with_past
 

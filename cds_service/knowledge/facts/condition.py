@@ -26,7 +26,8 @@ from cds_service.knowledge.facts.schema import DefinitionSchema, Duration, Value
 from cds_service.knowledge.record import dates
 from cds_service.knowledge.record.fhir_json import name_of, text_of
 from cds_service.knowledge.record.quantities import Interval, Number
-from cds_service.knowledge.record.record import Key, PatientRecord, Statement, Unsure
+from cds_service.knowledge.record.record import Key, PatientRecord
+from cds_service.knowledge.record.statements import Statement, Unsure
 from cds_service.knowledge.record.statuses import Status, codings_of
 from cds_service.knowledge.record.terminology import with_past
 
@@ -208,7 +209,10 @@ def _value_sets(definition: ConditionDefinition) -> tuple[str, ...]:
 def _summarise(
     current: list[_Problem], refuted: list[Statement], record: PatientRecord
 ) -> ConditionFact:
-    disputed = any(_same_concept(each.statement, other) for each in current for other in refuted)
+    in_doubt = {identity for other in refuted for identity in _identities(other.concept)}
+    disputed = bool(in_doubt) and any(
+        not in_doubt.isdisjoint(_identities(each.statement.concept)) for each in current
+    )
     firm = [each for each in current if not each.statement.is_weak and not each.is_doubtful]
     certain = not disputed and bool(firm)
     onsets = [each.onset for each in current if each.onset]
@@ -252,10 +256,6 @@ def _is_recent(resource: Resource, definition: ConditionDefinition, record: Pati
         return True
     recorded = dates.read(resource.get("recordedDate")) or onset_of(resource, record)
     return recorded is None or recorded.is_within(definition.within, record.now)
-
-
-def _same_concept(one: Statement, other: Statement) -> bool:
-    return bool(_identities(one.concept) & _identities(other.concept))
 
 
 def _identities(concept: Resource) -> set[tuple[Any, Any]]:

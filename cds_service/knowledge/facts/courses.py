@@ -11,7 +11,8 @@ from typing import Any
 from cds_service.knowledge.call import Resource
 from cds_service.knowledge.record import dates
 from cds_service.knowledge.record.fhir_json import name_of, text_of
-from cds_service.knowledge.record.record import PatientRecord, Statement
+from cds_service.knowledge.record.record import PatientRecord
+from cds_service.knowledge.record.statements import Statement
 from cds_service.knowledge.record.statuses import Status
 
 # A supply that ran out this recently may still be taken ; gaps up to it are one course.

@@ -21,7 +21,8 @@ from cds_service.knowledge.facts.kind import (
 )
 from cds_service.knowledge.facts.schema import DefinitionSchema, ValueSets
 from cds_service.knowledge.record.quantities import Interval, Number
-from cds_service.knowledge.record.record import Key, PatientRecord, Unsure
+from cds_service.knowledge.record.record import Key, PatientRecord
+from cds_service.knowledge.record.statements import Unsure
 
 _KINDS = ("MedicationRequest", "MedicationStatement")
 _RECENT = timedelta(days=30)

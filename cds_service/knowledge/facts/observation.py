@@ -30,7 +30,8 @@ from cds_service.knowledge.record import dates
 from cds_service.knowledge.record.answers import Answers
 from cds_service.knowledge.record.fhir_json import as_written, interpretation_of
 from cds_service.knowledge.record.quantities import Number, Quantity, is_below, middle, number_text
-from cds_service.knowledge.record.record import Key, PatientRecord, Statement
+from cds_service.knowledge.record.record import Key, PatientRecord
+from cds_service.knowledge.record.statements import Statement
 
 # Older than this is missing, not stale.
 _STALE_FOR = timedelta(days=365)

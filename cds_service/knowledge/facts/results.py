@@ -10,7 +10,7 @@ from itertools import chain
 from cds_service.knowledge.record import dates
 from cds_service.knowledge.record.fhir_json import is_heading, text_of
 from cds_service.knowledge.record.quantities import Number, Quantity, is_written
-from cds_service.knowledge.record.record import Statement
+from cds_service.knowledge.record.statements import Statement
 
 # A form that was never sent off may be answered otherwise tomorrow: `completed` alone is sure.
 _FINAL = frozenset({"final", "amended", "corrected", "appended"})
@@ -63,7 +63,7 @@ def results_of(
     doubtful: list[tuple[dates.Span | None, Statement]] = []
     for statement in statements:
         status = (text_of(statement.resource.get("status")) or "").strip().lower()
-        span = dates.effective(statement.resource)
+        span = statement.judgement.effective
         if status in _NO_RESULT or is_heading(statement.element):
             continue
         if span is not None and span.is_future(now):

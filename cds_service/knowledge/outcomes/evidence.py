@@ -90,7 +90,9 @@ def _fingerprint(rules: Iterable[TracedRule], facts: Mapping[str, Any]) -> str:
 
     The day, the order of the resources and the call itself are not in it.
     """
-    resources = {_digest(resource) for fact in facts.values() for resource in fact.resources}
+    # Many facts, and many parts of a panel, rest on one resource.
+    behind = {id(resource): resource for fact in facts.values() for resource in fact.resources}
+    resources = {_digest(resource) for resource in behind.values()}
     evidence = [
         sorted((rule.id, rule.level) for rule in rules),
         sorted([name, *stated] for name, fact in facts.items() if (stated := fact.stated())),

@@ -17,6 +17,7 @@ _INSIDE = re.compile(r"(?<!\d)(?:\d{4}-\d{2}-\d{2}|\d{4}-\d{2}|(?:19|20)\d{2})(?
 # ISO 8601's other name for the midnight at the end of a day.
 _MIDNIGHT = re.compile(r"T24(:00)+(?:\.0+)?")
 _DAY = timedelta(days=1)
+_LONGEST = 100  # characters of any date
 # The widest distance between two clocks on one day: a time without a zone may lie this far off.
 _ANY_ZONE = timedelta(hours=14)
 # A clock at the laboratory may run ahead of ours by this much before a result counts as future.
@@ -62,7 +63,9 @@ class Span:
 
 def read(value: object) -> Span | None:
     """The span of a FHIR date, dateTime or instant (FHIR R4, 2.24.0.1); None when it is none."""
-    return _read(value.strip()) if isinstance(value, str) else None
+    if not isinstance(value, str) or len(value) > _LONGEST:
+        return None
+    return _read(value.strip())
 
 
 def find(text: object) -> Span | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from cds_service.knowledge.record.terminology import ATC, LOINC, RXNORM, Match
 # The code that data-absent-reason gives a resource that was taken back (seen at one vendor).
 _DATA_ABSENT = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
 _OF_MEDICINES = ("MedicationRequest", "MedicationStatement", "AllergyIntolerance")
+_OF_SERVER = {"meta", "text"}
 _OVER = ("entered-in-error", "cancelled", "not-taken", "stopped", "completed")
 
 
@@ -67,8 +69,12 @@ def may_be_in_force(order: Resource) -> bool:
     return order.get("status") not in _OVER and order.get("doNotPerform") is not True
 
 
-def medication_concepts(order: Resource, medications: dict[str, Resource]) -> list[Any]:
-    """What an order is for: its own concept, or the Medication it refers to and its ingredients."""
+def medication_concepts(
+    order: Resource,
+    medications: dict[str, Resource],
+    read: Callable[[Resource], list[Resource]] | None = None,
+) -> list[Resource]:
+    """What an order is for: its own concept, or what `read` gives of the Medication behind it."""
     concept = order.get("medicationCodeableConcept")
     if isinstance(concept, dict):
         return [] if says_nothing(concept) else [concept]
@@ -79,6 +85,11 @@ def medication_concepts(order: Resource, medications: dict[str, Resource]) -> li
     if medication is None:
         display = reference.get("display")
         return [{"text": display}] if isinstance(display, str) and display.strip() else []
+    return (read or concepts_of_medication)(medication)
+
+
+def concepts_of_medication(medication: Resource) -> list[Resource]:
+    """What a Medication is, and its ingredients."""
     concepts = [medication.get("code")]
     ingredients = medication.get("ingredient")
     for ingredient in ingredients if isinstance(ingredients, list) else ():
@@ -99,6 +110,17 @@ def _resolve(
                 return resource
         return None
     return medications.get(id_of(reference))
+
+
+def content_unlike(first: Resource, resource: Resource) -> str | None:
+    """A resource as text without what a server writes about it; None if `first` says the same."""
+    if resource == first:
+        return None
+    content, other = (
+        {name: value for name, value in each.items() if name not in _OF_SERVER}
+        for each in (resource, first)
+    )
+    return None if content == other else json.dumps(content, sort_keys=True)
 
 
 def id_of(reference: str) -> str:
@@ -189,7 +211,8 @@ def _answers(group: Resource) -> Iterable[tuple[Resource, object]]:
     while waiting:
         for item in objects(waiting.pop().get("item")):
             answers = list(objects(item.get("answer")))
-            yield from ((answer, _code_of_item(item)) for answer in answers)
+            code = _code_of_item(item)
+            yield from ((answer, code) for answer in answers)
             waiting.extend((item, *answers))
 
 

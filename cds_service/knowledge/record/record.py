@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import cast
 
 from cds_service.knowledge.call import Call, Resource
 from cds_service.knowledge.record import dates
 from cds_service.knowledge.record.fhir_json import (
     CODED_PARTS,
+    concepts_of_medication,
     concerns_no_medicine,
-    id_of,
+    content_unlike,
     is_understood,
     may_be_in_force,
     medication_concepts,
@@ -23,45 +23,16 @@ from cds_service.knowledge.record.fhir_json import (
 )
 from cds_service.knowledge.record.lists import OTHER_PATIENT, OTHER_VERSION, UNREADABLE, Lists
 from cds_service.knowledge.record.repairs import concept_of, repaired, repaired_part
+from cds_service.knowledge.record.statements import Judgement, Statement
 from cds_service.knowledge.record.statuses import Statuses
-from cds_service.knowledge.record.terminology import Terminology
-from cds_service.knowledge.record.validation import is_faulty
+from cds_service.knowledge.record.terminology import Match, Terminology
 
 Key = tuple[str, str]  # a kind and a value set, as the record is indexed
 
 # Words that name a test or a score are too many and too alike to tell which was meant.
 _BY_CODE_ONLY = frozenset({"Observation", "QuestionnaireResponse", "ServiceRequest"})
-_OF_SERVER = {"meta", "text"}
 # FHIR DSTU2 and STU3 names of resources that we read.
 _FORMER_TYPES = frozenset({"MedicationOrder", "DiagnosticOrder", "MedicationPrescription"})
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """One coded statement of the record.
-
-    `element` is the resource, or the component of an Observation that was coded; `is_weak` is
-    whether only its words placed it in the value set, or a code that has other meanings too;
-    `is_past` whether they call it history, `is_denied` whether they deny what its code says.
-    """
-
-    resource: Resource
-    element: Resource
-    concept: Resource
-    is_weak: bool = False
-    is_past: bool = False
-    is_denied: bool = False
-
-    @property
-    def is_faulty(self) -> bool:
-        """Whether what decides what the resource says is no FHIR: it counts as uncertain only."""
-        return is_faulty(self.resource)
-
-
-class Unsure(str):
-    """A name from the record of which it cannot be told whether it still holds."""
-
-    __slots__ = ()
 
 
 class PatientRecord(Lists):
@@ -84,6 +55,9 @@ class PatientRecord(Lists):
         self._index: dict[Key, list[Statement]] = {}
         self._present: dict[str, set[str]] = {}
         self._repaired: dict[int, Resource] = {}
+        self._judgements: dict[int, Judgement] = {}
+        self._matched: tuple[object, tuple[str, bool], Match] | None = None
+        self._medicines: dict[tuple[str, int], list[Resource]] = {}
         self._read(call.retrieved.resources)
 
     @property
@@ -173,16 +147,19 @@ class PatientRecord(Lists):
         Two different ones of one type and id, as in a Bundle merged from two sources, are both
         read: which one is right, or whether they are of one thing at all, cannot be told.
         """
-        seen: dict[tuple[object, str], list[Resource]] = {}
+        first: dict[tuple[object, str], Resource] = {}
+        others: dict[tuple[object, str], set[str]] = {}
         for resource in resources:
             identifier = resource.get("id")
-            if isinstance(identifier, str):
-                same = seen.setdefault((resource.get("resourceType"), identifier), [])
-                if any(_says_the_same(resource, other) for other in same):
+            key = (resource.get("resourceType"), str(identifier))
+            if isinstance(identifier, str) and key in first:
+                content = content_unlike(first[key], resource)
+                if content is None or content in others.setdefault(key, set()):
                     continue
-                if same:
-                    self.share_an_id(resource)
-                same.append(resource)
+                others[key].add(content)
+                self.share_an_id(resource)
+            elif isinstance(identifier, str):
+                first[key] = resource
             yield resource
 
     def _read_patient(self, resource: Resource) -> None:
@@ -226,11 +203,31 @@ class PatientRecord(Lists):
             self.set_aside(order, OTHER_VERSION)
             return
         order = self._mended(order)
-        concepts = medication_concepts(order, medications)
+        concepts = medication_concepts(order, medications, partial(self._medicine, kind))
         matches = [self._add(kind, order, order, concept) for concept in concepts]
         is_unknown = not matches or all(match is _UNKNOWN for match in matches)
         if is_unknown and may_be_in_force(order):
             self.set_aside(order, UNREADABLE, *concepts)
+
+    def _medicine(self, kind: str, medication: Resource) -> list[Resource]:
+        """The concepts of a Medication, without those that say what others of it have said.
+
+        However many orders point at it, it is read once.
+        """
+        known = self._medicines.get((kind, id(medication)))
+        if known is not None:
+            return known
+        found: set[tuple[str, str, bool]] = set()
+        kept = self._medicines[kind, id(medication)] = []
+        for concept in concepts_of_medication(medication):
+            match = self._terminology.match(concept_of(concept), kind)
+            says = {("code", each, each in match.denied) for each in match.codes}
+            says |= {("word", each, each in match.denied) for each in match.words}
+            says = says or {("", "", is_understood(kind, match))}
+            if not says <= found:
+                found |= says
+                kept.append(concept)
+        return kept
 
     def _add(
         self,
@@ -243,14 +240,15 @@ class PatientRecord(Lists):
     ) -> object:
         """Index one concept. Gives _KNOWN, _UNKNOWN or _OTHER (not this patient's)."""
         concept = concept_of(concept)
-        match = self._terminology.match(concept, kind, with_words=with_words)
+        match = self._match(kind, concept, with_words)
         if not match.codes and not match.words:
             return _KNOWN if is_understood(kind, match) else _UNKNOWN
         if any(value_set.endswith(_NOT_ASKED) for value_set in match.codes):
             self.not_asked.add(kind)
         is_whole, resource = element is resource, self._mended(resource)
         element = resource if is_whole else repaired_part(element)
-        if not self._is_about_patient(resource):
+        judgement = self._judgement(resource)
+        if not judgement.is_about_patient:
             self.set_aside(resource, OTHER_PATIENT)
             return _OTHER
         if resource.get("modifierExtension") or element.get("modifierExtension"):
@@ -262,7 +260,7 @@ class PatientRecord(Lists):
                 is_past, is_denied = value_set.startswith("past:"), value_set in match.denied
                 is_weak = by_words or is_denied or value_set.endswith("-nonspecific")
                 named = cast(Resource, concept)
-                statement = Statement(resource, element, named, is_weak, is_past, is_denied)
+                statement = Statement(judgement, element, named, is_weak, is_past, is_denied)
                 self._index.setdefault((kind, value_set), []).append(statement)
                 self._present.setdefault(kind, set()).add(value_set)
         return _KNOWN
@@ -275,28 +273,25 @@ class PatientRecord(Lists):
             self._repaired[id(mended)] = mended
         return mended
 
-    def _is_about_patient(self, resource: Resource) -> bool:
-        subject = resource.get("subject", resource.get("patient"))
-        if not isinstance(subject, dict):
-            return True  # the resource's own validation says whether a subject may be missing
-        reference = subject.get("reference")
-        if not isinstance(reference, str):
-            return True
-        return id_of(reference) == self.patient_id
+    def _judgement(self, resource: Resource) -> Judgement:
+        """The one of a mended resource."""
+        judgement = self._judgements.get(id(resource))
+        if judgement is None:
+            judgement = self._judgements[id(resource)] = Judgement(resource, self.patient_id)
+        return judgement
+
+    def _match(self, kind: str, concept: object, with_words: bool) -> Match:
+        """What a concept matches; all answers of a question have the same one."""
+        how = (kind, with_words)
+        if self._matched is None or self._matched[0] is not concept or self._matched[1] != how:
+            match = self._terminology.match(concept, kind, with_words=with_words)
+            self._matched = (concept, how, match)
+        return self._matched[2]
 
     @property
     def birth(self) -> dates.Span | None:
         """The date of birth, or None when it is missing or no date."""
         return dates.read(self.patient.get("birthDate")) if self.patient else None
-
-
-def _says_the_same(one: Resource, other: Resource) -> bool:
-    """Whether two resources differ in nothing but what a server writes about them."""
-    if one == other:
-        return True
-    return all(
-        one.get(name) == other.get(name) for name in (one.keys() | other.keys()) - _OF_SERVER
-    )
 
 
 # Codes that say that nobody knows, or asked; words that make a problem an allergy.

@@ -18,6 +18,7 @@ _OF_FHIR = ("http://terminology.hl7.org/", "http://hl7.org/fhir/")
 # Codes of these say that there is no status.
 _OF_ABSENCE = ("data-absent-reason", "NullFlavor")
 _AMOUNT = re.compile(r"(\d+(?:[.,]\d+)?) *([^\W\d_]+)")
+_LONGEST_TEXT = 300
 _UNSPACED = re.compile("[\u4e00-\u9fff]")
 
 
@@ -94,7 +95,7 @@ class Statuses:
 
     def ago(self, text: str) -> timedelta | None:
         """How long ago the words put it: "3 weeks ago", "seit 10 Jahren"; None if they do not."""
-        amount = _AMOUNT.search(text)
+        amount = _AMOUNT.search(text[:_LONGEST_TEXT])  # digits alone are searched many times
         if amount is None:
             return None
         return self.duration(float(amount[1].replace(",", ".")), amount[2])

@@ -18,7 +18,7 @@ from resources import (
 )
 
 from cds_service.knowledge.call import Resource, Retrieval
-from cds_service.knowledge.record.record import Unsure
+from cds_service.knowledge.record.statements import Unsure
 
 from .conftest import FactsOf
 
