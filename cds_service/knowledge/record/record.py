@@ -56,7 +56,7 @@ class PatientRecord(Lists):
         self._present: dict[str, set[str]] = {}
         self._repaired: dict[int, Resource] = {}
         self._judgements: dict[int, Judgement] = {}
-        self._matched: tuple[object, tuple[str, bool], Match] | None = None
+        self._matched: tuple[object, tuple[str, bool], tuple[object, Match]] | None = None
         self._medicines: dict[tuple[str, int], list[Resource]] = {}
         self._read(call.retrieved.resources)
 
@@ -239,8 +239,7 @@ class PatientRecord(Lists):
         with_words: bool = True,
     ) -> object:
         """Index one concept. Gives _KNOWN, _UNKNOWN or _OTHER (not this patient's)."""
-        concept = concept_of(concept)
-        match = self._match(kind, concept, with_words)
+        concept, match = self._match(kind, concept, with_words)
         if not match.codes and not match.words:
             return _KNOWN if is_understood(kind, match) else _UNKNOWN
         if any(value_set.endswith(_NOT_ASKED) for value_set in match.codes):
@@ -280,12 +279,13 @@ class PatientRecord(Lists):
             judgement = self._judgements[id(resource)] = Judgement(resource, self.patient_id)
         return judgement
 
-    def _match(self, kind: str, concept: object, with_words: bool) -> Match:
-        """What a concept matches; all answers of a question have the same one."""
+    def _match(self, kind: str, concept: object, with_words: bool) -> tuple[object, Match]:
+        """A concept in its own shape and what it matches; all answers of a question share one."""
         how = (kind, with_words)
         if self._matched is None or self._matched[0] is not concept or self._matched[1] != how:
-            match = self._terminology.match(concept, kind, with_words=with_words)
-            self._matched = (concept, how, match)
+            shaped = concept_of(concept)
+            match = self._terminology.match(shaped, kind, with_words=with_words)
+            self._matched = (concept, how, (shaped, match))
         return self._matched[2]
 
     @property
