@@ -20,6 +20,7 @@ from resources import (
     order,
     patient,
     quantity,
+    statement,
     worry_score,
 )
 
@@ -147,7 +148,7 @@ def test_a_rule_withholds_while_it_applies(evaluated: Any) -> None:
 def test_a_rule_withholds_by_its_own_condition(evaluated: Any) -> None:
     stopped = order(MORPHINE, status="stopped", days=2)
     assert evaluated(*OPEN, stopped).why_withheld("CALMING") == ()
-    recent = order(MORPHINE, status="stopped", effectivePeriod={"end": days_ago(2)})
+    recent = statement(MORPHINE, status="stopped", effectivePeriod={"end": days_ago(2)})
     assert evaluated(*OPEN, recent).why_withheld("CALMING") == (Because("S4", "withheld"),)
 
 

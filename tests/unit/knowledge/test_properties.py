@@ -120,7 +120,9 @@ def test_one_more_unrelated_resource_changes_nothing(
     at: int,
 ) -> None:
     more = [*resources[:at], stranger, *resources[at:]]
-    assert answer_to(*more, states=states) == answer_to(*resources, states=states)
+    with_stranger, without = answer_to(*more, states=states), answer_to(*resources, states=states)
+    # A problem in words that nobody explains is counted, and changes nothing else.
+    assert replace(with_stranger, unread=without.unread) == without
 
 
 @given(resources=ANXIOUS, states=SOME_STATES)
