@@ -65,9 +65,11 @@ def read_allergy(definition: AllergyDefinition, record: PatientRecord) -> Allerg
     if not valid:
         absent = False if record.is_complete("AllergyIntolerance") else None
         return AllergyFact(absent, absent)
+    severities = {_is_severe(allergy, definition, record) for allergy in valid}
     return AllergyFact(
         present=True,
-        severe=any(_is_severe(allergy, definition, record) for allergy in valid),
+        # The worst of them; of one that does not say, nobody knows.
+        severe=True if True in severities else None if None in severities else False,
         names=tuple(dict.fromkeys(name_of(allergy.concept) for allergy in valid)),
         resources=tuple(allergy.resource for allergy in valid),
     )
@@ -82,23 +84,28 @@ def _value_sets(definition: AllergyDefinition) -> tuple[str, ...]:
     return with_past(definition.value_sets)  # "history of a reaction to …" is an allergy still
 
 
-def _is_severe(statement: Statement, definition: AllergyDefinition, record: PatientRecord) -> bool:
+def _is_severe(
+    statement: Statement, definition: AllergyDefinition, record: PatientRecord
+) -> bool | None:
+    """Whether a reaction was, or is expected to be, severe; None when nothing is said of it."""
     resource = statement.resource
     if resource.get("criticality") == "high":
         return True
     if definition.severe in record.words(resource.get("code")):
         return True
+    is_described = resource.get("criticality") == "low"
     reactions = resource.get("reaction")
     for reaction in reactions if isinstance(reactions, list) else ():
         if not isinstance(reaction, dict):
             continue
         manifestations = reaction.get("manifestation")
         if reaction.get("severity") == "severe" or any(
-            definition.severe in record.words(each)
-            for each in (manifestations if isinstance(manifestations, list) else ())
+            definition.severe in record.words(manifestation)
+            for manifestation in (manifestations if isinstance(manifestations, list) else ())
         ):
             return True
-    return False
+        is_described = is_described or bool(manifestations) or "severity" in reaction
+    return False if is_described else None
 
 
 def _example(_: AllergyDefinition, present: Any, __: Mapping[str, Any]) -> AllergyFact:

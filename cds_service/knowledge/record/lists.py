@@ -14,7 +14,6 @@ from cds_service.knowledge.record.fhir_json import name_of
 
 UNREADABLE, OTHER_VERSION, OTHER_PATIENT = "unreadable", "other-version", "other-patient"
 _REASONS = (UNREADABLE, OTHER_VERSION, OTHER_PATIENT)
-_GAPS = (UNREADABLE, OTHER_VERSION)
 # Of several lists the one that came worst speaks for all.
 _FROM_WORST = (
     Retrieval.FAILED,
@@ -72,9 +71,8 @@ class Lists:
         """Whether a list that is on record did not come, or not whole, or cannot be read."""
         if self.state(name).is_failure:
             return True
-        # A list in another version of FHIR is a list that we could not read. What is another
-        # patient's is no gap: servers ignore a parameter that they do not know, and send it.
-        reasons = _GAPS if self._is_doubted else (OTHER_VERSION,)
+        # A list in another version of FHIR is a list that we could not read.
+        reasons = _REASONS if self._is_doubted else (OTHER_VERSION,)
         return any((self._kind(name), why) in self._unread for why in reasons)
 
     def state(self, name: str) -> Retrieval:
@@ -109,9 +107,8 @@ class Lists:
 
     @property
     def has_gaps(self) -> bool:
-        """Whether a list failed, or a resource of this patient was not read."""
-        is_unread = any(why in _GAPS for _, why in self._unread)
-        return is_unread or any(state.is_failure for state in self.states.values())
+        """Whether a list failed, or a resource was not read."""
+        return bool(self._unread) or any(state.is_failure for state in self.states.values())
 
     def doubted(self) -> Self:
         """The same record where nothing is unknown but what failed or could not be read.
