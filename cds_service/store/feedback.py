@@ -10,7 +10,7 @@ import orjson
 
 from cds_service.errors import StoreUnavailable
 from cds_service.store import tables
-from cds_service.store.answers import count_answers
+from cds_service.store.answers import count_answers, take_turns
 from cds_service.store.database import Store, insert_new
 from cds_service.store.tables import FeedbackRow, members_of
 from cds_service.wire.requests import Feedback, OverrideReason, Reason
@@ -44,6 +44,7 @@ def keep_feedback(store: Store, rows: Sequence[FeedbackRow]) -> None:
 
     def write() -> None:
         with store.writing() as connection:
+            take_turns(connection)
             insert_new(connection, tables.feedback, [members_of(row) for row in rows])
             count_answers(connection, {row.card_uuid for row in rows})
 

@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from cds_service.errors import StoreUnavailable
 from cds_service.store import tables
-from cds_service.store.answers import count_answers, set_back
+from cds_service.store.answers import count_answers, set_back, take_turns
 from cds_service.store.database import Store, insert_new
 from cds_service.store.tables import CallRow, CardRow, members_of
 
@@ -147,6 +147,7 @@ def _insert(connection: Connection, rows: Sequence[Row]) -> None:
     if calls:
         connection.execute(tables.call.insert(), calls)
     if cards:
+        take_turns(connection)
         # A repeated call has the same cards: the first row of each card is kept.
         insert_new(connection, tables.card, [members_of(row) for row in cards])
         insert_new(connection, tables.card_rule, [rule for row in cards for rule in _rules(row)])
