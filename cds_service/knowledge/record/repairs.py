@@ -7,6 +7,7 @@ one object where a list belongs. Nothing is guessed here: a text stays a text, a
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from cds_service.knowledge.call import Resource
@@ -55,12 +56,12 @@ _DEEPEST = 12
 
 def repaired(resource: Resource) -> Resource:
     """What facts read of a resource, mended; what nobody reads is left out."""
-    read = _READ.get(resource["resourceType"])
-    if read is None:
+    resource_type = resource["resourceType"]
+    if resource_type not in _READ:
         return resource
     kept = {name: resource[name] for name in _ALWAYS if name in resource}
     for name, value in resource.items():
-        if is_read(name, read) and (mended := _mended(name, value, _DEEPEST)) is not None:
+        if is_read(resource_type, name) and (mended := _mended(name, value, _DEEPEST)) is not None:
             kept[name] = mended
     return kept
 
@@ -83,33 +84,50 @@ def _is_object(value: Any) -> bool:
     return isinstance(value, dict) and bool(value)
 
 
-def read_of(resource: Resource) -> tuple[str, ...]:
-    """The names of what facts read of a type of resource."""
-    return _READ.get(resource["resourceType"], ())
-
-
-def is_read(name: str, read: tuple[str, ...]) -> bool:
-    """Whether a member is among those that are read."""
+@lru_cache(maxsize=1024)  # FHIR has few names; a record that invents them is not kept
+def is_read(resource_type: str, name: str) -> bool:
+    """Whether facts read this member of a type of resource."""
     stem = name.removeprefix("_")
-    return any(stem.startswith(each[:-1]) if each[-1] == "*" else stem == each for each in read)
+    return any(
+        stem.startswith(read[:-1]) if read[-1] == "*" else stem == read
+        for read in _READ.get(resource_type, ())
+    )
 
 
 def _mended(name: str, value: Any, depth: int) -> Any:
-    """A value without what is empty, in the shape that belongs under its name; None for nothing."""
+    """A value without what is empty, in the shape that belongs under its name; None for nothing.
+
+    What needs no mending is given back itself: most of a record does not.
+    """
     match value:
         case str():
             text = value.strip()
             return (text.lower() if name in _FOLDED else text) or None
         case dict() if depth:
-            mended = {key: _mended(key, each, depth - 1) for key, each in value.items()}
-            found: Any = {key: each for key, each in mended.items() if each is not None} or None
-            return [found] if found and name in _LISTS else found
+            mended = _mended_members(value, depth) or None
+            return [mended] if mended and name in _LISTS else mended
         case list() if depth:
-            items = (_mended("", each, depth - 1) for each in value)
-            kept = [each for each in items if each is not None]
+            items = [_mended("", item, depth - 1) for item in value]
+            kept = [item for item in items if item is not None]
             if name in _SINGLE and len(kept) == 1:
                 return kept[0]
             return kept or None
         case dict() | list():
             return None
     return value
+
+
+def _mended_members(value: dict[str, Any], depth: int) -> dict[str, Any]:
+    mended = value
+    for name, item in value.items():
+        if type(item) is str and item and name not in _FOLDED:
+            if not (item[0].isspace() or item[-1].isspace()):
+                continue  # nearly always
+        new = _mended(name, item, depth - 1)
+        if new is not item or new is None:
+            mended = dict(value) if mended is value else mended
+            if new is None:
+                del mended[name]
+            else:
+                mended[name] = new
+    return mended

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from cds_service.knowledge.call import Resource
 from cds_service.knowledge.record import dates
-from cds_service.knowledge.record.repairs import is_read, read_of
+from cds_service.knowledge.record.repairs import is_read
 
 # What beside them is wrong in these makes no statement uncertain: without an end a course is open,
 # without a reference range our own holds.
@@ -59,7 +59,7 @@ def is_faulty(resource: Resource) -> bool:
 
 
 def _is_judged(resource: Resource, name: str) -> bool:
-    return name not in _NOT_JUDGED and is_read(name, read_of(resource))
+    return name not in _NOT_JUDGED and is_read(resource["resourceType"], name)
 
 
 def _is_refused(resource: Resource, judged: Mapping[str, Any]) -> bool:
