@@ -47,20 +47,32 @@ def test_an_allergy_is_severe_by_criticality_severity_or_manifestation(
 @pytest.mark.parametrize(
     "members",
     [
-        {},
         {"criticality": "low"},
-        {"criticality": "unable-to-assess"},
         {"reaction": [{"severity": "mild"}]},
         {"reaction": [{"manifestation": [{"text": "no anaphylaxis"}]}]},
-        {"reaction": "severe"},
-        {"reaction": [None, "severe", []]},
     ],
 )
-def test_an_allergy_is_not_severe_without_saying_so(
+def test_an_allergy_whose_reaction_is_described_as_mild_is_not_severe(
     facts_of: FactsOf, members: dict[str, Any]
 ) -> None:
     fact = facts_of(allergy(**members))["sedative_allergy"]
     assert (fact.present, fact.severe) == (True, False)
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {},
+        {"criticality": "unable-to-assess"},
+        {"reaction": "severe"},
+        {"reaction": [None, "severe", []]},
+    ],
+)
+def test_how_severe_an_allergy_is_that_nobody_describes_is_unknown(
+    facts_of: FactsOf, members: dict[str, Any]
+) -> None:
+    fact = facts_of(allergy(**members))["sedative_allergy"]
+    assert (fact.present, fact.severe) == (True, None)
 
 
 def test_a_severe_allergy_among_others_is_severe(facts_of: FactsOf) -> None:
@@ -69,7 +81,7 @@ def test_a_severe_allergy_among_others_is_severe(facts_of: FactsOf) -> None:
 
 def test_a_refuted_severe_allergy_is_not_severe(facts_of: FactsOf) -> None:
     refuted = allergy(criticality="high", verification="refuted")
-    assert facts_of(allergy(), refuted)["sedative_allergy"].severe is False
+    assert facts_of(allergy(criticality="low"), refuted)["sedative_allergy"].severe is False
 
 
 def test_the_substance_of_a_reaction_counts(facts_of: FactsOf) -> None:
