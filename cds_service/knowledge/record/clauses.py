@@ -58,8 +58,11 @@ def following(clauses: Sequence[Clause], at: int) -> Words | None:
 
 def normalise(text: str) -> str:
     """Lower-case words without accents, separated by one blank; a final `*` of a word stays."""
-    folded = unicodedata.normalize("NFKD", text) if not text.isascii() else text
-    folded = "".join(c for c in folded if not unicodedata.combining(c)).lower()
+    folded = text
+    if not text.isascii():
+        folded = unicodedata.normalize("NFKD", text)
+        folded = "".join(c for c in folded if not unicodedata.combining(c))
+    folded = folded.lower()
     folded = folded.replace("'", "").replace("\u2019", "").replace("\u200b", "")
     return " ".join(
         word.group() + ("*" if folded[word.end() : word.end() + 1] == "*" else "")

@@ -77,7 +77,8 @@ class Statuses:
 
     def of_word(self, word: str) -> Status | None:
         """What a word means as a whole status."""
-        return self.words.get(normalise(word))
+        # Nearly always a code of FHIR, as it stands.
+        return self.words.get(word) or self.words.get(normalise(word))
 
     def is_lifelong(self, text: str) -> bool:
         """Whether words tell of an onset at birth or in childhood."""
