@@ -12,7 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 from cds_service.errors import CDSError, NotAuthenticated
-from cds_service.knowledge.call import Answer
+from cds_service.knowledge.call import Answer, Retrieval, Retrieved
 from cds_service.telemetry.spans import Span, no_span
 
 # A request id or hookInstance that looks different may be anything, even a person's name.
@@ -60,6 +60,14 @@ class CallNotes:
                 yield
         finally:
             self.seconds[name] = perf_counter() - began
+
+    def note_lists(self, retrieved: Retrieved) -> None:
+        """Note how each list came that did not come whole, by its prefetch key."""
+        self.lists = {
+            key: state.value
+            for key, state in retrieved.states.items()
+            if state is not Retrieval.COMPLETE
+        }
 
     def note_answer(
         self, answer: Answer, away: Mapping[str, str], *, sent: int, kept_back: int

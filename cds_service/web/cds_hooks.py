@@ -23,7 +23,7 @@ from cds_service.errors import (
 )
 from cds_service.fhir.prefetch import complete
 from cds_service.knowledge import CDSService
-from cds_service.knowledge.call import Call, Card, Retrieval, Retrieved
+from cds_service.knowledge.call import Call, Card, Retrieved
 from cds_service.settings import Settings
 from cds_service.store.cards import why
 from cds_service.store.feedback import keep_feedback, rows_of
@@ -136,11 +136,7 @@ def call_service(service_id: str) -> Response:
     sent = _permitted(remembered.cards, collaborators().settings)
     with call_notes().stage("dump"):
         body = dump_response(sent, call.retrieved.states, answer.unread)
-    call_notes().lists = {
-        key: state.value
-        for key, state in call.retrieved.states.items()
-        if state is not Retrieval.COMPLETE
-    }
+    call_notes().note_lists(call.retrieved)
     call_notes().note_answer(
         answer, remembered.away, sent=len(sent), kept_back=len(remembered.cards) - len(sent)
     )
