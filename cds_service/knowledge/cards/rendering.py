@@ -21,17 +21,23 @@ from cds_service.knowledge.content.artifacts import DIFFERENTIAL, LEVELS, Slot
 from cds_service.knowledge.content.service import Service
 from cds_service.knowledge.content.words import LONGEST_SUMMARY, utf16_length
 from cds_service.knowledge.outcomes.evaluation import Evaluation, GateState
-from cds_service.knowledge.outcomes.judging import RuleOutcome
+from cds_service.knowledge.outcomes.judging import LEAST_URGENT, RuleOutcome
 
 
 def render(service: Service, evaluation: Evaluation, call: Call) -> tuple[Card, ...]:
-    """The cards of one call worst first, then by slot; none when the gate is closed."""
+    """The cards of one call by level, urgency and slot; none when the gate is closed."""
     if evaluation.gate is GateState.CLOSED:
         return ()
     voice = Voice(service.words[call.language], evaluation.facts)
     drafts = list(_drafts(service, evaluation, voice))
     order = [slot.id for slot in service.slots]
-    drafts.sort(key=lambda draft: (LEVELS.index(draft.indicator), order.index(draft.slot.id)))
+    drafts.sort(
+        key=lambda draft: (
+            LEVELS.index(draft.indicator),
+            draft.urgency,
+            order.index(draft.slot.id),
+        )
+    )
     kept = drafts[: service.most_cards]
     return tuple(draft.card(service, evaluation, voice, call) for draft in kept)
 
@@ -75,9 +81,16 @@ class _Draft:
     """A card before it has an identity."""
 
     def __init__(
-        self, slot: Slot, indicator: str, summary: str, detail: str, rules: Sequence[str]
+        self,
+        slot: Slot,
+        indicator: str,
+        summary: str,
+        detail: str,
+        rules: Sequence[str],
+        urgency: int = LEAST_URGENT,
     ) -> None:
         self.slot = slot
+        self.urgency = urgency
         self.indicator = indicator
         self._summary = summary
         self._detail = detail
@@ -160,13 +173,13 @@ def _is_silenced(draft: _Draft, silenced: Mapping[str, str]) -> bool:
 
 
 def _groups(slot: Slot, evaluation: Evaluation) -> list[list[RuleOutcome]]:
-    """The outcomes of a slot, worst first, in one card, or two when two must be kept apart."""
+    """The outcomes of a slot by level and urgency, in one card, or two if two must be apart."""
     outcomes = [
         outcome
         for outcome in evaluation.applied
         if outcome.rule.slot == slot.id and outcome.level in ("critical", "warning")
     ]
-    outcomes.sort(key=lambda outcome: LEVELS.index(str(outcome.level)))
+    outcomes.sort(key=lambda outcome: (LEVELS.index(str(outcome.level)), outcome.urgency))
     if not outcomes:
         return []
     apart = [outcome for outcome in outcomes if outcome.level == slot.keep_apart]
@@ -194,10 +207,21 @@ def _merged(
     return _Draft(
         slot,
         str(first.level),
-        own.fill(text.summary, plain=True),
+        _with_others(own.fill(text.summary, plain=True), outcomes, voice),
         "\n\n".join(paragraph for paragraph in paragraphs if paragraph),
         [outcome.rule.id for outcome in (*outcomes, *beside)],
+        first.urgency,
     )
+
+
+def _with_others(summary: str, outcomes: Sequence[RuleOutcome], voice: Voice) -> str:
+    """The summary of the first, and how many others of its level stand on the card."""
+    first, *others = outcomes
+    number = sum(outcome.level == first.level for outcome in others)
+    if not number:
+        return summary
+    suffix = f" +{number} {voice.plain('layout', f'more {first.level}')}"
+    return cut(summary, LONGEST_SUMMARY - utf16_length(suffix)) + suffix
 
 
 def _differential(service: Service, evaluation: Evaluation, voice: Voice, slot: Slot) -> _Draft:

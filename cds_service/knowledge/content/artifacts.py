@@ -98,11 +98,13 @@ class Rule:
     `slot` is the card for critical and warning; `section` the place in the differential for info,
     there only while `section_when` holds; `beside` the items under which its line stands; `opens`
     the level that opens the gate; `demote` the drugs that then stand last in their class.
+    `urgency` by level orders the cards of one indicator, and what one card says: lowest first.
     """
 
     governance: Governance
     topic: str
     levels: Mapping[str, Expression]
+    urgency: Mapping[str, int]
     slot: str | None
     section: str | None
     section_when: Expression | None

@@ -131,6 +131,9 @@ class _Checker:
         self._want(path, f"{rule.id}.section", filter(None, [rule.section]), sections)
         if rule.slot is None and {"critical", "warning"} & set(rule.levels):
             self._add(path, rule.id, "a critical or warning level wants a slot")
+        for level in rule.levels if rule.slot else ():
+            if level != "info" and level not in rule.urgency:
+                self._add(path, rule.id, f"its {level} level wants an urgency")
 
     def check_governance(self, today: date | None) -> None:
         """Sources are there; what is active has a reviewer; reviews are not overdue."""

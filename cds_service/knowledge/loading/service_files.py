@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import fields, post_load, validate
+from marshmallow import ValidationError, fields, post_load, validate
 from marshmallow.validate import OneOf, Regexp
 
 from cds_service.knowledge.call import Coding
@@ -78,6 +78,20 @@ class WithholdSchema(StrictSchema):
     because = fields.String(load_default="withheld")
 
 
+class Urgency(fields.Integer):
+    """A number for every level of a rule, or a mapping with a number for each."""
+
+    def _deserialize(self, value: Any, *arguments: Any, **named: Any) -> Any:
+        given = value if isinstance(value, dict) else dict.fromkeys(LEVELS, value)
+        unknown = set(given) - set(LEVELS)
+        if unknown:
+            raise ValidationError(f"there is no level {', '.join(map(str, sorted(unknown)))}")
+        return {
+            level: super(Urgency, self)._deserialize(number, *arguments, **named)
+            for level, number in given.items()
+        }
+
+
 class RuleSchema(GovernedSchema):
     """rules/<topic>.yaml holds a list of these."""
 
@@ -88,6 +102,7 @@ class RuleSchema(GovernedSchema):
         required=True,
         validate=_SOME,
     )
+    urgency = Urgency(load_default=dict)
     slot = fields.String(load_default=None)
     section = fields.String(load_default=None)
     section_when = Condition(load_default=None)

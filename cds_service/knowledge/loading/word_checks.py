@@ -96,6 +96,8 @@ def _layout(service: Service) -> Iterable[str]:
     """The parts of `layout`, such as headings, that the service needs for its content."""
     yield from _LAYOUT
     yield from service.sections
+    if sum(rule.slot is not None for rule in service.rules) > 1:
+        yield from (f"more {level}" for level in ("critical", "warning"))
     if _has_differential(service):
         yield from _LAYOUT_OF_DIFFERENTIAL
     if service.causes:

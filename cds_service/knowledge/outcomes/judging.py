@@ -10,6 +10,8 @@ from cds_service.knowledge.content.artifacts import LEVELS, Rule, Withhold
 
 # The words of `layout` that say that a value is on record and could not be read.
 UNREAD = "unread"
+# Behind every outcome that has an urgency.
+LEAST_URGENT = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,11 @@ class RuleOutcome:
     facts: Mapping[str, Any] | None = field(repr=False)
     level: str | None
     unknown: bool = False
+
+    @property
+    def urgency(self) -> int:
+        """Where it stands among outcomes of its level: the lowest number first."""
+        return self.rule.urgency.get(str(self.level), LEAST_URGENT)
 
 
 def judge(rule: Rule, facts: Mapping[str, Any], *, for_baseline: bool = False) -> RuleOutcome:

@@ -110,7 +110,7 @@ def test_a_critical_drug_card_does_not_silence_the_differential(cards: Any) -> N
 
 def test_warnings_of_one_slot_become_one_card(cards: Any) -> None:
     card, _ = cards(*OPEN, *BOTH_DRUGS, allergy())
-    assert card.summary == "lorazepam with morphine: breathing may slow."
+    assert card.summary == "lorazepam with morphine: breathing may slow. +1 more"
     assert card.detail.split("\n\n")[:3] == [
         "**Why:** both are active.",
         "**Allergy to lorazepam, which is taken.**",
@@ -130,6 +130,43 @@ def test_two_critical_outcomes_are_kept_apart(cards: Any) -> None:
     assert (one.indicator, two.indicator) == ("critical", "critical")
     assert (one.rules, two.rules) == (("S4",), ("S5",))
     assert one.uuid != two.uuid
+
+
+def with_urgency(service: CDSService, **urgencies: int) -> CDSService:
+    """The service with other urgencies at every level of these rules."""
+    rules = tuple(
+        replace(rule, urgency=dict.fromkeys(rule.levels, urgencies[rule.id]))
+        if rule.id in urgencies
+        else rule
+        for rule in service.rules
+    )
+    return replace(service, rules=rules)
+
+
+def test_the_most_urgent_of_a_level_gives_the_summary(cards: Any, tiny: CDSService) -> None:
+    service = with_urgency(tiny, S4=20, S5=10)
+    card, _ = cards(*OPEN, *BOTH_DRUGS, allergy(), service=service)
+    assert card.rules == ("S5", "S4")
+    assert card.summary == "Allergy to lorazepam, which is taken. +1 more"
+
+
+def test_cards_of_one_level_come_by_urgency_whatever_their_slot(
+    cards: Any, tiny: CDSService
+) -> None:
+    given = (*OLD, observation(2.4), *BOTH_DRUGS)
+    assert [card.rules[0] for card in cards(*given)] == ["S2", "S4"]
+    drug_first = with_urgency(tiny, S2=20, S4=10)
+    assert [card.rules[0] for card in cards(*given, service=drug_first)] == ["S4", "S2"]
+
+
+def test_a_summary_that_stands_for_several_critical_ones_says_how_many(
+    cards: Any, tiny: CDSService
+) -> None:
+    together = tuple(replace(slot, keep_apart=None) for slot in tiny.slots)
+    card, _ = cards(*OLD, *BOTH_DRUGS, SEVERE, service=replace(tiny, slots=together))
+    assert card.rules == ("S4", "S5")
+    assert card.summary.endswith(" +1 more critical")
+    assert utf16_length(card.summary) < 140
 
 
 def test_cards_come_by_indicator_and_then_by_slot(cards: Any) -> None:
