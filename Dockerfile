@@ -1,18 +1,26 @@
 # syntax=docker/dockerfile:1
 
+# A release names the base image by its digest, so that it is the same again tomorrow:
+# docker build --build-arg PYTHON=python:3.12-slim@sha256:... .
+ARG PYTHON=python:3.12-slim
+
 # First stage: build the wheel, and install it with what it needs into a folder of its own.
-FROM python:3.12-slim AS build
+# What is downloaded must have the hash that requirements/ holds.
+FROM ${PYTHON} AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /source
-COPY setup.cfg pyproject.toml constraints.txt README.md LICENSE NOTICE ./
+COPY requirements requirements
+COPY setup.cfg pyproject.toml README.md LICENSE NOTICE ./
 COPY cards cards
 COPY cds_service cds_service
-RUN pip wheel --wheel-dir /wheels --constraint constraints.txt ".[postgres]" \
-    && python -m venv --without-pip /service \
-    && pip --python /service/bin/python install --no-index --find-links /wheels "anxiety-cds-service[postgres]"
+RUN python -m venv --without-pip /service \
+    && pip --python /service/bin/python install --require-hashes -r requirements/image.txt \
+    && pip install --require-hashes -r requirements/build.txt \
+    && pip wheel --no-deps --no-build-isolation --wheel-dir /wheels . \
+    && pip --python /service/bin/python install --no-deps /wheels/*.whl
 
 # Second stage: that folder and Python, nothing that builds.
-FROM python:3.12-slim
+FROM ${PYTHON}
 COPY --from=build /service /service
 RUN install -d -o 10001 -g 10001 -m 700 /data
 # From outside the container only this address can be reached. What is kept, is kept in /data.

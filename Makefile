@@ -3,29 +3,43 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 3
+PIP := -m pip --quiet --disable-pip-version-check
+LOCK := $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 \
+	--generate-hashes --no-annotate --no-header --upgrade
 
 .DEFAULT_GOAL := help
-.PHONY: help install lock run test check cards golden bench soak up clean
+.PHONY: help install lock sbom audit run test check cards golden bench soak up clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /|/' | awk -F'|' '{printf "  make %-9s %s\n", $$1, $$2}'
 
 # Runs again if one of these files has changed.
-$(BIN)/installed: setup.cfg pyproject.toml constraints.txt
+$(BIN)/installed: setup.cfg pyproject.toml requirements/test.txt
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed") if sys.version_info < (3, 11) else None'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
+	$(BIN)/python $(PIP) install --require-hashes --requirement requirements/test.txt
+	$(BIN)/python $(PIP) --quiet install --no-deps --no-build-isolation --editable .
 	touch $@
 
 install: $(BIN)/installed ## make .venv and install the service with its tests
 
-lock: ## update constraints.txt to the newest versions that setup.cfg allows
-	rm -rf build/lock
-	$(PYTHON) -m venv build/lock
-	build/lock/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
-	echo '# Made by `make lock`; pip installs these versions.' >constraints.txt
-	build/lock/bin/python -m pip freeze --all --exclude-editable --exclude pip >>constraints.txt
-	rm -rf build/lock
+lock: install ## update requirements/ to the newest versions that setup.cfg allows
+	$(LOCK) pyproject.toml --extra test --output-file requirements/test.txt
+	$(LOCK) pyproject.toml --extra postgres --constraint requirements/test.txt --output-file requirements/image.txt
+	echo setuptools | $(LOCK) - --constraint requirements/test.txt --output-file requirements/build.txt
+
+sbom: install ## write dist/sbom.cdx.json: what is in the image, as CycloneDX
+	rm -rf build/image
+	$(PYTHON) -m venv --without-pip build/image
+	$(BIN)/python $(PIP) wheel --no-deps --no-build-isolation --wheel-dir build/image .
+	$(BIN)/python $(PIP) --python build/image/bin/python install --require-hashes --requirement requirements/image.txt
+	$(BIN)/python $(PIP) --python build/image/bin/python install --no-deps build/image/*.whl
+	mkdir -p dist
+	$(BIN)/cyclonedx-py environment --output-reproducible --output-file dist/sbom.cdx.json build/image
+	rm -rf build/image
+
+audit: install ## ask PyPI for known vulnerabilities of what is in the image
+	$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement requirements/image.txt
 
 run: install ## serve on http://localhost:8000, or on CDS_PORT
 	@echo "Try it:    curl -s http://localhost:$${CDS_PORT:-8000}/cds-services/anxiety-leg-weakness -H 'Content-Type: application/json' -d @fixtures/requests/ada-generalised-anxiety.json | $(BIN)/python -m json.tool"
