@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from itertools import chain
 
 from cds_service.knowledge.record import dates
-from cds_service.knowledge.record.fhir_json import is_heading, text_of
 from cds_service.knowledge.record.quantities import Number, Quantity, is_written
 from cds_service.knowledge.record.statements import Statement
 
@@ -62,28 +61,31 @@ def results_of(
     final: list[tuple[dates.Span, Statement]] = []
     doubtful: list[tuple[dates.Span | None, Statement]] = []
     for statement in statements:
-        status = (text_of(statement.resource.get("status")) or "").strip().lower()
         span = statement.judgement.effective
-        if status in _NO_RESULT or is_heading(statement.element):
+        status = statement.judgement.status
+        if status in _NO_RESULT or statement.is_heading:
             continue
         if span is not None and span.is_future(now):
             continue  # counted by the list of results
-        is_form = statement.resource.get("resourceType") == "QuestionnaireResponse"
-        is_sure = not statement.is_faulty and not is_written(statement.element)
-        is_final = is_sure and status in (_COMPLETED if is_form else _FINAL)
         is_old = span is not None and _is_before(span, within, now)
-        if is_final and span and (is_old or span.is_within(within, now)):
+        if _is_final(statement) and span and (is_old or span.is_within(within, now)):
             final.append((span, statement))
         elif not is_old:
             doubtful.append((span, statement))
     final.sort(key=lambda each: (each[0].latest, each[0].earliest), reverse=True)
-    # Lazily: of a long history only what the fact tells is read.
-    readings = (
-        result
-        for span, statement in final
-        if keeps((result := Result(statement, read(statement), span)).number)
-    )
-    unread, newest, older = _split(readings)
+
+    def readings() -> Iterator[Result]:
+        # Lazily: of a long history only what the fact tells is read and validated.
+        for span, statement in final:
+            if statement.is_faulty or is_written(statement.element):
+                if not _is_before(span, within, now):
+                    doubtful.append((span, statement))
+                continue
+            result = Result(statement, read(statement), span)
+            if keeps(result.number):
+                yield result
+
+    unread, newest, older = _split(readings())
     since = newest[0].span.earliest if newest and newest[0].span else None
     rivals = [
         result
@@ -132,6 +134,11 @@ def _split(
     if newest and unread and _are_one_time(unread, newest[0]):
         unread = None  # not newer: the one of its time that can be read is told
     return unread, tuple(newest), chain(older, rest)
+
+
+def _is_final(statement: Statement) -> bool:
+    is_form = statement.judgement.written.get("resourceType") == "QuestionnaireResponse"
+    return statement.judgement.status in (_COMPLETED if is_form else _FINAL)
 
 
 def _are_one_time(one: Result, other: Result) -> bool:

@@ -171,10 +171,14 @@ def as_written(element: Mapping[str, Any]) -> str | None:
     return " ".join(words).strip() or name_of(element.get("valueCodeableConcept")) or None
 
 
+def gathers_others(element: Resource) -> bool:
+    """Whether an Observation has parts, beside a value of its own or without."""
+    return "component" in element or "hasMember" in element
+
+
 def is_heading(element: Resource) -> bool:
     """Whether an Observation only gathers others, as a panel does."""
-    gathers = "component" in element or "hasMember" in element
-    return gathers and not any(member.startswith("value") for member in element)
+    return gathers_others(element) and not any(member.startswith("value") for member in element)
 
 
 def interpretation_of(element: Resource) -> str | None:

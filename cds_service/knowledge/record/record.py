@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property, partial
-from typing import cast
 
 from cds_service.knowledge.call import Call, Resource
 from cds_service.knowledge.record import dates
@@ -25,9 +24,10 @@ from cds_service.knowledge.record.lists import OTHER_PATIENT, OTHER_VERSION, UNR
 from cds_service.knowledge.record.repairs import concept_of, repaired, repaired_part
 from cds_service.knowledge.record.statements import Judgement, Statement
 from cds_service.knowledge.record.statuses import Statuses
-from cds_service.knowledge.record.terminology import Match, Terminology
+from cds_service.knowledge.record.terminology import Match, Terminology, content_of
 
 Key = tuple[str, str]  # a kind and a value set, as the record is indexed
+_Matches = dict[tuple[str, bool], Match]  # by kind, and whether words were read
 
 # Words that name a test or a score are too many and too alike to tell which was meant.
 _BY_CODE_ONLY = frozenset({"Observation", "QuestionnaireResponse", "ServiceRequest"})
@@ -54,9 +54,9 @@ class PatientRecord(Lists):
         self._terminology = terminology
         self._index: dict[Key, list[Statement]] = {}
         self._present: dict[str, set[str]] = {}
-        self._repaired: dict[int, Resource] = {}
         self._judgements: dict[int, Judgement] = {}
-        self._matched: tuple[object, tuple[str, bool], tuple[object, Match]] | None = None
+        self._matches: dict[Hashable, _Matches] = {}
+        self._last: tuple[object, Resource, _Matches] = (None, {}, {})
         self._medicines: dict[tuple[str, int], list[Resource]] = {}
         self._read(call.retrieved.resources)
 
@@ -73,13 +73,13 @@ class PatientRecord(Lists):
         found: dict[int, Statement] = {}
         for value_set in value_sets:
             for statement in self._index.get((kind, value_set), ()):
-                known = found.get(id(statement.element))
+                known = found.get(statement.place)
                 if (
                     known is None
                     or (known.is_weak and not statement.is_weak)
                     or (known.is_past and not statement.is_past)
                 ):
-                    found[id(statement.element)] = statement
+                    found[statement.place] = statement
         return list(found.values())
 
     def count_future(self, kinds: Iterable[str]) -> int:
@@ -88,33 +88,25 @@ class PatientRecord(Lists):
 
     @cached_property
     def _future(self) -> Counter[str]:
-        kinds = (
+        judgements = {
+            id(statement.judgement): statement.judgement.written
+            for statements in self._index.values()
+            for statement in statements
+        }
+        return Counter(
             resource["resourceType"]
-            for resource in self.used_resources()
+            for resource in judgements.values()
             if self._is_future(resource)
         )
-        return Counter(kinds)
 
     def _is_future(self, resource: Resource) -> bool:
-        written = resource.get("effectiveDateTime", resource.get("authoredOn"))
-        span = dates.read(written) if written else None
+        span = dates.read(resource.get("effectiveDateTime", resource.get("authoredOn")))
         return span is not None and span.is_future(self.now)
 
     def words(self, concept: object) -> frozenset[str]:
         """The value sets that the words of a concept name, whatever its codes say."""
         match = self._terminology.match(concept)
         return match.words | match.codes
-
-    def used_resources(self) -> Iterable[Resource]:
-        """The patient, and every resource that some value set matched, once."""
-        found = {
-            id(statement.resource): statement.resource
-            for statements in self._index.values()
-            for statement in statements
-        }
-        if self.patient is not None:
-            found[id(self.patient)] = self.patient
-        return found.values()
 
     # -- reading ---------------------------------------------------------------------------------
 
@@ -131,9 +123,10 @@ class PatientRecord(Lists):
                 case "Medication":
                     medications[str(resource.get("id"))] = resource
                 case str() if kind in CODED_PARTS:
+                    with_words = kind not in _BY_CODE_ONLY
                     for element, concept in CODED_PARTS[kind](resource):
-                        with_words = kind not in _BY_CODE_ONLY
-                        self._add(kind, resource, element, concept, with_words=with_words)
+                        part = None if element is resource else element
+                        self._add(kind, resource, concept, part, with_words=with_words)
                 case "Patient":
                     self._read_patient(resource)
                 case str() if kind in _FORMER_TYPES:
@@ -173,41 +166,39 @@ class PatientRecord(Lists):
         concept = concept_of(concept)
         concepts = [concept] if isinstance(concept, dict) and not says_nothing(concept) else []
         if kind == "AllergyIntolerance":
-            resource = self._mended(resource)
-            concepts.extend(substances_of(resource))
+            concepts.extend(substances_of(self._judgement(resource).resource))
         if not concepts:
             self.set_aside(resource, UNREADABLE)
             return
-        known = [self._add(kind, resource, resource, each) is not _UNKNOWN for each in concepts]
+        known = [self._add(kind, resource, each) is not _UNKNOWN for each in concepts]
         if kind == "Condition":
             known.append(self._read_allergy_of(resource, concepts[0]))
-        counts = not (
-            self.statuses.is_over(resource)
-            if kind == "Condition"
-            else concerns_no_medicine(resource)
-        )
-        if counts and not any(known):
-            self.set_aside(resource, UNREADABLE, *concepts)
+        if any(known):
+            return
+        mended = self._judgement(resource).resource
+        is_harmless = self.statuses.is_over if kind == "Condition" else concerns_no_medicine
+        if not is_harmless(mended):
+            self.set_aside(mended, UNREADABLE, *concepts)
 
     def _read_allergy_of(self, problem: Resource, concept: Resource) -> bool:
         """Whether a problem is an allergy: by its code, or by words that call it so."""
-        kind, match = "AllergyIntolerance", self._terminology.match
-        with_words = _ALLERGY in match(concept, "Condition").words
-        named = match(concept, kind, with_words=with_words)
+        kind = "AllergyIntolerance"
+        with_words = _ALLERGY in self._match("Condition", concept)[1].words
+        named = self._match(kind, concept, with_words)[1]
         is_one = bool(named.codes or named.words)
-        return is_one and bool(self._add(kind, problem, problem, concept, with_words=with_words))
+        return is_one and bool(self._add(kind, problem, concept, with_words=with_words))
 
     def _read_order(self, order: Resource, medications: dict[str, Resource]) -> None:
         kind = order["resourceType"]
         if "medication" in order:  # FHIR R5's CodeableReference
             self.set_aside(order, OTHER_VERSION)
             return
-        order = self._mended(order)
-        concepts = medication_concepts(order, medications, partial(self._medicine, kind))
-        matches = [self._add(kind, order, order, concept) for concept in concepts]
+        mended = self._judgement(order).resource
+        concepts = medication_concepts(mended, medications, partial(self._medicine, kind))
+        matches = [self._add(kind, order, concept) for concept in concepts]
         is_unknown = not matches or all(match is _UNKNOWN for match in matches)
-        if is_unknown and may_be_in_force(order):
-            self.set_aside(order, UNREADABLE, *concepts)
+        if is_unknown and may_be_in_force(mended):
+            self.set_aside(mended, UNREADABLE, *concepts)
 
     def _medicine(self, kind: str, medication: Resource) -> list[Resource]:
         """The concepts of a Medication, without those that say what others of it have said.
@@ -220,7 +211,7 @@ class PatientRecord(Lists):
         found: set[tuple[str, str, bool]] = set()
         kept = self._medicines[kind, id(medication)] = []
         for concept in concepts_of_medication(medication):
-            match = self._terminology.match(concept_of(concept), kind)
+            match = self._match(kind, concept)[1]
             says = {("code", each, each in match.denied) for each in match.codes}
             says |= {("word", each, each in match.denied) for each in match.words}
             says = says or {("", "", is_understood(kind, match))}
@@ -233,60 +224,59 @@ class PatientRecord(Lists):
         self,
         kind: str,
         resource: Resource,
-        element: Resource,
         concept: object,
+        part: Resource | None = None,
         *,
         with_words: bool = True,
     ) -> object:
         """Index one concept. Gives _KNOWN, _UNKNOWN or _OTHER (not this patient's)."""
-        concept, match = self._match(kind, concept, with_words)
+        named, match = self._match(kind, concept, with_words)
         if not match.codes and not match.words:
             return _KNOWN if is_understood(kind, match) else _UNKNOWN
         if any(value_set.endswith(_NOT_ASKED) for value_set in match.codes):
             self.not_asked.add(kind)
-        is_whole, resource = element is resource, self._mended(resource)
-        element = resource if is_whole else repaired_part(element)
+        part = part and repaired_part(part)
         judgement = self._judgement(resource)
         if not judgement.is_about_patient:
-            self.set_aside(resource, OTHER_PATIENT)
+            self.set_aside(judgement.resource, OTHER_PATIENT)
             return _OTHER
-        if resource.get("modifierExtension") or element.get("modifierExtension"):
+        if resource.get("modifierExtension") or (part and part.get("modifierExtension")):
             # FHIR R4, 2.4.2: a modifier that is not understood forbids to use the resource.
-            self.set_aside(resource, UNREADABLE)
+            self.set_aside(judgement.resource, UNREADABLE)
             return _OTHER
         for value_sets, by_words in ((match.codes, False), (match.words, True)):
             for value_set in value_sets:
                 is_past, is_denied = value_set.startswith("past:"), value_set in match.denied
                 is_weak = by_words or is_denied or value_set.endswith("-nonspecific")
-                named = cast(Resource, concept)
-                statement = Statement(judgement, element, named, is_weak, is_past, is_denied)
+                statement = Statement(judgement, part, named, is_weak, is_past, is_denied)
                 self._index.setdefault((kind, value_set), []).append(statement)
                 self._present.setdefault(kind, set()).add(value_set)
         return _KNOWN
 
-    def _mended(self, resource: Resource) -> Resource:
-        """The resource as it is read; the same one whenever it is asked for."""
-        mended = self._repaired.get(id(resource))
-        if mended is None:
-            mended = self._repaired[id(resource)] = repaired(resource)
-            self._repaired[id(mended)] = mended
-        return mended
-
     def _judgement(self, resource: Resource) -> Judgement:
-        """The one of a mended resource."""
         judgement = self._judgements.get(id(resource))
         if judgement is None:
             judgement = self._judgements[id(resource)] = Judgement(resource, self.patient_id)
         return judgement
 
-    def _match(self, kind: str, concept: object, with_words: bool) -> tuple[object, Match]:
-        """A concept in its own shape and what it matches; all answers of a question share one."""
-        how = (kind, with_words)
-        if self._matched is None or self._matched[0] is not concept or self._matched[1] != how:
+    def _match(
+        self, kind: str, concept: object, with_words: bool = True
+    ) -> tuple[Resource, Match]:
+        """A concept in its own shape and what it matches."""
+        if self._last[0] is not concept:  # all answers to a question share one
             shaped = concept_of(concept)
+            self._last = (concept, shaped, self._matches_of(shaped))
+        _, shaped, matches = self._last
+        match = matches.get((kind, with_words))
+        if match is None:
             match = self._terminology.match(shaped, kind, with_words=with_words)
-            self._matched = (concept, how, (shaped, match))
-        return self._matched[2]
+            matches[kind, with_words] = match
+        return shaped, match
+
+    def _matches_of(self, concept: object) -> _Matches:
+        """What is known of concepts that say the same: a record repeats most of its codes."""
+        content = content_of(concept)
+        return {} if content is None else self._matches.setdefault(content, {})
 
     @property
     def birth(self) -> dates.Span | None:

@@ -7,16 +7,26 @@ from functools import cached_property
 
 from cds_service.knowledge.call import Resource
 from cds_service.knowledge.record import dates
-from cds_service.knowledge.record.fhir_json import id_of
+from cds_service.knowledge.record.fhir_json import gathers_others, id_of, is_heading, text_of
+from cds_service.knowledge.record.repairs import repaired
 from cds_service.knowledge.record.validation import is_faulty
 
 
 class Judgement:
-    """What is found out of a resource once, however many statements it makes."""
+    """What is found out of a resource once, however many statements it makes.
 
-    def __init__(self, resource: Resource, patient_id: str) -> None:
-        self.resource = resource
+    `written` is the resource as it came. Nothing is mended or validated before a fact asks for it:
+    of a long history most is never looked at.
+    """
+
+    def __init__(self, written: Resource, patient_id: str) -> None:
+        self.written = written
         self._patient_id = patient_id
+
+    @cached_property
+    def resource(self) -> Resource:
+        """What is read of the resource, mended."""
+        return repaired(self.written)
 
     @cached_property
     def is_faulty(self) -> bool:
@@ -24,29 +34,40 @@ class Judgement:
         return is_faulty(self.resource)
 
     @cached_property
+    def status(self) -> str:
+        """Its status in small letters; "" when it has none."""
+        return (text_of(self.written.get("status")) or "").strip().lower()
+
+    @cached_property
     def effective(self) -> dates.Span | None:
         """When an Observation was made or a form was filled in."""
-        return dates.effective(self.resource)
+        # Nearly always a plain date, for which nothing has to be mended.
+        return dates.read(self.written.get("effectiveDateTime")) or dates.effective(self.resource)
 
     @cached_property
     def is_about_patient(self) -> bool:
         """Whether it is about the patient of the call; without a subject, validation decides."""
-        subject = self.resource.get("subject", self.resource.get("patient"))
-        reference = subject.get("reference") if isinstance(subject, dict) else None
-        return not isinstance(reference, str) or id_of(reference) == self._patient_id
+        reference = _reference_of_subject(self.written) or _reference_of_subject(self.resource)
+        return reference is None or id_of(reference.strip()) == self._patient_id
+
+
+def _reference_of_subject(resource: Resource) -> str | None:
+    subject = resource.get("subject", resource.get("patient"))
+    return text_of(subject.get("reference")) if isinstance(subject, dict) else None
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
     """One coded statement of the record.
 
-    `element` is the resource, or the component of an Observation that was coded; `is_weak` is
-    whether only its words placed it in the value set, or a code that has other meanings too;
-    `is_past` whether they call it history, `is_denied` whether they deny what its code says.
+    `part` is the component of an Observation or the answer of a form that was coded, or None for
+    the whole resource; `is_weak` is whether only its words placed it in the value set, or a code
+    that has other meanings too; `is_past` whether they call it history, `is_denied` whether they
+    deny what its code says.
     """
 
     judgement: Judgement
-    element: Resource
+    part: Resource | None
     concept: Resource
     is_weak: bool = False
     is_past: bool = False
@@ -56,6 +77,23 @@ class Statement:
     def resource(self) -> Resource:
         """The resource that makes the statement."""
         return self.judgement.resource
+
+    @property
+    def element(self) -> Resource:
+        """The resource, or the part of it that was coded."""
+        return self.judgement.resource if self.part is None else self.part
+
+    @property
+    def place(self) -> int:
+        """The same for all statements of one element."""
+        return id(self.judgement if self.part is None else self.part)
+
+    @property
+    def is_heading(self) -> bool:
+        """Whether it only gathers other Observations, as a panel does."""
+        if self.part is None and not gathers_others(self.judgement.written):
+            return False
+        return is_heading(self.element)
 
     @property
     def is_faulty(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 
 from cds_service.knowledge.record.code_systems import CodeSystems
@@ -142,6 +142,26 @@ class Terminology:
             # What an expression adds is not understood.
             return (set_id for each in focus for set_id in codes.get(each, ())), ()
         return sets or (), recognised
+
+
+def content_of(concept: object) -> Hashable:
+    """What of a concept decides its value sets; None where its shape is none of a concept."""
+    if not isinstance(concept, dict):
+        return None
+    text, codings = concept.get("text"), concept.get("coding", ())
+    try:
+        content = (text, *[_content_of_coding(coding) for coding in codings])
+        hash(content)
+    except (TypeError, AttributeError):
+        return None
+    return content
+
+
+def _content_of_coding(coding: Mapping[str, object]) -> Hashable:
+    code = coding.get("code")
+    # For Python 1 is True, for a code it is not.
+    code = code if code is None or code.__class__ is str else (code.__class__, code)
+    return coding.get("system"), code, coding.get("display")
 
 
 def bare(code: str) -> str:

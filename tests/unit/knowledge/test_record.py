@@ -86,7 +86,7 @@ def test_what_is_about_another_patient_is_counted_not_read(
 ) -> None:
     record = record_of(given)
     assert [each.why for each in record.unread(kind)] == [OTHER_PATIENT]
-    assert list(record.used_resources()) == []
+    assert list(record.keys) == []
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_what_cannot_be_understood_is_counted_as_unreadable(
 ) -> None:
     record = record_of(given)
     assert [each.why for each in record.unread(kind)] == [UNREADABLE]
-    assert list(record.used_resources()) == []
+    assert list(record.keys) == []
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_what_is_understood_to_be_something_else_is_not_counted(
 ) -> None:
     record = record_of(given)
     kind = given["resourceType"]
-    assert (record.unread(kind), list(record.used_resources())) == ([], [])
+    assert (record.unread(kind), list(record.keys)) == ([], [])
 
 
 def test_a_component_with_a_modifier_that_is_not_understood_is_not_read(
