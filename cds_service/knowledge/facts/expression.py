@@ -50,7 +50,7 @@ class ExpressionSchema(DefinitionSchema):
 
 
 def _read(definition: ExpressionDefinition, reading: Reading) -> ValueFact:
-    return ValueFact(definition.expression.evaluate(reading.facts))
+    return ValueFact(definition.expression.evaluate(reading))
 
 
 def _example(definition: ExpressionDefinition, value: Any, facts: Mapping[str, Any]) -> ValueFact:

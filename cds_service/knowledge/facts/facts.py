@@ -11,7 +11,7 @@ from cds_service.knowledge.facts.kinds import Definition, kind_of
 from cds_service.knowledge.record.record import PatientRecord
 
 
-class Facts(dict[str, Any]):
+class Facts(Reading):
     """The facts of one patient by name, each read when it is first asked for.
 
     `absent` are facts of which the record is known to hold nothing; `highest` chooses among
@@ -28,27 +28,26 @@ class Facts(dict[str, Any]):
         highest: bool = False,
         certain: bool = False,
     ) -> None:
-        super().__init__(absent)
+        super().__init__(record, absent, highest=highest, certain=certain)
         self._definitions = definitions
-        self._reading = Reading(record, self, highest, certain)
         self.conflicts = False
 
     @property
     def has_gaps(self) -> bool:
         """Whether a list failed, or a resource was not read."""
-        return self._reading.record.has_gaps
+        return self.record.has_gaps
 
     @property
     def unread(self) -> Mapping[str, int]:
         """How many resources were not read, by their type."""
-        return self._reading.record.count_unread()
+        return self.record.count_unread()
 
     def doubted(self) -> Facts:
         """The facts of the same record where only what failed or was not read is unknown."""
-        return Facts(self._definitions, self._reading.record.doubted())
+        return Facts(self._definitions, self.record.doubted())
 
     def __missing__(self, name: str) -> Any:
         definition = self._definitions[name]
-        fact = self[name] = kind_of(definition).read(definition, self._reading)
+        fact = self[name] = kind_of(definition).read(definition, self)
         self.conflicts = self.conflicts or fact.has_rival()
         return fact

@@ -121,7 +121,7 @@ def read_group(definition: GroupDefinition, facts: Mapping[str, Any]) -> GroupFa
 
 
 def _read(definition: GroupDefinition, reading: Reading) -> GroupFact:
-    return read_group(definition, reading.facts)
+    return read_group(definition, reading)
 
 
 def _example(definition: GroupDefinition, value: Any, facts: Mapping[str, Any]) -> Fact:

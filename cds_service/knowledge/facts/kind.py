@@ -82,18 +82,23 @@ class ValueFact(Fact):
         return False
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What a fact is read from: the record, and the other facts of it.
+class Reading(dict[str, Any]):
+    """The facts of one patient as far as they are read, and what the others are read from.
 
     Of two different values measured at one time `highest` chooses; `certain` leaves out results
     that are not final or have no sure date.
     """
 
-    record: PatientRecord
-    facts: Mapping[str, Any]
-    highest: bool = False
-    certain: bool = False
+    def __init__(
+        self,
+        record: PatientRecord,
+        absent: Mapping[str, Any],
+        *,
+        highest: bool = False,
+        certain: bool = False,
+    ) -> None:
+        super().__init__(absent)
+        self.record, self.highest, self.certain = record, highest, certain
 
 
 D = TypeVar("D")

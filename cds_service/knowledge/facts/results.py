@@ -67,7 +67,7 @@ def results_of(
             continue
         if span is not None and span.is_future(now):
             continue  # counted by the list of results
-        is_old = span is not None and _is_before(span, within, now)
+        is_old = span is not None and span.is_before(within, now)
         if _is_final(statement) and span and (is_old or span.is_within(within, now)):
             final.append((span, statement))
         elif not is_old:
@@ -78,7 +78,7 @@ def results_of(
         # Lazily: of a long history only what the fact tells is read and validated.
         for span, statement in final:
             if statement.is_faulty or is_written(statement.element):
-                if not _is_before(span, within, now):
+                if not span.is_before(within, now):
                     doubtful.append((span, statement))
                 continue
             result = Result(statement, read(statement), span)
@@ -143,9 +143,3 @@ def _is_final(statement: Statement) -> bool:
 
 def _are_one_time(one: Result, other: Result) -> bool:
     return bool(one.span and other.span and one.span.overlaps(other.span))
-
-
-def _is_before(span: dates.Span, within: timedelta, now: datetime) -> bool:
-    """Whether even the latest reading lies before the window."""
-    latest = dates.Span(span.latest, span.latest, span.has_time)
-    return not latest.is_within(within, now)

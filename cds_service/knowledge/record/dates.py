@@ -56,9 +56,17 @@ class Span:
 
     def is_within(self, window: timedelta, now: datetime) -> bool:
         """Whether even the earliest reading lies inside the window; whole days by calendar."""
-        if window >= _DAY * 2:
-            return now.date() - self.earliest.date() <= window
-        return now - self.earliest <= window
+        return _lies_in(window, self.earliest, now)
+
+    def is_before(self, window: timedelta, now: datetime) -> bool:
+        """Whether even the latest reading lies before the window."""
+        return not _lies_in(window, self.latest, now)
+
+
+def _lies_in(window: timedelta, moment: datetime, now: datetime) -> bool:
+    if window >= _DAY * 2:
+        return now.date() - moment.date() <= window
+    return now - moment <= window
 
 
 def read(value: object) -> Span | None:

@@ -53,6 +53,7 @@ class Lists:
         self._keys: dict[str, list[str]] = {}
         for key, type_ in types.items():
             self._keys.setdefault(type_, []).append(key)
+        self._worst: dict[str, Retrieval] = {}
         self._unread: dict[tuple[str, str], list[Unread]] = {}
         self.not_asked: set[str] = set()  # kinds of which the record says that nobody asked
         self._sharing: dict[str, int] = {}
@@ -71,21 +72,28 @@ class Lists:
         """Whether a list that is on record did not come, or not whole, or cannot be read."""
         if self.state(name).is_failure:
             return True
+        if not self._unread:
+            return False
         # A list in another version of FHIR is a list that we could not read.
         reasons = _REASONS if self._is_doubted else (OTHER_VERSION,)
         return any((self._kind(name), why) in self._unread for why in reasons)
 
     def state(self, name: str) -> Retrieval:
         """How a list came; of the lists of a type, how the worst of them came."""
-        keys = self._keys.get(name, (name,))
-        states = [self.states.get(key, Retrieval.MISSING) for key in keys]
-        return states[0] if len(states) == 1 else min(states, key=_FROM_WORST.index)
+        worst = self._worst.get(name)
+        if worst is None:
+            keys = self._keys.get(name, (name,))
+            states = [self.states.get(key, Retrieval.MISSING) for key in keys]
+            worst = self._worst[name] = min(states, key=_FROM_WORST.index)
+        return worst
 
     def _kind(self, name: str) -> str:
         return self._types.get(name, name)
 
     def unread(self, kind: str, *reasons: str) -> list[Unread]:
         """The resources of a kind that were not read for one of these reasons, by default any."""
+        if not self._unread:
+            return []
         found = (self._unread.get((kind, why), ()) for why in reasons or _REASONS)
         return [each for unread in found for each in unread]
 

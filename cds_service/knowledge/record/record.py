@@ -233,11 +233,9 @@ class PatientRecord(Lists):
         named, match = self._match(kind, concept, with_words)
         if not match.codes and not match.words:
             return _KNOWN if is_understood(kind, match) else _UNKNOWN
-        if any(value_set.endswith(_NOT_ASKED) for value_set in match.codes):
-            self.not_asked.add(kind)
         part = part and repaired_part(part)
         judgement = self._judgement(resource)
-        if not judgement.is_about_patient:
+        if not judgement.is_about(self.patient_id):
             self.set_aside(judgement.resource, OTHER_PATIENT)
             return _OTHER
         if resource.get("modifierExtension") or (part and part.get("modifierExtension")):
@@ -248,6 +246,8 @@ class PatientRecord(Lists):
             for value_set in value_sets:
                 is_past, is_denied = value_set.startswith("past:"), value_set in match.denied
                 is_weak = by_words or is_denied or value_set.endswith("-nonspecific")
+                if value_set.endswith(_NOT_ASKED) and not by_words:
+                    self.not_asked.add(kind)
                 statement = Statement(judgement, part, named, is_weak, is_past, is_denied)
                 self._index.setdefault((kind, value_set), []).append(statement)
                 self._present.setdefault(kind, set()).add(value_set)
@@ -256,7 +256,7 @@ class PatientRecord(Lists):
     def _judgement(self, resource: Resource) -> Judgement:
         judgement = self._judgements.get(id(resource))
         if judgement is None:
-            judgement = self._judgements[id(resource)] = Judgement(resource, self.patient_id)
+            judgement = self._judgements[id(resource)] = Judgement(resource)
         return judgement
 
     def _match(

@@ -19,9 +19,8 @@ class Judgement:
     of a long history most is never looked at.
     """
 
-    def __init__(self, written: Resource, patient_id: str) -> None:
+    def __init__(self, written: Resource) -> None:
         self.written = written
-        self._patient_id = patient_id
 
     @cached_property
     def resource(self) -> Resource:
@@ -33,22 +32,21 @@ class Judgement:
         """Whether what decides what the resource says is no FHIR."""
         return is_faulty(self.resource)
 
-    @cached_property
+    @property
     def status(self) -> str:
         """Its status in small letters; "" when it has none."""
         return (text_of(self.written.get("status")) or "").strip().lower()
 
-    @cached_property
+    @property
     def effective(self) -> dates.Span | None:
         """When an Observation was made or a form was filled in."""
         # Nearly always a plain date, for which nothing has to be mended.
         return dates.read(self.written.get("effectiveDateTime")) or dates.effective(self.resource)
 
-    @cached_property
-    def is_about_patient(self) -> bool:
-        """Whether it is about the patient of the call; without a subject, validation decides."""
+    def is_about(self, patient_id: str) -> bool:
+        """Whether it is about a patient; without a subject, validation decides."""
         reference = _reference_of_subject(self.written) or _reference_of_subject(self.resource)
-        return reference is None or id_of(reference.strip()) == self._patient_id
+        return reference is None or id_of(reference.strip()) == patient_id
 
 
 def _reference_of_subject(resource: Resource) -> str | None:

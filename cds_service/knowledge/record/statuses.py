@@ -113,13 +113,14 @@ class Statuses:
         if isinstance(concept, str):
             return self._of_words([concept], among)
         codings = list(codings_of(concept))
-        text = concept.get("text") if isinstance(concept, dict) else None
         own = [coding.get("code") for coding in codings if _is_of_fhir(coding)]
+        found = self._of_words(own, among)
+        if found:
+            return found
+        text = concept.get("text") if isinstance(concept, dict) else None
         others = [coding.get("code") for coding in codings if not _is_of_fhir(coding)]
-        return (
-            self._of_words(own, among)
-            or self._of_codes(codings, among)
-            or self._of_words([text, *others, *(c.get("display") for c in codings)], among)
+        return self._of_codes(codings, among) or self._of_words(
+            [text, *others, *(coding.get("display") for coding in codings)], among
         )
 
     def _of_codes(

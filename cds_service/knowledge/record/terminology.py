@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
-from cds_service.knowledge.record.code_systems import CodeSystems
+from cds_service.knowledge.record.code_systems import CodeSystems, Spoken
 from cds_service.knowledge.record.negation import Negation
 from cds_service.knowledge.record.phrases import Phrases, TextReader
 
@@ -64,6 +65,8 @@ class Terminology:
         }
         self._reader = TextReader(phrases, negation)
         self._of_kind: dict[str, Terminology] = {}
+        # Charts repeat the same codes; the bound keeps the memory of it small.
+        self._of_code = lru_cache(maxsize=4096)(self._find_code)
 
     def for_kinds(self, sets_of: Mapping[str, frozenset[str]]) -> Terminology:
         """The same value sets, of which each kind of resource is matched against its own only.
@@ -86,8 +89,9 @@ class Terminology:
 
         A shape that is no CodeableConcept matches nothing.
         """
-        if kind is not None and kind in self._of_kind:
-            return self._of_kind[kind].match(concept, with_words=with_words)
+        own = self._of_kind.get(kind) if kind is not None else None
+        if own is not None:
+            return own.match(concept, with_words=with_words)
         if not isinstance(concept, dict):
             return _NOTHING
         found: set[str] = set()
@@ -97,9 +101,10 @@ class Terminology:
         for coding in codings if isinstance(codings, list) else ():
             if isinstance(coding, dict):
                 texts.append(coding.get("display"))
-                sets, system = self._read_code(coding)
-                found.update(sets)
-                recognised.update(system)
+                sets, system = self._read_coding(coding)
+                found |= sets
+                if system:
+                    recognised.add(system)
         if not with_words:
             return Match(frozenset(found), frozenset(), frozenset(recognised))
         by_words: set[str] = set()
@@ -121,27 +126,32 @@ class Terminology:
             frozenset(barred),
         )
 
-    def _read_code(self, coding: Mapping[str, object]) -> tuple[Iterable[str], Iterable[str]]:
+    def _read_coding(self, coding: Mapping[str, object]) -> tuple[frozenset[str], str | None]:
         """The value sets that hold a code; its system, if another code were something else."""
         code = coding.get("code")
         spoken = self._systems.of(coding.get("system"))
         if isinstance(code, int) and not isinstance(code, bool):
             code = str(code)
-        if spoken is None or not isinstance(code, str) or not code.strip():
-            return (), ()
-        codes = self._codes.get(spoken.address, {})
-        recognised = (spoken.address,) if spoken.is_sure and spoken.address in self._codes else ()
-        code = code[:_LONGEST_CODE].strip()
-        if spoken.address in HIERARCHICAL:
+        if spoken is None or not isinstance(code, str):
+            return _NO_SETS, None
+        return self._of_code(spoken, code[:_LONGEST_CODE])
+
+    def _find_code(self, spoken: Spoken, code: str) -> tuple[frozenset[str], str | None]:
+        code, system = code.strip(), spoken.address
+        if not code:
+            return _NO_SETS, None
+        codes = self._codes.get(system, {})
+        recognised = system if spoken.is_sure and system in self._codes else None
+        if system in HIERARCHICAL:
             code = bare(code)[: spoken.characters]
-            headings = [codes.get(code[:length], ()) for length in self._lengths[spoken.address]]
-            return (set_id for sets in headings for set_id in sets), recognised
+            headings = [codes.get(code[:length], _NO_SETS) for length in self._lengths[system]]
+            return _NO_SETS.union(*headings), recognised
         sets = codes.get(code)
-        if sets is None and spoken.address == SNOMED_CT and not code.isdigit():
+        if sets is None and system == SNOMED_CT and not code.isdigit():
             focus = _FOCUS.findall(code.partition(":")[0])
             # What an expression adds is not understood.
-            return (set_id for each in focus for set_id in codes.get(each, ())), ()
-        return sets or (), recognised
+            return _NO_SETS.union(*(codes.get(each, _NO_SETS) for each in focus)), None
+        return sets or _NO_SETS, recognised
 
 
 def content_of(concept: object) -> Hashable:
@@ -169,7 +179,8 @@ def bare(code: str) -> str:
     return _NO_CODE_CHARACTER.sub("", code.upper())
 
 
-_NOTHING = Match(frozenset(), frozenset())
+_NO_SETS: frozenset[str] = frozenset()
+_NOTHING = Match(_NO_SETS, _NO_SETS)
 
 
 def with_past(value_sets: tuple[str, ...]) -> tuple[str, ...]:
