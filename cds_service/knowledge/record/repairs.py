@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
+from operator import is_
 from typing import Any
 
 from cds_service.knowledge.call import Resource
@@ -51,6 +52,7 @@ _SINGLE = frozenset(
 )
 # Codes that FHIR writes in small letters.
 _FOLDED = frozenset({"status", "intent", "criticality", "gender", "severity"})
+_NEVER_FAULTY = frozenset({bool, int, float})
 _DEEPEST = 12
 
 
@@ -99,28 +101,31 @@ def _mended(name: str, value: Any, depth: int) -> Any:
 
     What needs no mending is given back itself: most of a record does not.
     """
-    match value:
-        case str():
-            text = value.strip()
-            return (text.lower() if name in _FOLDED else text) or None
-        case dict() if depth:
-            mended = _mended_members(value, depth) or None
-            return [mended] if mended and name in _LISTS else mended
-        case list() if depth:
-            items = [_mended("", item, depth - 1) for item in value]
-            kept = [item for item in items if item is not None]
-            if name in _SINGLE and len(kept) == 1:
-                return kept[0]
-            return kept or None
-        case dict() | list():
-            return None
+    if isinstance(value, str):
+        text = value.strip()
+        return (text.lower() if name in _FOLDED else text) or None
+    if isinstance(value, dict):
+        mended = _mended_members(value, depth) if depth else None
+        return [mended] if mended and name in _LISTS else mended or None
+    if isinstance(value, list):
+        kept = _mended_items(value, depth) if depth else None
+        return kept[0] if kept and len(kept) == 1 and name in _SINGLE else kept or None
     return value
+
+
+def _mended_items(values: list[Any], depth: int) -> list[Any]:
+    mended = [_mended("", item, depth - 1) for item in values]
+    if all(map(is_, mended, values)) and None not in mended:
+        return values
+    return [item for item in mended if item is not None]
 
 
 def _mended_members(value: dict[str, Any], depth: int) -> dict[str, Any]:
     mended = value
     for name, item in value.items():
-        if type(item) is str and item and name not in _FOLDED:
+        if item.__class__ in _NEVER_FAULTY:
+            continue
+        if item.__class__ is str and item and name not in _FOLDED:
             if not (item[0].isspace() or item[-1].isspace()):
                 continue  # nearly always
         new = _mended(name, item, depth - 1)

@@ -138,10 +138,11 @@ class Statuses:
         return frozenset(meaning for meaning in meanings if meaning) & among
 
     def _of_extensions(self, concept: object, among: frozenset[Status]) -> frozenset[Status]:
+        extended = [coding for coding in codings_of(concept) if "extension" in coding]
         codings = [
             value
-            for coding in codings_of(concept)
-            for extension in _objects(coding.get("extension"))
+            for coding in extended
+            for extension in _objects(coding["extension"])
             for value in (
                 extension.get("valueCoding"),
                 *codings_of(extension.get("valueCodeableConcept")),
