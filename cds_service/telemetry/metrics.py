@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from threading import Lock
 
 from cds_service.telemetry.call_notes import CallNotes
@@ -29,10 +30,10 @@ class Metrics:
         self._seconds = Histogram(
             "cds_seconds", "Seconds by stage of a call", ["stage"], buckets=_SECONDS, registry=ours
         )
-        self._rules = Counter(
+        rules = Counter(
             "cds_rules", "Rules by outcome", ["service", "rule", "outcome"], registry=ours
         )
-        self._missing = Counter(
+        missing = Counter(
             "cds_missing",
             "Calls in whose record a fact was missing",
             ["service", "fact"],
@@ -41,6 +42,11 @@ class Metrics:
         self._fetches = Counter(
             "cds_fetches", "Prefetch keys fetched", ["key", "outcome"], registry=ours
         )
+        # Their names come from the content, so there are only so many; finding one takes a while.
+        self._of_rule = cache(
+            lambda service, rule, outcome: rules.labels(service, f"{service}/{rule}", outcome)
+        )
+        self._of_fact = cache(missing.labels)
         self._lost = Counter("cds_rows_lost", "Rows that the store could not take", registry=ours)
         self._lost_rows = lost_rows
         self._lost_until_now = 0
@@ -54,9 +60,9 @@ class Metrics:
             self._seconds.labels(stage).observe(seconds)
         for outcome in ("applied", "unknown", "suppressed"):
             for rule in getattr(notes, outcome):
-                self._rules.labels(service, f"{service}/{rule}", outcome).inc()
+                self._of_rule(service, rule, outcome).inc()
         for fact in notes.missing:
-            self._missing.labels(service, fact).inc()
+            self._of_fact(service, fact).inc()
         for key, outcome in notes.fetches.items():
             self._fetches.labels(key, outcome).inc()
         with self._lock:  # two calls at once would count the same rows twice

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import repeat
 from typing import Any
 
 import orjson
@@ -30,8 +31,9 @@ def read_json(text: bytes) -> Any:
         value = orjson.loads(b"[" * around + text + b"]" * around)
     except orjson.JSONDecodeError:
         raise UnreadableBody("The body is not JSON in UTF-8, or nests too deeply.") from None
-    for _ in range(around):
-        if len(value) != 1:  # the text closed one of our brackets
-            raise UnreadableBody("The body is not one JSON value.")
-        value = value[0]
+    try:
+        for _ in repeat(None, around):
+            (value,) = value
+    except ValueError:  # the text closed one of our brackets
+        raise UnreadableBody("The body is not one JSON value.") from None
     return value

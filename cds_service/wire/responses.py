@@ -167,12 +167,37 @@ class RecordStateSchema(SentSchema):
     unread = fields.Dict(keys=Text(), values=fields.Integer())
 
 
+class RecordStates(fields.Dict):
+    """Extensions by address. Clients send the same lists in every call, so each is written and
+    checked the first time."""
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+        return {
+            address: _written_state(tuple(state["lists"].items()), tuple(state["unread"].items()))
+            for address, state in value.items()
+        }
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        return value
+
+
+@lru_cache(maxsize=256)
+def _written_state(
+    lists: tuple[tuple[str, Retrieval], ...], unread: tuple[tuple[str, int], ...]
+) -> dict[str, Any]:
+    schema = RecordStateSchema()
+    written: dict[str, Any] = schema.dump({"lists": dict(lists), "unread": dict(unread)})
+    if faults := schema.validate(written):
+        raise ValidationError(faults)
+    return written
+
+
 class CDSResponseSchema(BodySchema):
     """CDS Hooks "CDS Service Response"; this service never sends systemActions."""
 
     cards = fields.List(fields.Nested(CardSchema), required=True)
     # CDS Hooks, "Extensions": the state of the record for programs, never a value of it.
-    extension = fields.Dict(keys=Text(), values=fields.Nested(RecordStateSchema))
+    extension = RecordStates(keys=Text(), values=fields.Nested(RecordStateSchema))
 
     @validates_schema
     def names_nothing_twice(self, data: dict[str, Any], **_: Any) -> None:

@@ -30,12 +30,12 @@ class Facts(Reading):
     ) -> None:
         super().__init__(record, absent, highest=highest, certain=certain)
         self._definitions = definitions
-        self.conflicts = False
+        self.conflicts = self._is_gap = False
 
     @property
     def has_gaps(self) -> bool:
-        """Whether a list failed, or a resource was not read."""
-        return self.record.has_gaps
+        """Whether a list failed, or a resource or a fact that was asked for could not be read."""
+        return self._is_gap or self.record.has_gaps
 
     @property
     def unread(self) -> Mapping[str, int]:
@@ -50,4 +50,5 @@ class Facts(Reading):
         definition = self._definitions[name]
         fact = self[name] = kind_of(definition).read(definition, self)
         self.conflicts = self.conflicts or fact.has_rival()
+        self._is_gap = self._is_gap or fact.is_gap()
         return fact

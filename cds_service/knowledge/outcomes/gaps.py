@@ -17,7 +17,7 @@ from cds_service.knowledge.outcomes.relevance import Relevance
 
 def might_open(service: Service, facts: Facts, relevance: Relevance, muted: Set[str]) -> bool:
     """Whether a gate that is closed with these facts might be open; `muted` rules open nothing."""
-    if not facts.has_gaps and not any(fact.is_gap() for fact in facts.values()):
+    if not facts.has_gaps:
         return False
     facts = facts.doubted()
     if _Question(relevance, facts, service.gate.when).is_open:

@@ -181,7 +181,9 @@ def _unit(quantity: Mapping[str, Any]) -> str | None:
 def _is_ucum(system: object) -> bool:
     if not isinstance(system, str) or not system:
         return system is None or system == ""
-    return system in _UCUM or system.strip().lower().replace("https://", "http://").rstrip("/") in _UCUM
+    if system in _UCUM:
+        return True
+    return system.strip().lower().replace("https://", "http://").rstrip("/") in _UCUM
 
 
 def number_text(number: float | Interval) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property, partial
 
@@ -24,10 +24,10 @@ from cds_service.knowledge.record.lists import OTHER_PATIENT, OTHER_VERSION, UNR
 from cds_service.knowledge.record.repairs import concept_of, repaired, repaired_part
 from cds_service.knowledge.record.statements import Judgement, Statement
 from cds_service.knowledge.record.statuses import Statuses
-from cds_service.knowledge.record.terminology import Match, Terminology, content_of
+from cds_service.knowledge.record.terminology import NOTHING, Match, Terminology
 
 Key = tuple[str, str]  # a kind and a value set, as the record is indexed
-_Matches = dict[tuple[str, bool], Match]  # by kind, and whether words were read
+_Matched = tuple[object, tuple[str, bool], tuple[Resource, Match]]
 
 # Words that name a test or a score are too many and too alike to tell which was meant.
 _BY_CODE_ONLY = frozenset({"Observation", "QuestionnaireResponse", "ServiceRequest"})
@@ -55,8 +55,7 @@ class PatientRecord(Lists):
         self._index: dict[Key, list[Statement]] = {}
         self._present: dict[str, set[str]] = {}
         self._judgements: dict[int, Judgement] = {}
-        self._matches: dict[Hashable, _Matches] = {}
-        self._last: tuple[object, Resource, _Matches] = (None, {}, {})
+        self._matched = _NO_MATCH
         self._medicines: dict[tuple[str, int], list[Resource]] = {}
         self._read(call.retrieved.resources)
 
@@ -262,21 +261,13 @@ class PatientRecord(Lists):
     def _match(
         self, kind: str, concept: object, with_words: bool = True
     ) -> tuple[Resource, Match]:
-        """A concept in its own shape and what it matches."""
-        if self._last[0] is not concept:  # all answers to a question share one
+        """A concept in its own shape and what it matches; all answers to a question share one."""
+        how = (kind, with_words)
+        if self._matched[0] is not concept or self._matched[1] != how:
             shaped = concept_of(concept)
-            self._last = (concept, shaped, self._matches_of(shaped))
-        _, shaped, matches = self._last
-        match = matches.get((kind, with_words))
-        if match is None:
             match = self._terminology.match(shaped, kind, with_words=with_words)
-            matches[kind, with_words] = match
-        return shaped, match
-
-    def _matches_of(self, concept: object) -> _Matches:
-        """What is known of concepts that say the same: a record repeats most of its codes."""
-        content = content_of(concept)
-        return {} if content is None else self._matches.setdefault(content, {})
+            self._matched = (concept, how, (shaped, match))
+        return self._matched[2]
 
     @property
     def birth(self) -> dates.Span | None:
@@ -287,3 +278,4 @@ class PatientRecord(Lists):
 # Codes that say that nobody knows, or asked; words that make a problem an allergy.
 _NOT_ASKED, _ALLERGY = "-not-asked", "text-allergy"
 _KNOWN, _UNKNOWN, _OTHER = "known", "unknown", "other"
+_NO_MATCH: _Matched = (None, ("", False), ({}, NOTHING))

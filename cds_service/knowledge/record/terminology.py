@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from cds_service.knowledge.record.code_systems import CodeSystems, Spoken
+from cds_service.knowledge.record.code_systems import CodeSystems
 from cds_service.knowledge.record.negation import Negation
 from cds_service.knowledge.record.phrases import Phrases, TextReader
 
@@ -21,9 +21,12 @@ ICD_10 = "http://hl7.org/fhir/sid/icd-10"
 # In these systems a code also belongs to a set that names one of its headings.
 HIERARCHICAL = frozenset({ICD_10_CM, ICD_10, ATC})
 _LONGEST_CODE = 100
+_LONGEST_KNOWN = 500  # characters of a concept that is remembered
 _NO_CODE_CHARACTER = re.compile(r"[^A-Z0-9]+")
 # The concepts of a SNOMED CT expression before its refinement: "192970008 |Cauda equina|:...".
 _FOCUS = re.compile(r"(\d{6,18})\s*(?:\|[^|]*\|)?\s*(?:\+|$)")
+
+Said = tuple[str, ...]  # the text of a concept; system, code and display of each coding
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +68,8 @@ class Terminology:
         }
         self._reader = TextReader(phrases, negation)
         self._of_kind: dict[str, Terminology] = {}
-        # Charts repeat the same codes; the bound keeps the memory of it small.
-        self._of_code = lru_cache(maxsize=4096)(self._find_code)
+        # Charts repeat the same concepts; the bounds keep the memory of them small.
+        self._known = lru_cache(maxsize=2048)(self._find)
 
     def for_kinds(self, sets_of: Mapping[str, frozenset[str]]) -> Terminology:
         """The same value sets, of which each kind of resource is matched against its own only.
@@ -89,33 +92,29 @@ class Terminology:
 
         A shape that is no CodeableConcept matches nothing.
         """
-        own = self._of_kind.get(kind) if kind is not None else None
-        if own is not None:
-            return own.match(concept, with_words=with_words)
         if not isinstance(concept, dict):
-            return _NOTHING
+            return NOTHING
+        own = self if kind is None else self._of_kind.get(kind, self)
+        said = _said_by(concept, with_words)
+        return (own._known if sum(map(len, said)) <= _LONGEST_KNOWN else own._find)(said)
+
+    def _find(self, said: Said) -> Match:
         found: set[str] = set()
         recognised: set[str] = set()
-        codings = concept.get("coding")
-        texts = [concept.get("text")]
-        for coding in codings if isinstance(codings, list) else ():
-            if isinstance(coding, dict):
-                texts.append(coding.get("display"))
-                sets, system = self._read_coding(coding)
-                found |= sets
-                if system:
-                    recognised.add(system)
-        if not with_words:
-            return Match(frozenset(found), frozenset(), frozenset(recognised))
+        texts = [said[0]]
+        for system, code, display in zip(said[1::3], said[2::3], said[3::3], strict=True):
+            texts.append(display)
+            sets, known = self._read_code(system, code)
+            found |= sets
+            recognised.update(known)
         by_words: set[str] = set()
         denied: set[str] = set()
         barred: set[str] = set()
-        for text in texts:
-            if isinstance(text, str) and text:
-                reading = self._reader.read(text)
-                by_words |= reading.found
-                denied |= reading.denied
-                barred |= reading.barred
+        for text in filter(None, texts):
+            reading = self._reader.read(text)
+            by_words |= reading.found
+            denied |= reading.denied
+            barred |= reading.barred
         if found and not any(set_id.endswith("-nonspecific") for set_id in found):
             by_words.clear()
         return Match(
@@ -126,22 +125,14 @@ class Terminology:
             frozenset(barred),
         )
 
-    def _read_coding(self, coding: Mapping[str, object]) -> tuple[frozenset[str], str | None]:
+    def _read_code(self, name: str, code: str) -> tuple[frozenset[str], tuple[str, ...]]:
         """The value sets that hold a code; its system, if another code were something else."""
-        code = coding.get("code")
-        spoken = self._systems.of(coding.get("system"))
-        if isinstance(code, int) and not isinstance(code, bool):
-            code = str(code)
-        if spoken is None or not isinstance(code, str):
-            return _NO_SETS, None
-        return self._of_code(spoken, code[:_LONGEST_CODE])
-
-    def _find_code(self, spoken: Spoken, code: str) -> tuple[frozenset[str], str | None]:
-        code, system = code.strip(), spoken.address
-        if not code:
-            return _NO_SETS, None
+        spoken, code = self._systems.of(name), code[:_LONGEST_CODE].strip()
+        if spoken is None or not code:
+            return _NO_SETS, ()
+        system = spoken.address
         codes = self._codes.get(system, {})
-        recognised = system if spoken.is_sure and system in self._codes else None
+        recognised = (system,) if spoken.is_sure and system in self._codes else ()
         if system in HIERARCHICAL:
             code = bare(code)[: spoken.characters]
             headings = [codes.get(code[:length], _NO_SETS) for length in self._lengths[system]]
@@ -150,28 +141,24 @@ class Terminology:
         if sets is None and system == SNOMED_CT and not code.isdigit():
             focus = _FOCUS.findall(code.partition(":")[0])
             # What an expression adds is not understood.
-            return _NO_SETS.union(*(codes.get(each, _NO_SETS) for each in focus)), None
+            return _NO_SETS.union(*(codes.get(each, _NO_SETS) for each in focus)), ()
         return sets or _NO_SETS, recognised
 
 
-def content_of(concept: object) -> Hashable:
-    """What of a concept decides its value sets; None where its shape is none of a concept."""
-    if not isinstance(concept, dict):
-        return None
-    text, codings = concept.get("text"), concept.get("coding", ())
-    try:
-        content = (text, *[_content_of_coding(coding) for coding in codings])
-        hash(content)
-    except (TypeError, AttributeError):
-        return None
-    return content
+def _said_by(concept: Mapping[str, object], with_words: bool) -> Said:
+    """What of a concept decides its value sets; "" for what is no text."""
+    said = [concept.get("text") if with_words else ""]
+    codings = concept.get("coding")
+    for coding in codings if isinstance(codings, list) else ():
+        if isinstance(coding, dict):
+            display = coding.get("display") if with_words else ""
+            said += coding.get("system"), coding.get("code"), display
+    return tuple([part if part.__class__ is str else _as_text(part) for part in said])
 
 
-def _content_of_coding(coding: Mapping[str, object]) -> Hashable:
-    code = coding.get("code")
-    # For Python 1 is True, for a code it is not.
-    code = code if code is None or code.__class__ is str else (code.__class__, code)
-    return coding.get("system"), code, coding.get("display")
+def _as_text(part: object) -> str:
+    """A code that came as a number is one all the same."""
+    return str(part) if isinstance(part, int) and not isinstance(part, bool) else ""
 
 
 def bare(code: str) -> str:
@@ -180,7 +167,7 @@ def bare(code: str) -> str:
 
 
 _NO_SETS: frozenset[str] = frozenset()
-_NOTHING = Match(_NO_SETS, _NO_SETS)
+NOTHING = Match(_NO_SETS, _NO_SETS)
 
 
 def with_past(value_sets: tuple[str, ...]) -> tuple[str, ...]:
