@@ -205,26 +205,22 @@ def _read_bundle(bundle: Resource, nested: int) -> _Received:
     entries = entries_of(bundle)
     if entries is None:
         return _UNREADABLE
-    answers = [_read_entry(entry, nested) for entry in entries]
-    is_whole = (
-        all(answer.state is Retrieval.COMPLETE for answer in answers)
-        and not _has_next_page(bundle)
-        and not _promises_more(bundle, entries)
-    )
-    resources = tuple(resource for answer in answers for resource in answer.resources)
-    return _Received(Retrieval.COMPLETE if is_whole else Retrieval.INCOMPLETE, resources)
-
-
-def _read_entry(entry: Any, nested: int) -> _Received:
-    """One entry; not COMPLETE if it cannot be read, or reports an error of the search."""
-    resource = entry.get("resource") if isinstance(entry, dict) else None
-    if not isinstance(resource, dict) or not isinstance(resource.get("resourceType"), str):
-        return _UNREADABLE
-    if resource["resourceType"] == "OperationOutcome" or _search_mode(entry) == "outcome":
-        return _NO_DATA if _is_remark(resource) else _UNREADABLE
-    if resource["resourceType"] == "Bundle":
-        return _read_bundle(resource, nested - 1) if nested else _UNREADABLE
-    return _Received(Retrieval.COMPLETE, (resource,))
+    modes = [_search_mode(entry) for entry in entries]
+    is_whole = not _has_next_page(bundle) and not _promises_more(bundle, modes)
+    resources: list[Resource] = []
+    for entry, mode in zip(entries, modes, strict=True):
+        resource = entry.get("resource") if isinstance(entry, dict) else None
+        if not isinstance(resource, dict) or not isinstance(resource.get("resourceType"), str):
+            is_whole = False  # it cannot be read
+        elif resource["resourceType"] == "OperationOutcome" or mode == "outcome":
+            is_whole = is_whole and _is_remark(resource)  # or it reports an error of the search
+        elif resource["resourceType"] == "Bundle":
+            inner = _read_bundle(resource, nested - 1) if nested else _UNREADABLE
+            is_whole = is_whole and inner.state is Retrieval.COMPLETE
+            resources.extend(inner.resources)
+        else:
+            resources.append(resource)
+    return _Received(Retrieval.COMPLETE if is_whole else Retrieval.INCOMPLETE, tuple(resources))
 
 
 def _search_mode(entry: Any) -> Any:
@@ -267,11 +263,11 @@ def next_page(value: Any) -> str | None:
     return next((link["url"] for link in links if isinstance(link.get("url"), str)), None)
 
 
-def _promises_more(bundle: Resource, entries: Sequence[Any]) -> bool:
+def _promises_more(bundle: Resource, modes: Sequence[Any]) -> bool:
+    """Whether a whole searchset states a larger total than it has matches."""
     total = bundle.get("total")
     # Some servers count their remarks among the matches (hapi-fhir#7153).
-    counted = ("include",) if not _has_next_page(bundle) else ("include", "outcome")
-    matches = sum(_search_mode(entry) not in counted for entry in entries)
+    matches = sum(mode != "include" for mode in modes)
     return isinstance(total, int) and total > matches
 
 

@@ -107,13 +107,14 @@ def discover() -> Response:
 @cds_hooks.post("/cds-services//<service_id>")
 def call_service(service_id: str) -> Response:
     """CDS Hooks "Calling a CDS Service": the main path, from a body to cards."""
+    notes = call_notes()
     cds_request = load_request(_body())
     service = _service(service_id, hook=cds_request.hook)
-    call_notes().hook, call_notes().hook_instance = cds_request.hook, cds_request.hook_instance
+    notes.hook, notes.hook_instance = cds_request.hook, cds_request.hook_instance
     context = load_context(cds_request.hook, cds_request.context)
-    with call_notes().stage("prefetch"):
+    with notes.stage("prefetch"):
         retrieved = _retrieved(service, cds_request, context)
-    call_notes().language = language = preferred_language(service, collaborators().settings)
+    notes.language = language = preferred_language(service, collaborators().settings)
     call = Call(
         retrieved=retrieved or Retrieved((), {}),
         patient_id=context.patient_id,
@@ -124,9 +125,9 @@ def call_service(service_id: str) -> Response:
         encounter_id=context.encounter_id,
         context=context.others,
     )
-    with call_notes().stage("evaluate"):
+    with notes.stage("evaluate"):
         answer = service.answer(call) if retrieved else service.unavailable(call)
-    with call_notes().stage("suppress"):
+    with notes.stage("suppress"):
         memory, origin = collaborators().memory, _origin(cds_request.fhir_server)
         answer = memory.pseudonyms.seal(origin, call, answer)
         remembered = Remembered(answer.cards, {})
@@ -134,10 +135,10 @@ def call_service(service_id: str) -> Response:
             version = current_knowledge().version
             remembered = memory.suppress(service, version, origin, call, answer)
     sent = _permitted(remembered.cards, collaborators().settings)
-    with call_notes().stage("dump"):
+    with notes.stage("dump"):
         body = dump_response(sent, call.retrieved.states, answer.unread)
-    call_notes().note_lists(call.retrieved)
-    call_notes().note_answer(
+    notes.note_lists(call.retrieved)
+    notes.note_answer(
         answer, remembered.away, sent=len(sent), kept_back=len(remembered.cards) - len(sent)
     )
     return in_language(json_response(body), language)

@@ -61,14 +61,14 @@ def results_of(
     final: list[tuple[dates.Span, Statement]] = []
     doubtful: list[tuple[dates.Span | None, Statement]] = []
     for statement in statements:
-        span = statement.judgement.effective
-        status = statement.judgement.status
+        status, span = statement.judgement.status, statement.judgement.effective
         if status in _NO_RESULT or statement.is_heading:
             continue
         if span is not None and span.is_future(now):
             continue  # counted by the list of results
-        is_old = span is not None and span.is_before(within, now)
-        if _is_final(statement) and span and (is_old or span.is_within(within, now)):
+        is_in_window = span is not None and span.is_within(within, now)
+        is_old = span is not None and not is_in_window and span.is_before(within, now)
+        if span and (is_old or is_in_window) and _is_final(statement, status):
             final.append((span, statement))
         elif not is_old:
             doubtful.append((span, statement))
@@ -136,9 +136,9 @@ def _split(
     return unread, tuple(newest), chain(older, rest)
 
 
-def _is_final(statement: Statement) -> bool:
-    is_form = statement.judgement.written.get("resourceType") == "QuestionnaireResponse"
-    return statement.judgement.status in (_COMPLETED if is_form else _FINAL)
+def _is_final(statement: Statement, status: str) -> bool:
+    is_form = statement.judgement.written["resourceType"] == "QuestionnaireResponse"
+    return status in (_COMPLETED if is_form else _FINAL)
 
 
 def _are_one_time(one: Result, other: Result) -> bool:

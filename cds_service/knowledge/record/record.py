@@ -258,9 +258,7 @@ class PatientRecord(Lists):
             judgement = self._judgements[id(resource)] = Judgement(resource)
         return judgement
 
-    def _match(
-        self, kind: str, concept: object, with_words: bool = True
-    ) -> tuple[Resource, Match]:
+    def _match(self, kind: str, concept: object, with_words: bool = True) -> tuple[Resource, Match]:
         """A concept in its own shape and what it matches; all answers to a question share one."""
         how = (kind, with_words)
         if self._matched[0] is not concept or self._matched[1] != how:
