@@ -45,6 +45,8 @@ run: install ## serve on http://localhost:8000, or on CDS_PORT
 	@echo "Try it:    curl -s http://localhost:$${CDS_PORT:-8000}/cds-services/anxiety-leg-weakness -H 'Content-Type: application/json' -d @fixtures/requests/ada-generalised-anxiety.json | $(BIN)/python -m json.tool"
 	@$(BIN)/cds-service serve
 
+# Without its bytecode each server that a test starts would compile the whole project again.
+test: export PYTHONDONTWRITEBYTECODE =
 # Tests of real servers wait a lot, so it helps to have more processes than cores.
 test: install ## run the whole suite; OPTIONS="-k feedback" is passed to pytest
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(OPTIONS)

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from builders import NOW, ToyKnowledge, ToyService, toy_knowledge
 from cards.conversations import HASH_KEY
-from databases import new_database
+from content import CARDS, load_once
+from databases import drop_databases, new_database
 from fhir_server import FHIRServer
 from fhir_server import fhir_server as start_fhir_server
 from flask import Flask
@@ -20,7 +21,7 @@ from hypothesis import settings
 from shared import NOT_SHARED
 
 from cds_service import create_app
-from cds_service.knowledge import CDSService, Knowledge, load
+from cds_service.knowledge import CDSService, Knowledge
 from cds_service.settings import Settings
 from cds_service.store import Store, open_store
 from cds_service.wire.hooks import TOKENS
@@ -64,10 +65,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_traces(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """What a service keeps by default, it keeps in a folder of this session."""
+    """What a service keeps by default is in a folder of this session; its databases go."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
         yield
+    drop_databases()
 
 
 @pytest.fixture
@@ -96,8 +98,7 @@ def cards_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("content") / "cards"
     value_sets = folder / "value-sets"
     value_sets.mkdir(parents=True)
-    tests = Path(__file__).parent
-    for content in (tests.parent / "cards", tests / "toy_cards"):
+    for content in (CARDS, Path(__file__).parent / "toy_cards"):
         for path in content.iterdir():
             if path.name != value_sets.name:
                 (folder / path.name).symlink_to(path)
@@ -109,7 +110,7 @@ def cards_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def cards(cards_dir: Path) -> Knowledge:
     """The project's own knowledge, with the small services beside it."""
-    return load(cards_dir, hooks=TOKENS)
+    return load_once(cards_dir, hooks=TOKENS)
 
 
 @pytest.fixture(scope="session")

@@ -41,20 +41,57 @@ def redis_url() -> str:
     return REDIS
 
 
+# Databases that are empty and not in use: to make one takes far longer than to empty it.
+_empty: list[str] = []
+
+
 @contextmanager
 def new_database() -> Iterator[str]:
-    """The address of a database of our own, which is dropped afterwards.
+    """The address of an empty database of our own.
 
     Skips the test that asks if there is no PostgreSQL.
     """
     if not _postgresql_answers():
         pytest.skip("PostgreSQL: none listens on 127.0.0.1:5432 and lets in user postgres")
+    name = _empty.pop() if _empty else _create()
+    try:
+        yield f"{SERVER}/{name}"
+    finally:
+        _empty.append(_emptied(name))
+
+
+def _create() -> str:
     name = f"cds_test_{secrets.token_hex(6)}"
-    with psycopg.connect(f"{SERVER}/postgres", autocommit=True) as server:
-        server.execute(f'CREATE DATABASE "{name}"')
+    with _connect("postgres") as server:
+        server.execute(f"CREATE DATABASE {name}")
         # Days are those of UTC, wherever the server thinks it is.
-        server.execute(f"ALTER DATABASE \"{name}\" SET timezone TO 'Pacific/Kiritimati'")
-        try:
-            yield f"{SERVER}/{name}"
-        finally:
-            server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+        server.execute(f"ALTER DATABASE {name} SET timezone TO 'Pacific/Kiritimati'")
+    return name
+
+
+def _emptied(old: str) -> str:
+    """The database, empty and with a new name: a writer of before does not find it."""
+    new = f"cds_test_{secrets.token_hex(6)}"
+    with _connect("postgres") as server:
+        server.execute(f"ALTER DATABASE {old} ALLOW_CONNECTIONS false")
+        server.execute(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = %s",
+            [old],
+        )
+        server.execute(f"ALTER DATABASE {old} RENAME TO {new}")
+        server.execute(f"ALTER DATABASE {new} ALLOW_CONNECTIONS true")
+    with _connect(new) as database:
+        database.execute("DROP SCHEMA public CASCADE")
+        database.execute("CREATE SCHEMA public")
+    return new
+
+
+def drop_databases() -> None:
+    """Drop what `new_database` has made."""
+    while _empty:
+        with _connect("postgres") as server:
+            server.execute(f"DROP DATABASE {_empty.pop()}")
+
+
+def _connect(name: str) -> psycopg.Connection[tuple[object, ...]]:
+    return psycopg.connect(f"{SERVER}/{name}", autocommit=True)

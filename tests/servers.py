@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -11,14 +13,18 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 import requests
 
+from benchmarks import processes
+
 PROJECT = Path(__file__).parent.parent
+FIXTURES = PROJECT / "fixtures"
 SERVE = [sys.executable, "-c", "from cds_service.cli import main; main()", "serve"]
+_LONGEST = 120  # seconds until a start or an end is a fault, however busy the machine is
 
 
 def free_port() -> int:
@@ -27,55 +33,105 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
+def environment(settings: dict[str, str]) -> dict[str, str]:
+    """Our own environment, with these settings of the service and no others."""
+    ours = {name: text for name, text in os.environ.items() if not name.startswith("CDS_")}
+    return ours | {"PYTHONPATH": str(PROJECT)} | settings
+
+
 @dataclass(slots=True)
 class Service:
     """`cds-service serve` on one address, which it keeps when it is started again."""
 
     settings: dict[str, str]
-    port: int
-    process: subprocess.Popen[bytes] | None = None
+    output: Path  # what it prints goes there: a pipe that nobody reads would stop it
+    port: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] = field(init=False)
+    cpu_seconds: float = field(init=False, default=0.0)  # of all its processes until it answered
 
     @property
     def address(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def start(self) -> None:
-        """Start it, in a group of its own, and wait until it answers."""
-        ours = {name: text for name, text in os.environ.items() if not name.startswith("CDS_")}
-        self.process = subprocess.Popen(
-            [*SERVE, "--port", str(self.port)],
-            cwd=PROJECT,
-            env=ours | {"PYTHONPATH": str(PROJECT)} | self.settings,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        deadline = time.monotonic() + 120
-        while self.process.poll() is None and time.monotonic() < deadline:
-            try:
-                requests.get(self.address + "/health/live", timeout=60)
-                return
-            except requests.ConnectionError:
-                time.sleep(0.05)
-        pytest.fail("the service did not start")
+    @property
+    def workers(self) -> set[int]:
+        """The processes of its workers, from /proc."""
+        return set(processes.family(self.process.pid)) - {self.process.pid}
 
-    def kill(self, with_signal: int) -> None:
-        """Send a signal to the server and all its workers, and wait for the server's end."""
-        assert self.process is not None
-        os.killpg(self.process.pid, with_signal)
-        self.process.wait(60)
+    def printed(self) -> str:
+        return self.output.read_text()
+
+    def start(self) -> None:
+        """Start it, and wait until every worker answers."""
+        self.launch()
+        self.wait_for_workers(int(self.settings.get("CDS_WORKERS", 1)))
+        assert requests.get(self.address + "/health/live", timeout=_LONGEST).status_code == 200
+        if processes.HAS_PROC:
+            self.cpu_seconds = processes.cpu_seconds(self.process.pid)
+
+    def launch(self) -> None:
+        """Start it in a group of its own, and wait for nothing."""
+        with self.output.open("w") as output:
+            self.process = subprocess.Popen(
+                [*SERVE, "--port", str(self.port)],
+                cwd=PROJECT,
+                env=environment(self.settings),
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def wait_for_workers(self, count: int) -> None:
+        """Wait until so many workers have said, since the start, that they listen."""
+        self.wait_until_printed(r"(?m)Started worker-\d+$", count)
+
+    def wait_until_printed(self, pattern: str, times: int = 1) -> None:
+        deadline = time.monotonic() + _LONGEST
+        while len(re.findall(pattern, self.printed())) < times:
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                pytest.fail(f"it has not printed {pattern}: {self.printed()}")
+            time.sleep(0.02)
+
+    def stop(self) -> int:
+        """Ask it to stop; the status with which it ends."""
+        self.process.terminate()
+        try:
+            return self.process.wait(_LONGEST)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
+
+    def kill(self) -> None:
+        """Kill it and all its workers."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(_LONGEST)
 
 
 @contextmanager
 def service(**settings: str) -> Iterator[Service]:
-    """The service, started."""
-    running = Service(settings, free_port())
-    running.start()
-    try:
-        yield running
-    finally:
-        if running.process is not None and running.process.poll() is None:
-            running.kill(15)
+    """The service, started, and stopped afterwards."""
+    with tempfile.TemporaryDirectory(prefix="cds-service-") as folder:
+        running = Service(settings, Path(folder) / "output")
+        try:
+            running.start()
+            yield running
+        finally:
+            if running.process.poll() is None:
+                running.stop()
+
+
+def refused(*options: str, **settings: str) -> tuple[int, str]:
+    """How `serve` ends with these options and settings: its status, and all that it printed."""
+    ended = subprocess.run(
+        [*SERVE, *options],
+        cwd=PROJECT,
+        env=environment(settings),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=_LONGEST,
+    )
+    return ended.returncode, ended.stdout
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import pytest
+from content import own_service
 
-from cds_service.knowledge import CDSService, load
+from cds_service.knowledge import CDSService
 from cds_service.knowledge.content.artifacts import Cause, Example, Rule
 from cds_service.knowledge.expressions.expressions import Expression
 from cds_service.knowledge.expressions.fhirpath import (
@@ -26,7 +26,7 @@ from cds_service.knowledge.loading import examples
 from cds_service.knowledge.outcomes.evaluation import weigh
 from cds_service.knowledge.outcomes.judging import judge
 
-SERVICE = load(Path(__file__).parent.parent.parent / "cards").services["anxiety-leg-weakness"]
+SERVICE = own_service()
 ITEMS: list[Rule | Cause] = [*SERVICE.rules, *SERVICE.causes]
 # Spelled as the specification numbers them; R13 to R19, R29, R44, R69, R71, R92 and R107 it lacks.
 GAPS = {*range(13, 20), 29, 44, 68, 69, 71, 92, 107}

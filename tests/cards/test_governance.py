@@ -6,13 +6,14 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from commands import run
+from content import CARDS, load_once
 
-from cds_service.cli import main
 from cds_service.cli.safety_case import load_hazards
 from cds_service.errors import KnowledgeError
 from cds_service.knowledge import CDSService, load
 from cds_service.knowledge.loading.problems import Problems
+from cds_service.wire.hooks import TOKENS
 
 from .conversations import FIXTURES
 
@@ -36,17 +37,16 @@ def test_every_item_has_a_source_that_is_listed(service: CDSService) -> None:
 
 
 def test_the_knowledge_is_sound_on_the_day_it_was_reviewed() -> None:
-    assert load(PROJECT / "cards", thorough_on=date(2026, 11, 22)).services
+    assert load_once(CARDS, hooks=TOKENS, thorough_on=date(2026, 11, 22)).services
 
 
 def test_an_overdue_review_is_a_problem() -> None:
     with pytest.raises(KnowledgeError, match="was due for review on 2027-11-22"):
-        load(PROJECT / "cards", thorough_on=date(2027, 11, 23))
+        load(CARDS, thorough_on=date(2027, 11, 23))
 
 
 def test_the_safety_case_is_written_from_the_hazard_log_as_it_is() -> None:
-    result = CliRunner().invoke(main, ["safety-case", "--check"])
-    assert result.exit_code == 0, result.output
+    run("safety-case", "--check")
 
 
 def test_a_hazard_without_its_rule_or_test_is_a_problem(

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from content import own_service
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cds_service.cli.patient_files import as_retrieved, patient_id, read_resources
-from cds_service.knowledge import CDSService, load
+from cds_service.knowledge import CDSService
 from cds_service.knowledge.call import Call, Retrieval, Retrieved
 from cds_service.knowledge.facts.facts import Facts
 from cds_service.knowledge.outcomes import evaluation
@@ -22,7 +23,7 @@ from cds_service.knowledge.record.record import PatientRecord
 
 from . import conversations
 
-SERVICE = load(Path(__file__).parents[2] / "cards").services["anxiety-leg-weakness"]
+SERVICE = own_service()
 OPTIONAL = sorted(SERVICE.prefetch.keys() - SERVICE.required_keys)
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
+from content import own_service
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from cds_service.knowledge import load
 from cds_service.knowledge.call import Call, Card
 from cds_service.knowledge.cards.rendering import render
 from cds_service.knowledge.facts.allergy import AllergyDefinition
@@ -24,7 +23,7 @@ from cds_service.knowledge.outcomes.muting import can_be_muted, mute
 
 from .conversations import CALL
 
-SERVICE = load(Path(__file__).parent.parent.parent / "cards").services["anxiety-leg-weakness"]
+SERVICE = own_service()
 ANXIOUS = {"anxiety_condition": True, "gad": True, "gad7": 16, "fatigue": True}
 CRITICAL_FIRST = ("critical", "warning", "info")
 

@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 from cards.prefetched import as_prefetch
-from click.testing import CliRunner, Result
+from commands import run
+from servers import FIXTURES, PROJECT, environment
 
 from cds_service import __version__
-from cds_service.cli import main
 from cds_service.cli.patient_files import patient_id, read_resources
 from cds_service.knowledge import CDSService
 
-PATIENTS = Path(__file__).parent.parent.parent / "fixtures" / "patients"
-ADA = PATIENTS / "ada-generalised-anxiety.json"
-GEORGE = PATIENTS / "george-no-anxiety.json"
+ADA = FIXTURES / "patients" / "ada-generalised-anxiety.json"
+GEORGE = FIXTURES / "patients" / "george-no-anxiety.json"
 TODAY = ["--today", "2026-11-22"]
 
 
-def _run(*arguments: str | Path, fails: bool = False) -> Result:
-    """What a command printed. It ends as expected, and never with a traceback."""
-    environment = {"COLUMNS": "240", "CDS_CARDS_DIR": None}
-    result = CliRunner().invoke(main, [str(each) for each in arguments], env=environment)
-    assert isinstance(result.exception, (SystemExit, type(None))), result.exception
-    assert (result.exit_code != 0) is fails, result.output
-    return result
-
-
 def _json(*arguments: str | Path) -> Any:
-    return orjson.loads(_run(*arguments, "--json").stdout)
+    return orjson.loads(run(*arguments, "--json").stdout)
 
 
 @pytest.fixture
@@ -49,24 +41,33 @@ def request_of_ada(service: CDSService, tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.parametrize("arguments", [("check",), ("cards", ADA, *TODAY, "--json")], ids=str)
+def test_a_process_of_its_own_prints_the_same(arguments: tuple[str | Path, ...]) -> None:
+    command = [sys.executable, "-c", "from cds_service.cli import main; main()", *arguments]
+    ended = subprocess.run(
+        command, cwd=PROJECT, env=environment({"COLUMNS": "240"}), capture_output=True, text=True
+    )
+    assert (ended.returncode, ended.stdout) == (0, run(*arguments).stdout)
+
+
 def test_the_version_is_that_of_the_package() -> None:
-    assert _run("--version").output.strip().endswith(__version__)
+    assert run("--version").output.strip().endswith(__version__)
 
 
 def test_every_command_explains_itself() -> None:
     for command in ("serve", "check", "explain", "cards"):
-        assert command in _run("--help").output
-        assert "Usage" in _run(command, "--help").output
+        assert command in run("--help").output
+        assert "Usage" in run(command, "--help").output
 
 
 def test_check_finds_the_cards_sound_and_counts_them(service: CDSService) -> None:
-    output = _run("check").output
+    output = run("check").output
     assert "sound" in output
     assert f"{service.id} {service.version}: {len(service.rules)} rules" in output
 
 
 def test_check_with_coverage_shows_no_result_without_an_example(service: CDSService) -> None:
-    lines = _run("check", "--coverage").output.splitlines()
+    lines = run("check", "--coverage").output.splitlines()
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines if "│" in line]
     shown = {row[0]: row[2:] for row in rows if row[0]}
     assert set(shown) == {rule.id for rule in service.rules}
@@ -76,14 +77,14 @@ def test_check_with_coverage_shows_no_result_without_an_example(service: CDSServ
 def test_check_names_the_file_and_the_key_of_a_mistake(tmp_path: Path) -> None:
     (tmp_path / "toy").mkdir()
     (tmp_path / "toy" / "service.yaml").write_text("hook: patient-view\nmost_card: 4\n")
-    result = CliRunner().invoke(main, ["check"], env={"CDS_CARDS_DIR": str(tmp_path)})
+    result = run("check", fails=True, CDS_CARDS_DIR=str(tmp_path))
     assert result.exit_code == 1
     assert "toy/service.yaml: most_card: " in result.stderr
     assert "problems in" in result.stderr
 
 
 def test_explain_shows_facts_rules_causes_and_cards_as_a_tree(request_of_ada: Path) -> None:
-    output = _run("explain", request_of_ada, *TODAY).output
+    output = run("explain", request_of_ada, *TODAY).output
     assert "gate: open" in output
     for heading in ("facts that the record supports", "rules", "causes with enough points"):
         assert heading in output
@@ -110,13 +111,13 @@ def test_cards_reads_a_bundle_and_ndjson_alike(tmp_path: Path) -> None:
 
 def test_cards_are_shown_as_a_client_might_show_them() -> None:
     card = _json("cards", ADA, *TODAY)["cards"][0]
-    output = _run("cards", ADA, *TODAY).output
+    output = run("cards", ADA, *TODAY).output
     assert card["summary"] in output
     assert card["source"]["label"] in output
 
 
 def test_no_cards_is_said_in_words() -> None:
-    assert "nothing to say" in _run("cards", GEORGE, *TODAY).output
+    assert "nothing to say" in run("cards", GEORGE, *TODAY).output
     assert _json("cards", GEORGE, *TODAY) == {"cards": []}
 
 
@@ -131,12 +132,12 @@ def test_cards_come_in_every_language_that_there_is(service: CDSService) -> None
 @pytest.mark.parametrize("command", ["cards", "explain"])
 def test_a_language_without_words_is_refused(command: str, request_of_ada: Path) -> None:
     path = request_of_ada if command == "explain" else ADA
-    assert "no words in xx" in _run(command, path, "--language", "xx", fails=True).stderr
+    assert "no words in xx" in run(command, path, "--language", "xx", fails=True).stderr
 
 
 @pytest.mark.parametrize("command", ["cards", "explain"])
 def test_a_missing_file_is_named(command: str, tmp_path: Path) -> None:
-    stderr = _run(command, tmp_path / "nobody.json", fails=True).stderr
+    stderr = run(command, tmp_path / "nobody.json", fails=True).stderr
     assert "nobody.json" in stderr
     assert "does not exist" in stderr
 
@@ -145,7 +146,7 @@ def test_a_missing_file_is_named(command: str, tmp_path: Path) -> None:
 def test_a_file_that_is_not_json_is_named(command: str, tmp_path: Path) -> None:
     path = tmp_path / "letter.json"
     path.write_text("Dear colleague,")
-    stderr = _run(command, path, fails=True).stderr
+    stderr = run(command, path, fails=True).stderr
     assert "letter.json is n" in stderr
     assert "JSON" in stderr
 
@@ -153,9 +154,9 @@ def test_a_file_that_is_not_json_is_named(command: str, tmp_path: Path) -> None:
 def test_a_file_without_a_patient_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "nobody.json"
     path.write_bytes(orjson.dumps({"resourceType": "Bundle", "type": "collection"}))
-    assert "no Patient" in _run("cards", path, fails=True).stderr
+    assert "no Patient" in run("cards", path, fails=True).stderr
 
 
 def test_a_record_is_not_taken_for_a_request() -> None:
-    stderr = _run("explain", ADA, fails=True).stderr
+    stderr = run("explain", ADA, fails=True).stderr
     assert "hook" in stderr

@@ -16,11 +16,6 @@ from cds_service import create_app
 from cds_service.knowledge import Knowledge
 from cds_service.settings import Settings
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # of what schemathesis itself imports
-    import schemathesis
-    from schemathesis.specs.openapi.checks import response_schema_conformance
-
 SERVICE = "anxiety-leg-weakness"
 EXAMPLES = 40
 OPERATIONS = [
@@ -37,6 +32,10 @@ def application(cards: Knowledge) -> Iterator[Flask]:
 
 @pytest.fixture(scope="module")
 def schema(application: Flask) -> Any:
+    # Here, because it takes a second in every process that collects the tests.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what schemathesis itself imports
+        import schemathesis
     return schemathesis.openapi.from_wsgi("/openapi.json", application)
 
 
@@ -52,6 +51,8 @@ def test_the_document_describes_what_the_standard_names(application: Flask) -> N
 
 @pytest.mark.parametrize("path, method", OPERATIONS)
 def test_calls_made_from_the_document_meet_no_5xx(schema: Any, path: str, method: str) -> None:
+    from schemathesis.specs.openapi.checks import response_schema_conformance
+
     operation = schema[path][method]
 
     @settings(

@@ -12,8 +12,7 @@ from shutil import copytree
 
 import pytest
 import requests
-from integration.serving import FIXTURES, PROJECT, Served
-from integration.serving import serving as started
+from servers import FIXTURES, PROJECT, Service, service
 
 BODY = (FIXTURES / "requests" / "ada-generalised-anxiety.json").read_bytes()
 CALL = "/cds-services/anxiety-leg-weakness"
@@ -46,7 +45,7 @@ class Callers:
 
     def _call(self) -> None:
         headers = {"Content-Type": "application/json", "Connection": "close"}
-        while not self._stopped.is_set():
+        while not self._stopped.wait(0.02):  # so that the reload has a processor as well
             try:
                 response = requests.post(
                     self._address + CALL, data=BODY, headers=headers, timeout=30
@@ -68,14 +67,14 @@ def content(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def serving(content: Path, tmp_path: Path) -> Iterator[Served]:
+def serving(content: Path, tmp_path: Path) -> Iterator[Service]:
     settings = {
         "CDS_CARDS_DIR": str(content),
         "CDS_WORKERS": "2",
         "CDS_RUNTIME_DIR": str(tmp_path / "run"),
         "CDS_LOG_LEVEL": "ERROR",
     }
-    with started(settings) as running:
+    with service(**settings) as running:
         yield running
 
 
@@ -104,7 +103,7 @@ def _wait_until_every_worker(address: str, holds: Callable[[tuple[str, str]], bo
         time.sleep(0.01)
 
 
-def test_content_is_swapped_under_load_and_no_call_is_lost(serving: Served, content: Path) -> None:
+def test_content_is_swapped_under_load_and_no_call_is_lost(serving: Service, content: Path) -> None:
     with Callers(serving.address) as callers:
         for old, new in ((A, B), (B, A), (A, B)):
             _change(content, f"version: {old}", f"version: {new}")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from shutil import copytree
@@ -13,15 +10,8 @@ import orjson
 import pytest
 import requests
 from cards.conversations import HASH_KEY
-from integration.serving import (
-    FIXTURES,
-    PROJECT,
-    SERVE,
-    Served,
-    free_port,
-    refused,
-    serving,
-)
+from commands import run
+from servers import FIXTURES, PROJECT, Service, free_port, refused, service
 from sqlalchemy import text
 
 from benchmarks import processes
@@ -42,19 +32,19 @@ needs_proc = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def served() -> Iterator[Served]:
-    with serving({"CDS_HASH_KEY": HASH_KEY}) as running:
+def served() -> Iterator[Service]:
+    with service(CDS_HASH_KEY=HASH_KEY) as running:
         yield running
 
 
-def test_discovery_names_the_service(served: Served) -> None:
+def test_discovery_names_the_service(served: Service) -> None:
     response = requests.get(served.address + "/cds-services", timeout=60)
     assert response.status_code == 200
     assert [each["id"] for each in response.json()["services"]] == ["anxiety-leg-weakness"]
 
 
 @pytest.mark.skipif(not REQUESTS, reason="no golden requests are written; see `make golden`")
-def test_a_fixture_gets_the_status_and_the_cards_of_its_golden_response(served: Served) -> None:
+def test_a_fixture_gets_the_status_and_the_cards_of_its_golden_response(served: Service) -> None:
     # Those that do not depend on the day: the server has the clock of today.
     for name in _OF_ANY_DAY:
         body = (FIXTURES / "requests" / f"{name}.json").read_bytes()
@@ -70,7 +60,7 @@ def test_a_fixture_gets_the_status_and_the_cards_of_its_golden_response(served: 
 
 
 @needs_proc
-def test_it_starts_quickly_and_one_worker_is_small(served: Served) -> None:
+def test_it_starts_quickly_and_one_worker_is_small(served: Service) -> None:
     memory = processes.memory_of_worker(served.process.pid)["Rss"] / 1024
     print(f"CPU until the first answer {served.cpu_seconds:.2f} s, worker RSS {memory:.0f} MiB")
     # CPU in place of wall time: how long one waits depends on who else is busy.
@@ -79,9 +69,8 @@ def test_it_starts_quickly_and_one_worker_is_small(served: Served) -> None:
 
 
 def test_sigterm_stops_it_cleanly() -> None:
-    with serving() as running:
-        running.process.send_signal(signal.SIGTERM)
-        assert running.process.wait(60) == 0
+    with service() as running:
+        assert running.stop() == 0
         with pytest.raises(requests.ConnectionError):
             requests.get(running.address + "/cds-services", timeout=60)
 
@@ -92,35 +81,21 @@ def test_a_broken_cards_folder_stops_the_start_and_is_named_by_file_and_key(
     cards = copytree(PROJECT / "cards", tmp_path / "cards")
     service = cards / "anxiety-leg-weakness" / "service.yaml"
     service.write_text(service.read_text().replace("most_cards: 4", "most_cards: many"))
-    printed = refused({"CDS_CARDS_DIR": str(cards)})
+    _, printed = refused(CDS_CARDS_DIR=str(cards))
     assert "anxiety-leg-weakness/service.yaml: most_cards:" in printed
-
-
-@pytest.mark.parametrize(
-    ("variable", "value"),
-    [("CDS_PORT", "http"), ("CDS_CARDS_DIR", "nowhere"), ("CDS_SUGGESTIONS", "perhaps")],
-)
-def test_a_wrong_setting_stops_the_start_and_is_named(variable: str, value: str) -> None:
-    printed = refused({variable: value})
-    assert f"{variable}: " in printed
-    assert "Traceback" not in printed
 
 
 # -- what cannot start says so in one sentence --------------------------------------------------
 
 
-def _ended(*options: str, **settings: str) -> tuple[int, str]:
-    """How `serve` ends with these options and settings: its status, and all that it printed."""
-    kept = {name: text for name, text in os.environ.items() if not name.startswith("CDS_")}
-    ended = subprocess.run(
-        [*SERVE, *options],
-        cwd=PROJECT,
-        env=kept | {"PYTHONPATH": str(PROJECT), "CDS_STORE_URL": "none"} | settings,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    return ended.returncode, ended.stdout + ended.stderr
+def _assert_one_sentence(status: int, printed: str, sentence: str) -> None:
+    assert status == 2
+    assert printed.count(sentence) == 1
+    assert "Traceback" not in printed and "Discovery" not in printed
+
+
+# No machine has it: a fault that is not noticed ends there, and nothing starts.
+ELSEWHERE = "192.0.2.1"
 
 
 @pytest.mark.parametrize(
@@ -130,34 +105,48 @@ def _ended(*options: str, **settings: str) -> tuple[int, str]:
         (["--port", "0"], {}, "--port"),
         (["--port", "70000"], {}, "--port"),
         (["--port", "http"], {}, "--port"),
+        ([], {"CDS_PORT": "http"}, "CDS_PORT: "),
         ([], {"CDS_PORT": "70000"}, "CDS_PORT: must be less than or equal to 65535"),
         ([], {"CDS_WORKERS": "0"}, "CDS_WORKERS: must be greater than or equal to 1"),
-        (["--host", "no.such.host.invalid"], {}, "--host or CDS_HOST"),
-        (["--host", "192.0.2.1"], {}, "192.0.2.1 is not an address of this machine"),
-        ([], {"CDS_LANGUAGE": "tlh"}, "CDS_LANGUAGE: no card is written in tlh"),
-        ([], {"CDS_SHADOW_RULES": "NO-SUCH"}, "CDS_SHADOW_RULES: there is no rule NO-SUCH"),
+        ([], {"CDS_CARDS_DIR": "nowhere"}, "CDS_CARDS_DIR: "),
+        ([], {"CDS_SUGGESTIONS": "perhaps"}, "CDS_SUGGESTIONS: "),
         ([], {"CDS_PROT": "1"}, "CDS_PROT: there is no such setting; did you mean CDS_PORT?"),
-        ([], {"CDS_STORE_URL": "postgresql://cds@db.invalid/cds"}, "CDS_HASH_KEY: must be set"),
+        ([], {}, f"{ELSEWHERE} is not an address of this machine"),
+        (["--host", "no.such.host.invalid"], {}, "--host or CDS_HOST"),
     ],
     ids=str,
 )
 def test_a_start_fault_is_one_sentence_and_status_2(
     options: list[str], settings: dict[str, str], sentence: str
 ) -> None:
-    port = [] if "--port" in options or "CDS_PORT" in settings else ["--port", str(free_port())]
-    status, printed = _ended(*options, *port, **settings)
-    assert status == 2
-    assert sentence in printed
-    assert "Traceback" not in printed and "Discovery" not in printed
-    assert printed.count(sentence) == 1
+    settings = {"CDS_HOST": ELSEWHERE, "CDS_STORE_URL": "none"} | settings
+    ended = run("serve", *options, fails=True, **settings)
+    _assert_one_sentence(ended.exit_code, ended.output, sentence)
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"CDS_PORT": "70000"}, "CDS_PORT: must be less than or equal to 65535"),
+        ({"CDS_LANGUAGE": "tlh"}, "CDS_LANGUAGE: no card is written in tlh"),
+        ({"CDS_SHADOW_RULES": "NO-SUCH"}, "CDS_SHADOW_RULES: there is no rule NO-SUCH"),
+        ({"CDS_STORE_URL": "postgresql://cds@db.invalid/cds"}, "CDS_HASH_KEY: must be set"),
+    ],
+    ids=str,
+)
+def test_a_process_of_its_own_ends_with_one_sentence_too(
+    settings: dict[str, str], sentence: str
+) -> None:
+    settings = {"CDS_STORE_URL": "none", "CDS_PORT": str(free_port())} | settings
+    _assert_one_sentence(*refused(**settings), sentence)
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_port_that_another_server_has_is_named_and_not_shared(
-    served: Served, workers: str
+    served: Service, workers: str
 ) -> None:
     port = served.address.rpartition(":")[2]
-    status, printed = _ended("--port", port, "--workers", workers)
+    status, printed = refused("--port", port, "--workers", workers)
     assert status == 2
     assert printed == (
         f"Port {port} of 127.0.0.1 is taken: stop the program that listens there, or choose"
@@ -166,7 +155,7 @@ def test_a_port_that_another_server_has_is_named_and_not_shared(
 
 
 def test_a_host_may_be_a_name(tmp_path: Path) -> None:
-    with serving({"CDS_HOST": "localhost", "CDS_STORE_URL": "none"}) as running:
+    with service(CDS_HOST="localhost", CDS_STORE_URL="none") as running:
         assert requests.get(running.address + "/health/ready", timeout=10).status_code == 200
 
 
@@ -177,7 +166,7 @@ def test_a_store_of_a_newer_release_stops_the_start(tmp_path: Path) -> None:
     with store.writing() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     store.close()
-    status, printed = _ended("--port", str(free_port()), CDS_STORE_URL=url)
+    status, printed = refused("--port", str(free_port()), CDS_STORE_URL=url)
     assert status == 2
     assert printed.startswith("CDS_STORE_URL: a newer release made the schema of this store")
     assert printed.count("\n") == 1

@@ -8,20 +8,15 @@ from uuid import uuid4
 
 import orjson
 import pytest
-from click.testing import CliRunner
+from commands import run
 
-from cds_service.cli import main
 from cds_service.store import CardRow, FeedbackRow, RuleRow, Store, Writer, keep_feedback
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 def _run(url: str, *arguments: str, fails: bool = False, **settings: str) -> Any:
-    environment = {"COLUMNS": "200", "CDS_STORE_URL": url} | settings
-    result = CliRunner().invoke(main, arguments, env=environment)
-    assert isinstance(result.exception, (SystemExit, type(None))), result.exception
-    assert (result.exit_code != 0) is fails, result.output
-    return result
+    return run(*arguments, fails=fails, CDS_STORE_URL=url, **settings)
 
 
 @pytest.fixture

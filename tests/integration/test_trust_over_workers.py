@@ -8,6 +8,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import jwt
@@ -15,10 +16,10 @@ import pytest
 import redis
 import requests
 from databases import redis_url
-from integration.serving import FIXTURES, Served, serving
+from servers import FIXTURES, Service, service
 from tokens import private_key, write_jwks
 
-SERVICE = "/cds-services/anxiety-leg-weakness"
+ADDRESS = "/cds-services/anxiety-leg-weakness"
 BODY = FIXTURES / "requests" / "george-no-anxiety.json"
 
 
@@ -38,7 +39,7 @@ def bearer(issuer: str, url: str) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module", params=["store", "redis"])
-def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Served:
+def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("workers")
     issuers = [f"ehr-{uuid4()}" for _ in range(3)]
     path = write_jwks(folder, "ES384")
@@ -53,7 +54,7 @@ def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         url = redis_url()
         _forget_this_machine(url)
         settings["CDS_REDIS_URL"] = url
-    with serving(settings) as running:
+    with service(**settings) as running:
         yield running, issuers, request.param
 
 
@@ -64,73 +65,71 @@ def _forget_this_machine(url: str) -> None:
         server.delete(key)
 
 
-def post(running: Served, headers: dict[str, str]) -> int:
+def post(running: Service, headers: dict[str, str]) -> int:
     # A connection of its own each time, so that both workers get some.
     return requests.post(
-        running.address + SERVICE, data=BODY.read_bytes(), headers=headers, timeout=60
+        running.address + ADDRESS, data=BODY.read_bytes(), headers=headers, timeout=60
     ).status_code
 
 
-def test_t_8_two_workers_let_a_token_in_once(shared: tuple[Served, list[str], str]) -> None:
+def test_t_8_two_workers_let_a_token_in_once(shared: tuple[Service, list[str], str]) -> None:
     running, issuers, _ = shared
-    tokens = [bearer(issuers[0], PUBLIC_URL + SERVICE) for _ in range(4)]
+    tokens = [bearer(issuers[0], PUBLIC_URL + ADDRESS) for _ in range(4)]
     with ThreadPoolExecutor(8) as pool:
         statuses = list(pool.map(lambda headers: post(running, headers), tokens * 4))
     assert Counter(statuses) == {200: 4, 401: 12}
 
 
 def test_two_workers_count_one_limit_together_in_redis_and_else_each_its_own(
-    shared: tuple[Served, list[str], str],
+    shared: tuple[Service, list[str], str],
 ) -> None:
     running, issuers, kind = shared
-    headers = [bearer(issuers[1], PUBLIC_URL + SERVICE) for _ in range(26)]
+    headers = [bearer(issuers[1], PUBLIC_URL + ADDRESS) for _ in range(26)]
     with ThreadPoolExecutor(8) as pool:
         statuses = Counter(pool.map(lambda each: post(running, each), headers))
     assert set(statuses) <= {200, 429}
     assert statuses[200] == 20 if kind == "redis" else statuses[200] >= 20
 
 
-def test_two_workers_count_into_the_same_metrics(shared: tuple[Served, list[str], str]) -> None:
+def test_two_workers_count_into_the_same_metrics(shared: tuple[Service, list[str], str]) -> None:
     running, issuers, _ = shared
     before = counted(running)
-    headers = [bearer(issuers[2], PUBLIC_URL + SERVICE) for _ in range(12)]
+    headers = [bearer(issuers[2], PUBLIC_URL + ADDRESS) for _ in range(12)]
     with ThreadPoolExecutor(6) as pool:
         assert set(pool.map(lambda each: post(running, each), headers)) == {200}
     seen = {counted(running) for _ in range(8)}
     assert seen == {before + 12}
 
 
-def counted(running: Served) -> int:
+def counted(running: Service) -> int:
     text = requests.get(running.address + "/metrics", timeout=60).text
     found = re.findall(r'cds_calls_total\{endpoint="call_service".*status="200"\} (\d+)', text)
     return int(found[0]) if found else 0
 
 
 def test_the_log_is_json_and_says_at_the_start_that_nobody_is_asked() -> None:
-    with serving({"CDS_STORE_URL": "none"}) as running:
+    with service(CDS_STORE_URL="none") as running:
         body = BODY.read_bytes()
         headers = {"Content-Type": "application/json"}
-        requests.post(running.address + SERVICE, data=body, headers=headers, timeout=60)
-        running.process.terminate()
-        printed, _ = running.process.communicate(timeout=60)
-    lines = [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
+        requests.post(running.address + ADDRESS, data=body, headers=headers, timeout=60)
+        running.stop()
+        lines = [json.loads(line) for line in running.printed().splitlines() if line[0] == "{"]
     events = Counter(line["event"] for line in lines)
     assert events["anybody can call, because CDS_ISSUERS is not set"] == 1
     (answered,) = [line for line in lines if line.get("endpoint") == "call_service"]
     assert (answered["event"], answered["status"]) == ("answered", 200)
 
 
-def test_told_to_stop_while_a_worker_starts_it_stops_all_the_same() -> None:
-    with serving({"CDS_WORKERS": "2", "CDS_STORE_URL": "none"}) as running:
-        running.process.terminate()  # the first answer came from one of them
-        running.process.communicate(timeout=60)
-        assert running.process.returncode == 0
+def test_told_to_stop_while_a_worker_starts_it_stops_all_the_same(tmp_path: Path) -> None:
+    running = Service({"CDS_WORKERS": "2", "CDS_STORE_URL": "none"}, tmp_path / "output")
+    running.launch()
+    running.wait_for_workers(1)
+    assert running.stop() == 0
 
 
 def test_the_folder_of_metrics_is_gone_afterwards(tmp_path: Path) -> None:
-    with serving({"CDS_WORKERS": "2", "CDS_STORE_URL": "none", "TMPDIR": str(tmp_path)}) as running:
+    with service(CDS_WORKERS="2", CDS_STORE_URL="none", TMPDIR=str(tmp_path)) as running:
         requests.get(running.address + "/metrics", timeout=60)
         assert list(tmp_path.glob("cds-service-metrics-*/*.db"))
-        running.process.terminate()
-        running.process.communicate(timeout=60)
+        running.stop()
     assert not list(tmp_path.glob("cds-service-metrics-*"))

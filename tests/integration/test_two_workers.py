@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sqlite3
 import time
 from collections import Counter
@@ -52,14 +51,17 @@ def _visit(running: Service, patient: str) -> int:
         assert cards
         for card in cards:
             _answer(session, running, card)
-        deadline = time.monotonic() + 60
-        while True:
-            cards = _call(session, running, patient)
-            again = sum(card["indicator"] != "info" for card in cards)
-            # The row of the first card is written behind the call, and may be a moment late.
-            if not again or time.monotonic() > deadline:
-                return again
-            time.sleep(0.05)
+        for card in cards:
+            _wait_until_written(session, running, card)
+        return sum(card["indicator"] != "info" for card in _call(session, running, patient))
+
+
+def _wait_until_written(session: requests.Session, running: Service, card: dict[str, Any]) -> None:
+    """The row of a card is written behind the call, and may be a moment late."""
+    deadline = time.monotonic() + 60
+    while session.get(f"{running.address}/trace/{card['uuid']}", timeout=60).status_code != 200:
+        assert time.monotonic() < deadline, "it was not written"
+        time.sleep(0.05)
 
 
 def _count(url: str) -> Counter[str]:
@@ -104,9 +106,8 @@ def test_what_waits_is_written_when_the_service_is_stopped(tmp_path: Path) -> No
         with sqlite3.connect(tmp_path / "store.sqlite3") as other, requests.Session() as session:
             other.execute("BEGIN IMMEDIATE")  # nobody else can write
             shown = [len(_call(session, running, f"person-{number}")) for number in range(20)]
-            assert running.process is not None
-            running.process.send_signal(signal.SIGTERM)
-            time.sleep(0.5)
+            running.process.terminate()
+            running.wait_until_printed("Stopping worker")
             other.rollback()
         other.close()
         running.process.wait(60)

@@ -8,10 +8,8 @@ from typing import Any
 import orjson
 import pytest
 from builders import cds_request, operation_outcome, patient, searchset
-from click.testing import CliRunner
+from commands import run
 from flask.testing import FlaskClient
-
-from cds_service.cli import main
 
 WOUNDS = "toy-wounds"
 TO_LOOK_AT, COULD_NOT = "a wound to look at", "could not be checked"
@@ -83,7 +81,6 @@ def test_what_may_hide_one_is_said(ehr: FlaskClient, operations: Any) -> None:
 def test_a_procedure_is_explained(cards_dir: Path, tmp_path: Path) -> None:
     path = tmp_path / "request.json"
     path.write_bytes(orjson.dumps(_request(searchset(_operation()))))
-    env = {"CDS_CARDS_DIR": str(cards_dir)}
-    arguments = ("explain", str(path), "--service", WOUNDS, "--json")
-    result = CliRunner().invoke(main, arguments, env=env)
+    arguments = ("explain", path, "--service", WOUNDS, "--json")
+    result = run(*arguments, CDS_CARDS_DIR=str(cards_dir))
     assert orjson.loads(result.stdout)["rules"]["W1"]["outcome"] == "warning"

@@ -8,11 +8,10 @@ from typing import Any
 import orjson
 import pytest
 from builders import NOW, cds_request, condition, operation_outcome, patient, searchset
-from click.testing import CliRunner
+from commands import run
 from flask.testing import FlaskClient
 
 from cds_service import create_app
-from cds_service.cli import main
 from cds_service.knowledge import Knowledge
 from cds_service.settings import Settings
 from cds_service.web.collaborators import EXTENSION
@@ -124,10 +123,8 @@ def test_its_metrics_name_the_service(served: Any) -> None:
     assert f'rule="{AGES}/T2",service="{AGES}"' in client.get("/metrics").text
 
 
-def _run(cards_dir: Path, *arguments: str) -> Any:
-    return CliRunner().invoke(
-        main, arguments, env={"CDS_CARDS_DIR": str(cards_dir), "COLUMNS": "200"}
-    )
+def _run(cards_dir: Path, *arguments: str, fails: bool = False) -> Any:
+    return run(*arguments, fails=fails, CDS_CARDS_DIR=str(cards_dir))
 
 
 @pytest.fixture
@@ -155,10 +152,10 @@ def test_its_cards_are_printed(cards_dir: Path, tmp_path: Path) -> None:
 def test_where_several_services_answer_one_is_to_be_named(
     cards_dir: Path, request_file: str, command: str
 ) -> None:
-    result = _run(cards_dir, command, request_file)
-    assert result.exit_code != 0 and "--service" in result.output and AGES in result.output
-    result = _run(cards_dir, command, request_file, "--service", "nowhere")
-    assert result.exit_code != 0 and "no such service answers patient-view" in result.output
+    result = _run(cards_dir, command, request_file, fails=True)
+    assert "--service" in result.output and AGES in result.output
+    result = _run(cards_dir, command, request_file, "--service", "nowhere", fails=True)
+    assert "no such service answers patient-view" in result.output
 
 
 def test_check_counts_it(cards_dir: Path) -> None:

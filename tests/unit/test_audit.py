@@ -9,13 +9,12 @@ from pathlib import Path
 
 import pytest
 from builders import HOOK_INSTANCE, NOW, TOY, ToyKnowledge, cds_request, feedback
-from click.testing import CliRunner
+from commands import run
 from fhir.resources.R4B.auditevent import AuditEvent
 from flask import Flask
 from tokens import ISSUER, PUBLIC_URL, Signer, write_jwks
 
 from cds_service import create_app
-from cds_service.cli import main
 from cds_service.setting_types import Issuer
 from cds_service.settings import Settings
 from cds_service.store import CallRow, open_store
@@ -131,15 +130,13 @@ def test_the_command_writes_one_event_a_line_from_a_day_on(store_url: str) -> No
         writer.put(row(at=NOW + timedelta(days=days)))
     writer.close()
     store.close()
-    environment = {"CDS_STORE_URL": store_url}
-    result = CliRunner().invoke(main, ["audit", "export"], env=environment)
-    events = [json.loads(line) for line in result.output.splitlines()]
-    assert result.exit_code == 0 and len(events) == 3
+    exported = run("audit", "export", CDS_STORE_URL=store_url).output
+    assert len([json.loads(line) for line in exported.splitlines()]) == 3
     since = (NOW + timedelta(days=1)).strftime("%Y-%m-%d")
-    result = CliRunner().invoke(main, ["audit", "export", "--since", since], env=environment)
-    assert len(result.output.splitlines()) == 2
+    exported = run("audit", "export", "--since", since, CDS_STORE_URL=store_url).output
+    assert len(exported.splitlines()) == 2
 
 
 def test_the_command_says_when_nothing_was_kept() -> None:
-    result = CliRunner().invoke(main, ["audit", "export"], env={"CDS_STORE_URL": "none"})
+    result = run("audit", "export", fails=True, CDS_STORE_URL="none")
     assert result.exit_code == 1 and "CDS_STORE_URL" in result.output

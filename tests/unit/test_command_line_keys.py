@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 from builders import TOY, ToyKnowledge, cds_request
-from click.testing import CliRunner
+from commands import run
 
 from cds_service import create_app
-from cds_service.cli import main
 from cds_service.setting_types import Issuer
 from cds_service.settings import Settings
 
@@ -21,17 +20,13 @@ ISSUER = "https://ehr.example.org"
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     made = tmp_path / "keys"
-    result = CliRunner().invoke(main, ["keys", "--folder", str(made)])
-    assert result.exit_code == 0, result.output
-    assert f"CDS_ISSUERS='{ISSUER}={made / 'jwks.json'}'" in result.output
+    printed = run("keys", "--folder", made).output
+    assert f"CDS_ISSUERS='{ISSUER}={made / 'jwks.json'}'" in printed
     return made
 
 
 def token(folder: Path, url: str, *options: str) -> str:
-    arguments = ["token", "--folder", str(folder), url, *options]
-    result = CliRunner().invoke(main, arguments)
-    assert result.exit_code == 0, result.output
-    return result.output.strip()
+    return run("token", "--folder", folder, url, *options).output.strip()
 
 
 def test_the_private_key_is_for_its_owner_alone_and_is_not_in_the_jwks(folder: Path) -> None:
@@ -62,11 +57,11 @@ def test_a_token_that_was_made_opens_the_door(
 
 def test_a_key_that_is_there_is_not_overwritten(folder: Path) -> None:
     before = (folder / "private-key.json").read_bytes()
-    result = CliRunner().invoke(main, ["keys", "--folder", str(folder)])
+    result = run("keys", "--folder", folder, fails=True)
     assert result.exit_code == 1 and "exists already" in result.output
     assert (folder / "private-key.json").read_bytes() == before
 
 
 def test_without_a_key_the_command_names_the_one_that_makes_it(tmp_path: Path) -> None:
-    result = CliRunner().invoke(main, ["token", "--folder", str(tmp_path), "http://localhost"])
+    result = run("token", "--folder", tmp_path, "http://localhost", fails=True)
     assert result.exit_code == 1 and "cds-service keys" in result.output

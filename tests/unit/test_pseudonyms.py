@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from processes import at_once
 
 from cds_service.environment import from_environment
 from cds_service.errors import SettingsError
@@ -14,12 +13,6 @@ from cds_service.settings import Settings
 from cds_service.store.pseudonyms import Pseudonyms, pseudonyms_of
 
 KEY = "0123456789abcdef0123456789abcdef"
-ASK = """
-import sys
-from cds_service.store.pseudonyms import pseudonyms_of
-from cds_service.settings import Settings
-print(pseudonyms_of(Settings(store_url=sys.argv[1])).of("patient", "ada"))
-"""
 
 
 def test_a_hash_depends_on_key_kind_and_id_and_on_nothing_else() -> None:
@@ -37,12 +30,12 @@ def test_a_hash_depends_on_key_kind_and_id_and_on_nothing_else() -> None:
 
 def test_of_several_processes_that_start_at_once_one_makes_the_key(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/data/store.sqlite3"
-    workers = [
-        subprocess.Popen([sys.executable, "-c", ASK, url], stdout=subprocess.PIPE, text=True)
-        for _ in range(6)
-    ]
-    hashes = {worker.communicate(timeout=60)[0] for worker in workers}
-    assert len(hashes) == 1 and hashes != {""}
+    hashes = at_once(
+        "from cds_service.store.pseudonyms import pseudonyms_of\n"
+        "from cds_service.settings import Settings",
+        f"pseudonyms_of(Settings(store_url={url!r})).of('patient', 'ada')",
+    )
+    assert len(hashes) == 6 and len(set(hashes)) == 1
     [key] = (tmp_path / "data").iterdir()
     assert key.stat().st_mode & 0o777 == 0o600
 

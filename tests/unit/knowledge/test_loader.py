@@ -21,7 +21,6 @@ from cds_service.knowledge import CDSService, load
 from .conftest import TINY_CARDS
 
 BAD_CARDS = TINY_CARDS.parent / "bad_cards"
-CARDS = TINY_CARDS.parents[1] / "cards"
 TODAY = date(2026, 11, 22)
 MISTAKES = sorted(BAD_CARDS.glob("*.yaml"))
 
@@ -122,7 +121,3 @@ def test_facts_may_stand_in_any_order_and_in_several_files(cards: Path) -> None:
     edit(cards, {"file": "legs/facts.yaml", "find": "age: {patient: age}\n", "replace": ""})
     edit(cards, {"file": "legs/facts/more.yaml", "append": "age: {patient: age}\n"})
     assert problems_of(cards, thorough=True) == []
-
-
-def test_the_projects_own_knowledge_is_sound() -> None:
-    assert problems_of(CARDS, thorough=True) == []

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import sqlite3
-import subprocess
-import sys
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from alembic.script import ScriptDirectory
+from processes import at_once
 from sqlalchemy import bindparam, event, select, text
 
 from cds_service.errors import SettingsError, StoreUnavailable
 from cds_service.store import Store, can_write, open_store, schema, tables
 from cds_service.store.database import folder_of
-
-OPEN = "import sys; from cds_service.store import open_store; open_store(sys.argv[1])"
 
 
 def test_none_is_no_store() -> None:
@@ -37,12 +34,7 @@ def test_without_an_address_it_is_sqlite_in_the_folder_of_the_platform(
 
 
 def test_several_workers_may_start_at_once(store_url: str) -> None:
-    workers = [
-        subprocess.Popen([sys.executable, "-c", OPEN, store_url], stderr=subprocess.PIPE, text=True)
-        for _ in range(6)
-    ]
-    said = [worker.communicate(timeout=60)[1] for worker in workers]
-    assert [worker.returncode for worker in workers] == [0] * 6, said
+    at_once("from cds_service.store import open_store", f"open_store({store_url!r})")
 
 
 def test_sqlite_is_set_up_so_that_nothing_committed_is_lost(tmp_path: Path) -> None:
