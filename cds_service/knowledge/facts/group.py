@@ -77,6 +77,7 @@ class GroupFact(Fact):
     conflicting: tuple[FactName, ...] = ()
     uncertain: tuple[FactName, ...] = ()
     newer_unread: tuple[FactName, ...] = ()
+    outside: Annotated[tuple[FactName, ...], "of their range, where no other rule speaks"] = ()
     not_retrieved: Annotated[tuple[FactName, ...], "like the others, a list of facts"] = ()
     resources: tuple[Resource, ...] = ()
 
@@ -99,6 +100,7 @@ def read_group(definition: GroupDefinition, facts: Mapping[str, Any]) -> GroupFa
     """Which facts of a group are in which state; of alternatives the best one counts."""
     found: dict[str, list[FactName]] = {state: [] for state in _FROM_BEST}
     newer_unread: list[FactName] = []
+    outside: list[FactName] = []
     for alternatives in definition.facts:
         best, *others = alternatives
         state = facts[best].state
@@ -109,6 +111,8 @@ def read_group(definition: GroupDefinition, facts: Mapping[str, Any]) -> GroupFa
             found[state].append(FactName(best, _SAID_AS.get(state, "label")))
         if facts[best].newer_unread:
             newer_unread.append(FactName(best, "reading"))
+        if facts[best].outside:
+            outside.append(FactName(best, "reading"))
     return GroupFact(
         missing=tuple(found["missing"]),
         stale=tuple(found["stale"]),
@@ -116,6 +120,7 @@ def read_group(definition: GroupDefinition, facts: Mapping[str, Any]) -> GroupFa
         conflicting=tuple(found["conflicting"]),
         uncertain=tuple(found["uncertain"]),
         newer_unread=tuple(newer_unread),
+        outside=tuple(outside),
         not_retrieved=tuple(found["not-retrieved"]),
     )
 

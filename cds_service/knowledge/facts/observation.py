@@ -6,16 +6,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import chain, takewhile
-from typing import Annotated, Any
+from typing import Any
 
 from marshmallow import ValidationError, fields, post_load
 
-from cds_service.knowledge.call import Resource
-from cds_service.knowledge.facts.kind import NOT_TOLD, PRESENT, Fact, Kind, Reading, none_of
+from cds_service.knowledge.facts.kind import NOT_TOLD, Kind, Reading, none_of
 from cds_service.knowledge.facts.results import (
+    ObservationFact,
     Result,
     Results,
     days_between,
+    is_outside,
     reference_range,
     results_of,
 )
@@ -29,10 +30,11 @@ from cds_service.knowledge.facts.schema import (
 from cds_service.knowledge.record import dates
 from cds_service.knowledge.record.answers import Answers
 from cds_service.knowledge.record.fhir_json import as_written, interpretation_of
-from cds_service.knowledge.record.quantities import Number, Quantity, is_below, middle, number_text
+from cds_service.knowledge.record.quantities import Number, Quantity, is_below, middle
 from cds_service.knowledge.record.record import Key, PatientRecord
 from cds_service.knowledge.record.statements import Statement
 
+_BOUNDS = (fields.Float(allow_none=True), fields.Float(allow_none=True))
 # Older than this is missing, not stale.
 _STALE_FOR = timedelta(days=365)
 
@@ -43,7 +45,8 @@ class ObservationDefinition:
 
     `prefetch_key` is where its results come from; `within` how old a usable value may be;
     `at_least` leaves out lower values; `answers` is what answers in codes and words count as;
-    `days_ahead` reads a date as days from now.
+    `days_ahead` reads a date as days from now; `usual` stands in for a range that the laboratory
+    does not state; values beyond `silent` have rules of their own, and are not told as `outside`.
     """
 
     value_sets: tuple[str, ...]
@@ -53,6 +56,8 @@ class ObservationDefinition:
     at_least: float | None = None
     answers: Answers | None = None
     days_ahead: bool = False
+    usual: tuple[float | None, float | None] = (None, None)
+    silent: tuple[float | None, float | None] | None = None
 
 
 class ObservationSchema(DefinitionSchema):
@@ -65,6 +70,8 @@ class ObservationSchema(DefinitionSchema):
     at_least = fields.Float()
     answers = ListedAnswers()
     days_ahead = fields.Boolean()
+    usual = fields.Tuple(_BOUNDS, metadata={"guide": "range, where the laboratory states none"})
+    silent = fields.Tuple(_BOUNDS, metadata={"guide": "beyond it other rules speak"})
 
     @post_load
     def build(self, data: dict[str, Any], **_: Any) -> ObservationDefinition:
@@ -78,59 +85,6 @@ class ObservationSchema(DefinitionSchema):
             raise ValidationError({"quantity": [f"quantities.yaml does not have {name}"]})
         listed = answers_of(answers, quantity, self.known)
         return ObservationDefinition(**data, quantity=quantity, answers=listed)
-
-
-@dataclass(frozen=True, slots=True)
-class ObservationFact(Fact):
-    """Members that expressions and words may use; None means that the record does not say.
-
-    `value` is there only while ok, conflicting or uncertain (not final, or without a sure date);
-    `last_value` is the newest readable one however old.
-    """
-
-    state: Annotated[
-        str,
-        "ok, conflicting, uncertain, stale, unreadable, missing, not-retrieved",
-    ]
-    value: Annotated[Number | None, "only in its window"] = None
-    date: str | None = None
-    age_days: Number | None = None
-    last_value: Number | None = None
-    previous: Number | None = None
-    low: float | None = None
-    high: Annotated[float | None, "reference range"] = None
-    flag: str | None = None
-    count: int = 0
-    span_days: float | None = None
-    other_value: Number | None = None
-    newer_unread: Annotated[bool, "a newer one could not be read"] = False
-    written: Annotated[str | None, "as the record writes it, where it cannot be read"] = None
-    resources: tuple[Resource, ...] = ()
-
-    @property
-    def present(self) -> bool | None:
-        """Whether there is a usable value; None when the results were not retrieved."""
-        if self.value is not None:
-            return True
-        return None if self.state in ("not-retrieved", "unreadable", "uncertain") else False
-
-    def standing(self) -> str:
-        """Its state; what is ok is there."""
-        return PRESENT if self.state == "ok" else self.state
-
-    def is_gap(self) -> bool:
-        """Whether a value could not be read, or the list of results did not come."""
-        return self.state in ("unreadable", "not-retrieved")
-
-    def stated(self) -> list[str]:
-        """Its state, and the values beside the one that its resource shows."""
-        state = [] if self.state == "ok" else [self.state]
-        others = (self.previous, self.other_value)
-        return [*state, *(number_text(each) for each in others if each is not None)]
-
-    def has_rival(self) -> bool:
-        """Whether another value may be as true: of the same time, or none at all."""
-        return self.state in ("conflicting", "uncertain") or self.other_value is not None
 
 
 def read_observation(
@@ -217,6 +171,7 @@ def _choose(
         low=low,
         high=high,
         flag=interpretation_of(chosen.statement.element),
+        outside=is_outside(chosen, (low, high), definition.usual, definition.silent),
         count=max(len(in_window), 1),
         span_days=days_between(in_window),
         other_value=other if other != chosen.number else None,

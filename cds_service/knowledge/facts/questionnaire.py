@@ -12,10 +12,10 @@ from marshmallow import ValidationError, fields, post_load
 from cds_service.knowledge.facts.kind import Kind, Reading, none_of
 from cds_service.knowledge.facts.observation import (
     ObservationDefinition,
-    ObservationFact,
     example_of_observation,
     newest,
 )
+from cds_service.knowledge.facts.results import ObservationFact
 from cds_service.knowledge.facts.schema import (
     DefinitionSchema,
     Duration,

@@ -1,4 +1,4 @@
-"""Which results of a test judge: the newest that can be read, and those that may be as new."""
+"""What the results of a test say, and which of them judge: the newest, and those as new."""
 
 from __future__ import annotations
 
@@ -6,14 +6,26 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
+from typing import Annotated
 
+from cds_service.knowledge.call import Resource
+from cds_service.knowledge.facts.kind import PRESENT, Fact
 from cds_service.knowledge.record import dates
-from cds_service.knowledge.record.quantities import Number, Quantity, is_written
+from cds_service.knowledge.record.fhir_json import interpretation_of
+from cds_service.knowledge.record.quantities import (
+    Number,
+    Quantity,
+    is_written,
+    middle,
+    number_text,
+)
 from cds_service.knowledge.record.statements import Statement
 
 # A form that was never sent off may be answered otherwise tomorrow: `completed` alone is sure.
 _FINAL = frozenset({"final", "amended", "corrected", "appended"})
 _COMPLETED = frozenset({"completed", "amended"})
+# FHIR's ObservationInterpretation: out of the range, by far, or abnormal without a direction.
+_ABNORMAL = frozenset({"L", "LL", "LU", "<", "H", "HH", "HU", ">", "A", "AA"})
 # What was never measured, or was taken back.
 _NO_RESULT = frozenset({"cancelled", "entered-in-error"})
 
@@ -32,6 +44,63 @@ class Result:
     number: Number | None
     span: dates.Span | None
     is_doubtful: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ObservationFact(Fact):
+    """Members that expressions and words may use; None means that the record does not say.
+
+    `value` is there only while ok, conflicting or uncertain (not final, or without a sure date);
+    `last_value` is the newest readable one however old.
+    """
+
+    state: Annotated[
+        str,
+        "ok, conflicting, uncertain, stale, unreadable, missing, not-retrieved",
+    ]
+    value: Annotated[Number | None, "only in its window"] = None
+    date: str | None = None
+    age_days: Number | None = None
+    last_value: Number | None = None
+    previous: Number | None = None
+    low: float | None = None
+    high: Annotated[float | None, "reference range"] = None
+    flag: str | None = None
+    outside: Annotated[
+        bool | None,
+        "flagged, or out of its range, or of `usual` without one; never beyond `silent`",
+    ] = None
+    count: int = 0
+    span_days: float | None = None
+    other_value: Number | None = None
+    newer_unread: Annotated[bool, "a newer one could not be read"] = False
+    written: Annotated[str | None, "as the record writes it, where it cannot be read"] = None
+    resources: tuple[Resource, ...] = ()
+
+    @property
+    def present(self) -> bool | None:
+        """Whether there is a usable value; None when the results were not retrieved."""
+        if self.value is not None:
+            return True
+        return None if self.state in ("not-retrieved", "unreadable", "uncertain") else False
+
+    def standing(self) -> str:
+        """Its state; what is ok is there."""
+        return PRESENT if self.state == "ok" else self.state
+
+    def is_gap(self) -> bool:
+        """Whether a value could not be read, or the list of results did not come."""
+        return self.state in ("unreadable", "not-retrieved")
+
+    def stated(self) -> list[str]:
+        """Its state, and the values beside the one that its resource shows."""
+        state = [] if self.state == "ok" else [self.state]
+        others = (self.previous, self.other_value)
+        return [*state, *(number_text(each) for each in others if each is not None)]
+
+    def has_rival(self) -> bool:
+        """Whether another value may be as true: of the same time, or none at all."""
+        return self.state in ("conflicting", "uncertain") or self.other_value is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +174,35 @@ def reference_range(result: Result, quantity: Quantity | None) -> tuple[float | 
         return None, None  # several ranges: which one holds for this patient is not said
     stated = ranges[0] if isinstance(ranges[0], dict) else {}
     return quantity.read_bound(stated.get("low")), quantity.read_bound(stated.get("high"))
+
+
+def is_outside(
+    result: Result,
+    stated: tuple[float | None, float | None],
+    usual: tuple[float | None, float | None],
+    silent: tuple[float | None, float | None] | None,
+) -> bool | None:
+    """Whether a result is flagged, or out of its range, and no other rule speaks of it.
+
+    None when that is not asked, or nothing says what is usual.
+    """
+    if silent is None or result.number is None:
+        return None
+    if _is_beyond(result.number, silent):
+        return False
+    flag = (interpretation_of(result.statement.element) or "").strip().upper()
+    if flag in _ABNORMAL:
+        return True
+    limits = usual if stated == (None, None) else stated
+    if limits == (None, None):
+        return False if flag == "N" else None
+    return _is_beyond(result.number, limits)
+
+
+def _is_beyond(number: Number, limits: tuple[float | None, float | None]) -> bool:
+    low, high = limits
+    value = middle(number)
+    return (low is not None and value < low) or (high is not None and value > high)
 
 
 def days_between(results: Iterable[Result]) -> float | None:

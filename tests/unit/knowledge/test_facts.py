@@ -82,6 +82,12 @@ def test_a_group_names_its_facts_by_state(facts_of: FactsOf) -> None:
     assert group.value is False
 
 
+def test_a_group_names_what_lies_outside_of_its_range(facts_of: FactsOf) -> None:
+    assert facts_of(observation(5.4))["tests"].outside == (FactName("potassium", "reading"),)
+    assert facts_of(observation(5.3))["tests"].outside == ()
+    assert facts_of(observation(6.0))["tests"].outside == ()
+
+
 def test_of_alternatives_in_a_group_the_best_counts(facts_of: FactsOf) -> None:
     group = facts_of(observation(4.0), worry_score(3))["tests"]
     assert (group.value, group.missing) == (True, ())

@@ -13,8 +13,8 @@ from resources import WORRY_SCORE, concept, days_ago, worry_score
 
 from cds_service.knowledge import CDSService
 from cds_service.knowledge.call import Resource, Retrieval
-from cds_service.knowledge.facts.observation import ObservationFact
 from cds_service.knowledge.facts.questionnaire import QuestionnaireDefinition, read_questionnaire
+from cds_service.knowledge.facts.results import ObservationFact
 from cds_service.knowledge.record.answers import Answers
 from cds_service.knowledge.record.code_systems import CodeSystems
 from cds_service.knowledge.record.fhir_json import CODED_PARTS
