@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from uuid import uuid4
 
 import orjson
+import requests
 from builders import feedback
-from flask.testing import FlaskClient
 from tokens import PUBLIC_URL, Signer, write_jwks
+from werkzeug.serving import WSGIRequestHandler, make_server
+from werkzeug.test import TestResponse
+from werkzeug.wrappers import Request
 
 from cards import conversations
 from cds_service import create_app
@@ -45,9 +49,16 @@ GRACE = Chair()
 BORIS = Chair(user="Practitioner/boris")
 
 
+class _Connection(WSGIRequestHandler):
+    protocol_version = "HTTP/1.1"  # connections are kept
+    disable_nagle_algorithm = True
+
+    def log_request(self, *_: Any) -> None: ...
+
+
 @dataclass
 class Hospital:
-    """A service with a store, and the clock that it goes by; `is_asked`: tokens are wanted."""
+    """A service with a store, over HTTP, and its clock; `is_asked`: tokens are wanted."""
 
     folder: Path
     store_url: str
@@ -71,7 +82,9 @@ class Hospital:
         }
         app = create_app(from_environment(environment), self.knowledge, clock=lambda: self.now)
         self.memory: Any = app.extensions["cds_service"].memory
-        self.http: FlaskClient = app.test_client()
+        self._server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Connection)
+        Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+        self._http = requests.Session()
 
     def chart(self, name: str) -> dict[str, Any]:
         """The request for a fixture person; `name/2` is another one with the same record."""
@@ -84,7 +97,7 @@ class Hospital:
         )
         return chart
 
-    def post(self, chair: Chair, address: str, body: Any, **headers: str) -> Any:
+    def post(self, chair: Chair, address: str, body: Any, **headers: str) -> TestResponse:
         """A signed call; what it leaves in the store is there on return."""
         if self.is_asked:
             at = int(self.now.timestamp())
@@ -92,9 +105,11 @@ class Hospital:
             tenant = {"tenant": chair.tenant} if chair.tenant else {}
             signer = Signer(issuer=chair.client, algorithm="ES256")
             headers |= signer.bearer(PUBLIC_URL + address, **times, **tenant)
-        response = self.http.post(address, json=body, headers=headers)
+        url = f"http://127.0.0.1:{self._server.server_port}{address}"
+        reply = self._http.post(url, json=body, headers=headers)
         self.memory.writer.flush()
-        return response
+        status = f"{reply.status_code} {reply.reason}"
+        return TestResponse([reply.content], status, reply.headers, Request({}))  # type: ignore
 
     def open(
         self, chair: Chair, name: str, *, instance: str | None = None, **headers: str
@@ -109,7 +124,7 @@ class Hospital:
             request["fhirServer"] = chair.server
         response = self.post(chair, ADDRESS, request, **headers)
         assert response.status_code == 200, response.text
-        cards: list[Card] = response.get_json()["cards"]
+        cards: list[Card] = response.json["cards"]  # type: ignore[index]
         return cards
 
     def answer(self, chair: Chair, card: str, code: str | None = ADDRESSED, **members: Any) -> None:
@@ -124,6 +139,9 @@ class Hospital:
         self.now += timedelta(**time)
 
     def close(self) -> None:
+        self._http.close()
+        self._server.shutdown()
+        self._server.server_close()
         self.memory.writer.close()
         self.memory.store.close()
 

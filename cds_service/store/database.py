@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import orjson
 from platformdirs import user_data_path
-from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy import Connection, Engine, Executable, Table, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import (
     ArgumentError,
@@ -83,6 +83,12 @@ class Store:
         """
         with self._transaction("IMMEDIATE") as connection:
             yield connection
+
+    def change(self, statement: Executable) -> int:
+        """Run one statement; returns how many rows it changed. Raises StoreUnavailable."""
+        with self._transaction("") as connection:
+            connection.execution_options(preserve_rowcount=True)
+            return int(connection.execute(statement).rowcount)
 
     @property
     def is_resting(self) -> bool:
@@ -256,7 +262,9 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     # A writing transaction says so at its start: turning a read into a write can fail at once.
     kind = connection.get_execution_options().get("sqlite_begin", "IMMEDIATE")
-    connection.exec_driver_sql(f"BEGIN {kind}")
+    # A single statement holds the lock itself, and does not wait for this program's other threads.
+    if kind:
+        connection.exec_driver_sql(f"BEGIN {kind}")
 
 
 def _postgresql(address: URL) -> Engine:
@@ -281,7 +289,7 @@ def insert_new(connection: Connection, table: Table, rows: Sequence[Mapping[str,
         connection.execute(insert_if_new(connection, table), rows)
 
 
-def insert_if_new(connection: Connection, table: Table) -> Any:
+def insert_if_new(connection: Connection | Engine, table: Table) -> Any:
     """An INSERT that skips rows whose primary key exists already."""
     # Late: both are large, and a service needs only one of them.
     if connection.dialect.name == "postgresql":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import delete
+from sqlalchemy import Executable, delete
 
 from cds_service.errors import StoreUnavailable
 from cds_service.store.database import Store, insert_if_new
@@ -27,17 +27,14 @@ class StoredUsedTokens:
         if self._store.has_just_failed:
             raise StoreUnavailable
         self._uses += 1
-        is_to_tidy = self._uses % _TIDY_EVERY == 0
+        if self._uses % _TIDY_EVERY == 0:
+            self._change(delete(used_token).where(used_token.c.until < now))
+        # If several workers try at once, the database lets only one insert the row.
+        row = insert_if_new(self._store.engine, used_token).values(key=key, until=until)
+        return self._change(row) == 1
 
-        def use() -> bool:
-            with self._store.writing() as connection:
-                if is_to_tidy:
-                    connection.execute(delete(used_token).where(used_token.c.until < now))
-                # If several workers try at once, the database lets only one insert the row.
-                statement = insert_if_new(connection, used_token).values(key=key, until=until)
-                return connection.scalar(statement.returning(used_token.c.key)) is not None
-
-        return self._store.within(_PATIENCE, use)
+    def _change(self, statement: Executable) -> int:
+        return self._store.within(_PATIENCE, lambda: self._store.change(statement))
 
     def is_reachable(self) -> bool:
         """Whether the store can remember a token now."""

@@ -38,7 +38,8 @@ class Receiver:
 
     `seconds` is the time a body may take to arrive, `most_bytes` the largest size of a body,
     `large_bodies` how many bodies of that size may be handled at once, and `threads` how many calls
-    are answered in parallel. Health checks have their own thread.
+    are answered at once. Health checks have a thread of their own. Large bodies have one too, where
+    they wait for each other: reading 16 MiB stops everything else for a quarter of a second.
     """
 
     def __init__(
@@ -55,14 +56,15 @@ class Receiver:
         self._most_bytes = most_bytes
         self._room = large_bodies * most_bytes
         self._calls = ThreadPoolExecutor(threads, thread_name_prefix="call")
+        self._large = ThreadPoolExecutor(1, thread_name_prefix="large")
         self._health = ThreadPoolExecutor(1, thread_name_prefix="health")
 
     async def __rsgi__(self, scope: Scope, protocol: Any) -> None:
         """Answer one request."""
         body = _Body()
-        threads = self._health if scope.path.startswith(_HEALTH) else self._calls
         try:
             refused = await self._read(scope, protocol, body)
+            threads = self._threads(scope.path, body)
             environ = _environ(scope, body.content, refused)
             body.content = bytearray()  # the environ has it now
             answer = asyncio.get_running_loop().run_in_executor
@@ -71,6 +73,11 @@ class Receiver:
             self._room += body.held
         headers = response.headers.to_wsgi_list()
         protocol.response_bytes(response.status_code, headers, response.get_data())
+
+    def _threads(self, path: str, body: _Body) -> ThreadPoolExecutor:
+        if path.startswith(_HEALTH):
+            return self._health
+        return self._large if body.held else self._calls
 
     def _answer(self, environ: dict[str, Any]) -> Response:
         return Response.from_app(self._application, environ, buffered=True)

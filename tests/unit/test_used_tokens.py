@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 from builders import NOW
 from databases import new_database, redis_url
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 
 from cds_service.clients.used_tokens import RedisUsedTokens, UsedTokens, used_tokens_of
 from cds_service.errors import SettingsError, StoreUnavailable, Unavailable
@@ -65,6 +65,18 @@ def test_of_many_that_try_at_once_one_is_first(workers: list[UsedTokens]) -> Non
         ]
         firsts = [key for key, future in tries if future.result()]
     assert sorted(firsts) == sorted(keys)
+
+
+def test_a_use_is_one_statement_without_a_transaction_around_it(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path / 'store.sqlite3'}")
+    assert store is not None
+    said: list[str] = []
+    event.listen(
+        store.engine, "before_cursor_execute", lambda *given: said.append(given[2].split()[0])
+    )
+    assert StoredUsedTokens(store).first_use(uuid4().hex, NOW + MINUTE, NOW)
+    assert said == ["INSERT"]
+    store.close()
 
 
 def test_the_store_forgets_tokens_that_have_expired(tmp_path: Path) -> None:
