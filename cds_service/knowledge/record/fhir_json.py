@@ -105,10 +105,8 @@ def _resolve(
         return None
     if reference.startswith("#"):
         contained = order.get("contained")
-        for resource in contained if isinstance(contained, list) else ():
-            if isinstance(resource, dict) and resource.get("id") == reference[1:]:
-                return resource
-        return None
+        inside = objects([contained] if isinstance(contained, dict) else contained)
+        return next((each for each in inside if each.get("id") == reference[1:]), None)
     return medications.get(id_of(reference))
 
 

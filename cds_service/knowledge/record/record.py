@@ -209,7 +209,7 @@ class PatientRecord(Lists):
             return known
         found: set[tuple[str, str, bool]] = set()
         kept = self._medicines[kind, id(medication)] = []
-        for concept in concepts_of_medication(medication):
+        for concept in concepts_of_medication(repaired(medication)):
             match = self._match(kind, concept)[1]
             says = {("code", each, each in match.denied) for each in match.codes}
             says |= {("word", each, each in match.denied) for each in match.words}

@@ -24,6 +24,7 @@ _READ: Mapping[str, tuple[str, ...]] = {
         "abatement*", "recordedDate",
     ),
     "Encounter": ("status", "subject", "period", "reasonCode"),
+    "Medication": ("code", "ingredient"),
     "MedicationRequest": (
         "status", "statusReason", "intent", "doNotPerform", "medication*", "subject", "authoredOn",
         "dosageInstruction", "dispenseRequest",
@@ -43,12 +44,13 @@ _ALWAYS = ("resourceType", "id", "meta", "contained", "modifierExtension")
 # FHIR R4: where a list belongs, and where one object does.
 _LISTS = frozenset(
     {"coding", "reasonCode", "component", "interpretation", "referenceRange", "reaction", "link"}
-    | {"manifestation", "dosageInstruction", "dosage", "category"}
+    | {"manifestation", "dosageInstruction", "dosage", "category", "ingredient"}
 )
 _SINGLE = frozenset(
     {"code", "clinicalStatus", "verificationStatus", "subject", "patient", "period", "timing"}
     | {"valueQuantity", "valueCodeableConcept", "medicationCodeableConcept", "repeat"}
     | {"medicationReference", "substance", "dispenseRequest", "effectivePeriod", "onsetPeriod"}
+    | {"itemCodeableConcept"}
 )
 # Codes that FHIR writes in small letters.
 _FOLDED = frozenset({"status", "intent", "criticality", "gender", "severity"})
