@@ -14,7 +14,16 @@ from cds_service.knowledge.record.phrases import TextReader
 
 CARDS = Path(__file__).parents[2] / "cards"
 OF_NOBODY = {
-    "en": ("No {}", "Denies {}", "{}: no", "{} - denies", "{} excluded", "{} (not present)"),
+    "en": (
+        "No {}",
+        "Denies {}",
+        "{}: no",
+        "{} - denies",
+        "{} excluded",
+        "{} (not present)",
+        "{} (-)",
+        "{} -ve",
+    ),
     "es": ("Sin {}", "Niega {}", "{}: negado", "{} descartada", "Ausencia de {}", "No presenta {}"),
     "de": ("Kein {}", "Ausschluss {}", "{} ausgeschlossen", "{}: verneint", "Ohne {}"),
     "fr": ("Pas de {}", "{} exclu", "Absence de {}", "{}: non"),
@@ -22,7 +31,14 @@ OF_NOBODY = {
     "it": ("Assenza di {}", "Nega {}", "{} del padre"),
     "nl": ("Geen {}", "{} van vader"),
     "other people": (
-        *("FH: {}", "Family history of {}", "Family history: {}", "FH - {}", "{} in mother"),
+        *(
+            "Fam. history - {}",
+            "FH: {}",
+            "Family history of {}",
+            "Family history: {}",
+            "FH - {}",
+            "{} in mother",
+        ),
         *("{} (father)", "Antecedentes familiares: {}", "Familienanamnese: {}", "{} of his son"),
     ),
 }

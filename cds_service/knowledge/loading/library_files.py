@@ -125,6 +125,7 @@ class RecordTextSchema(StrictSchema):
         values=fields.String(validate=validate.Length(equal=1)),
         load_default=dict,
     )
+    signs = fields.Dict(keys=fields.String(), values=fields.String(), load_default=dict)
     understood = fields.Dict(keys=fields.String(), values=Texts(), load_default=dict)
     value_sets = fields.Dict(
         keys=fields.String(), values=fields.Nested(PhrasesSchema), required=True
@@ -142,6 +143,7 @@ class RecordTextSchema(StrictSchema):
             links=other.get("links", ()),
             people=other.get("people", ()),
             same_characters=data["same_characters"],
+            signs=data["signs"],
         )
         understood = {kind: frozenset(sets) for kind, sets in data["understood"].items()}
         return RecordText(data["value_sets"], negation, understood)

@@ -42,6 +42,7 @@ class Negation:
     links: tuple[str, ...] = ()
     people: tuple[str, ...] = ()
     same_characters: Mapping[str, str] = field(default_factory=dict)
+    signs: Mapping[str, str] = field(default_factory=dict)
 
 
 class Surroundings:

@@ -51,6 +51,10 @@ class TextReader:
     def __init__(self, phrases: Mapping[str, Phrases], negation: Negation) -> None:
         self._surroundings = Surroundings(negation)
         self._variants = str.maketrans(dict(negation.same_characters))
+        self._signs = negation.signs
+        self._sign = re.compile(
+            rf"(?<!\w)(?:{'|'.join(map(re.escape, self._signs))})(?![\w-])", re.IGNORECASE
+        )
         self._of_others = frozenset(set_id for set_id in phrases if phrases[set_id].of_others)
         self._forbidding = {
             set_id: [_Forbidden.of(phrase) for phrase in words.unless]
@@ -77,6 +81,8 @@ class TextReader:
     def _read_text(self, text: str) -> Reading:
         if not text.isascii():
             text = unicodedata.normalize("NFKC", text).translate(self._variants)
+        if self._signs:
+            text = self._sign.sub(lambda sign: self._signs[sign[0].lower()], text)
         said = list(self._spaced_in(text))
         if self._unspaced and not text.isascii():
             said.extend(self._unspaced_in(text))
