@@ -95,7 +95,7 @@ def read_medication(definition: MedicationDefinition, record: PatientRecord) -> 
         uncertain=bool(in_force) and all(course.uncertain for course in in_force),
         intolerance=any("text-intolerance" in reason for reason in reasons),
         ineffective=any("text-ineffective" in reason for reason in reasons),
-        names=_names(shown),
+        names=_names(_ranked(shown, definition, record)),
         date=_latest_start(shown),
         resources=tuple(course.statement.resource for course in shown),
         **_drugs(in_force, definition, record),
@@ -188,6 +188,20 @@ def _cover(
         "covered_days": unbroken(courses, last),
         "stop_unknown": not in_force and len(ends) < len(ended),
     }
+
+
+def _ranked(
+    courses: list[Course], definition: MedicationDefinition, record: PatientRecord
+) -> list[Course]:
+    """The courses in the order in which the definition lists their value sets, then as recorded."""
+    if len(courses) < 2 or len(definition.value_sets) < 2:
+        return courses
+    rank: dict[int, int] = {}
+    for place, value_set in enumerate(definition.value_sets):
+        for kind in _KINDS:
+            for statement in record.statements(kind, (value_set,)):
+                rank.setdefault(id(statement.element), place)
+    return sorted(courses, key=lambda course: rank[id(course.statement.element)])
 
 
 def _names(courses: list[Course]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from resources import (
     DIAZEPAM,
     LORAZEPAM,
+    MORPHINE,
     bounded,
     days_ago,
     order,
@@ -18,9 +19,10 @@ from resources import (
 )
 
 from cds_service.knowledge.call import Resource, Retrieval
+from cds_service.knowledge.facts.medication import MedicationDefinition, read_medication
 from cds_service.knowledge.record.statements import Unsure
 
-from .conftest import FactsOf
+from .conftest import FactsOf, RecordOf
 
 DAYS = st.integers(-400, 4000).map(days_ago)
 PAGE = {"medicationRequests": Retrieval.INCOMPLETE}
@@ -321,6 +323,17 @@ def test_two_drugs_overlap_for_as_long_as_the_shorter_one(facts_of: FactsOf) -> 
     fact = facts_of(order(days=90), order(DIAZEPAM, days=30), order(DIAZEPAM, days=10))["sedative"]
     assert (fact.count, fact.overlap_days) == (2, 30)
     assert fact.names == ("lorazepam", "diazepam")
+
+
+def test_names_come_in_the_order_in_which_a_fact_lists_its_value_sets(
+    record_of: RecordOf,
+) -> None:
+    record = record_of(order(LORAZEPAM), statement(MORPHINE))
+    for value_sets in (("opioids", "sedatives"), ("sedatives", "opioids")):
+        names = read_medication(MedicationDefinition(value_sets), record).names
+        assert names == tuple(
+            {"opioids": "morphine", "sedatives": "lorazepam"}[each] for each in value_sets
+        )
 
 
 def test_one_drug_under_two_names_is_one_drug(facts_of: FactsOf) -> None:
