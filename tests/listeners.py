@@ -20,6 +20,7 @@ class Listener:
     paths: list[str] = field(default_factory=list)
     posted: list[bytes] = field(default_factory=list)
     address: str = ""
+    answered: int = 0  # GETs and POSTs whose whole answer was taken
 
     def __enter__(self) -> Listener:
         listener = self
@@ -59,5 +60,6 @@ class Listener:
                 handler.wfile.write(self.body[position : position + 1])
                 handler.wfile.flush()
                 time.sleep(self.seconds_a_byte)
+            self.answered += 1
         except OSError:
             pass  # the caller went away

@@ -379,12 +379,12 @@ def test_where_nobody_is_asked_critical_cards_stay_unless_a_setting_says_otherwi
 
 
 def test_a_call_with_too_many_entries_is_413_and_costs_little(hospital: Hospital) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     for entries in ([feedback()] * 201, [feedback()] * 60_000):
         response = hospital.post(GRACE, ADDRESS + "/feedback", {"feedback": entries})
         body = assert_outcome(response, 413)
         assert "200 entries" in body["issue"][0]["diagnostics"]
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
     accepted = feedback(outcome="accepted", acceptedSuggestions=[{"id": "a"}] * 1001)
     assert_outcome(hospital.post(GRACE, ADDRESS + "/feedback", {"feedback": [accepted]}), 413)
     response = hospital.post(GRACE, ADDRESS + "/feedback", {"feedback": [feedback()] * 200})

@@ -138,23 +138,40 @@ def test_no_stamp_is_left_in_a_folder_where_others_may_write(tmp_path: Path) -> 
         Stamp(tmp_path / "link", tmp_path).renew()
 
 
-def test_a_watch_reloads_once_for_each_renewal_and_not_for_old_ones(tmp_path: Path) -> None:
+class _CountedStamp(Stamp):
+    """Counts how often it was looked at."""
+
+    looks = 0
+
+    def read(self) -> str | None:
+        self.looks += 1
+        return super().read()
+
+    def wait_for_looks(self, count: int) -> None:
+        before = self.looks
+        wait_for(lambda: self.looks >= before + count)
+
+
+def test_a_watch_reloads_once_for_each_renewal_and_not_for_old_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cds_service.reload_requests.SECONDS_BETWEEN_LOOKS", 0.01)
     loads: list[None] = []
 
     def load() -> Knowledge:
         loads.append(None)
         return NEW
 
-    stamp = Stamp(tmp_path, tmp_path)
+    stamp = _CountedStamp(tmp_path, tmp_path)
     stamp.renew()
     watch = StampWatch(stamp)
     try:
         watch.start(current(load))
-        time.sleep(1.2)
+        stamp.wait_for_looks(5)
         assert loads == []
         stamp.renew()
         wait_for(lambda: len(loads) == 1)
-        time.sleep(1.2)
+        stamp.wait_for_looks(5)
         assert len(loads) == 1
     finally:
         watch.stop()
