@@ -18,23 +18,24 @@ from .conversations import CALL
 
 _SCOPE = {"R03", "R04", "R08", "R11"}
 _BENZODIAZEPINE = _SCOPE | {
-    *("R49", "R51", "R52", "R53", "R54", "R55", "R56", "R57", "R58", "R59", "R60", "R61", "R62"),
-    *("R95", "R96", "R97", "R99"),
+    *("R49", "R50", "R51", "R52", "R53", "R54", "R55", "R56", "R57", "R58", "R59", "R60", "R61"),
+    *("R62", "R62b", "R62c", "R95", "R96", "R97", "R97b", "R99"),
 }
-_ANTIDEPRESSANT = _SCOPE | {"R49", "R72", "R73", "R76", "R95", "R97", "R99"}
+_ANTIDEPRESSANT = _SCOPE | {"R49", "R72", "R73", "R76", "R95", "R97", "R97b", "R99"}
 MATRIX = {
     "lorazepam": _BENZODIAZEPINE,
     "alprazolam": _BENZODIAZEPINE | {"R63"},
     "estazolam": _BENZODIAZEPINE | {"R63"},
     "paroxetine": _ANTIDEPRESSANT | {"R82", "R86", "R87", "R91", "R96"},
-    "sertraline": _ANTIDEPRESSANT | {"R86", "R96"},
+    "sertraline": _ANTIDEPRESSANT | {"R59", "R86", "R96"},
     "fluvoxamine": _ANTIDEPRESSANT | {"R83", "R86", "R96"},
     "venlafaxine": _ANTIDEPRESSANT | {"R79", "R96"},
     "duloxetine": _ANTIDEPRESSANT | {"R79", "R80", "R81", "R85", "R96"},
     "mirtazapine": _ANTIDEPRESSANT,
 }
-# A drug taken for long is also a drug taken: R97 stands beside R61 by its nature.
-BY_NATURE = {"R61": {"R97"}}
+# A drug taken for long is also a drug taken: R97 stands beside R61 by its nature. The danger that
+# makes a card below 18 is one that R50 names too.
+BY_NATURE = {"R61": {"R97"}, "R03": {"R50"}}
 # Below 18 only a danger makes a card, so that the line on it can be read.
 _CARD_FOR = {"R03": {"phq9_item9": 1}}
 # Low sodium keeps the only cause of mirtazapine off the list (R32), and that card says this of it.
@@ -43,14 +44,18 @@ _SAID_ELSEWHERE = {
 }
 CELLS = [(drug, rule) for drug, rules in MATRIX.items() for rule in sorted(rules)]
 # Adults whose cause would show the drug, if nothing withholds it.
-_ANXIOUS_STATE = {"anxiety_condition": True, "anxiety_state": True, "gad7": 6, "fatigue": True}
+_WORK_UP = {"potassium": 4.2, "sodium": 140, "glucose": 5.2, "haemoglobin": 140, "tsh": 1.8}
+_CRISIS = {
+    **{"anxiety_condition": True, "anxiety_state": True, "severe_anxiety_crisis": True},
+    **{"gad7": 16, "stressor": True, "arousal": True, "limb_weakness": True, **_WORK_UP},
+}
 _GAD = {"anxiety_condition": True, "gad": True, "gad7": 16, "fatigue": True}
 _NEURASTHENIA = {
-    **{"anxiety_condition": True, "neurasthenia": True, "fatigue": True, "potassium": 4.2},
-    **{"sodium": 140, "glucose": 5.2, "haemoglobin": 140, "tsh": 1.8},
+    **{"anxiety_condition": True, "neurasthenia": True, "fatigue": True},
+    **_WORK_UP,
 }
 _BASE = {
-    **dict.fromkeys(("lorazepam", "alprazolam", "estazolam"), _ANXIOUS_STATE),
+    **dict.fromkeys(("lorazepam", "alprazolam", "estazolam"), _CRISIS),
     **dict.fromkeys(("paroxetine", "sertraline", "fluvoxamine"), _GAD),
     **dict.fromkeys(("venlafaxine", "duloxetine"), _GAD),
     "mirtazapine": _NEURASTHENIA,
@@ -134,14 +139,33 @@ def test_a_rule_alone_removes_a_drug_and_the_card_says_why(
 def test_a_benzodiazepine_is_kept_back_where_another_cause_has_more_support(
     drug: str, service: CDSService
 ) -> None:
-    both = {**_BASE[drug], "gad7": 16, "gad": False, "panic": False}
-    evaluation = _assess(service, {**both, "hyperventilation": True})
+    less = {"stressor": False, "arousal": False, "fatigue": True}
+    evaluation = _assess(service, {**_BASE[drug], **less})
     causes = [outcome.cause.id for outcome in evaluation.causes]
     assert "C3" in causes and causes[0] != "C3"
     detail = _details(service, evaluation)
     assert service.words["en"].plain("D1", "not-first") in detail
     title = service.words["en"].plain(drug, "title")
     assert f"- {title}" not in detail
+
+
+def test_a_benzodiazepine_is_never_the_only_drug_named(service: CDSService) -> None:
+    alone = {name: value for name, value in _CRISIS.items() if name != "gad7"}
+    evaluation = _assess(service, alone)
+    assert [outcome.cause.id for outcome in evaluation.causes] == ["C3"]
+    assert evaluation.why_withheld("drugs", "D1", "lorazepam") == ()
+    detail = _details(service, evaluation)
+    assert service.words["en"].plain("D1", "not-alone") in detail
+    assert "- lorazepam" not in detail
+
+
+def test_a_benzodiazepine_is_named_beside_no_warning_of_a_finding(service: CDSService) -> None:
+    evaluation = _assess(service, {**_CRISIS, "potassium": 2.9})
+    assert evaluation.outcomes["R30"].level == "warning"
+    assert {reason.rule for reason in evaluation.why_withheld("D1")} == {"R30"}
+    detail = _details(service, evaluation)
+    assert service.words["en"].plain("layout", "warned") in detail
+    assert "- lorazepam" not in detail
 
 
 DEMOTIONS = [

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 from cds_service.knowledge.cards.voice import Voice
 from cds_service.knowledge.content.artifacts import DrugClass
 from cds_service.knowledge.content.service import Service
+from cds_service.knowledge.content.words import OPTION
 from cds_service.knowledge.outcomes.evaluation import (
     ALL_DRUGS,
     ALL_MEASURES,
@@ -14,7 +16,7 @@ from cds_service.knowledge.outcomes.evaluation import (
     CauseOutcome,
     Evaluation,
 )
-from cds_service.knowledge.outcomes.judging import UNREAD
+from cds_service.knowledge.outcomes.judging import OF_LAYOUT
 
 
 def render_differential(
@@ -114,7 +116,7 @@ class _Differential:
             outcome = self._evaluation.outcomes[rule_id]
             if outcome.level is not None:
                 self._rules.append(rule_id)
-                part = item if self._voice.has(rule_id, item) else "info"
+                part = next(filter(partial(self._voice.has, rule_id), (item, OPTION)), "info")
                 yield self._voice.about(outcome.facts).say(rule_id, part)
 
     def _measures(self, measures: Sequence[str]) -> Iterable[str]:
@@ -133,14 +135,16 @@ class _Differential:
 
     def _class(self, outcome: CauseOutcome, class_id: str) -> Iterable[str]:
         drug_class = self._service.classes[class_id]
-        first = self._evaluation.causes[0].cause.id
-        if drug_class.only_first_cause not in (None, first):
+        if not self._fits_first_cause(drug_class):
             self._keep_back(class_id, [self._voice.say(class_id, "not-first")])
             return
-        drugs = [drug for drug in drug_class.drugs if not self._why(class_id, drug)]
+        drugs = self._offered(drug_class)
         drugs.sort(key=self._evaluation.demoted.__contains__)
         if not drugs:
             self._keep_back_class(drug_class)
+            return
+        if drug_class.never_alone and not self._is_another_offered(drug_class):
+            self._keep_back(class_id, [self._voice.say(class_id, "not-alone")])
             return
         for drug in drug_class.drugs:
             reasons = self._why(class_id, drug)
@@ -155,6 +159,22 @@ class _Differential:
         yield from self._beside(class_id, "      ")
         for drug in drugs:
             yield f"      - {self._drug(drug)}"
+
+    def _fits_first_cause(self, drug_class: DrugClass) -> bool:
+        return drug_class.only_first_cause in (None, self._evaluation.causes[0].cause.id)
+
+    def _offered(self, drug_class: DrugClass) -> list[str]:
+        id_ = drug_class.governance.id
+        return [drug for drug in drug_class.drugs if not self._why(id_, drug)]
+
+    def _is_another_offered(self, drug_class: DrugClass) -> bool:
+        """Whether the causes shown name a drug of another class."""
+        shown = self._evaluation.causes[: self._service.most_causes]
+        classes = [self._service.classes[id_] for outcome in shown for id_ in outcome.cause.classes]
+        return any(
+            other is not drug_class and self._fits_first_cause(other) and self._offered(other)
+            for other in classes
+        )
 
     def _context(self, class_id: str, cause_id: str) -> str:
         part = f"for {cause_id}"
@@ -176,15 +196,16 @@ class _Differential:
         return bool(reasons)
 
     def _keep_back_class(self, drug_class: DrugClass) -> None:
-        """Every drug of the class is withheld: the class once, with all the reasons."""
+        """Every drug of the class is withheld: the class once, with its own reasons, or theirs."""
         id_ = drug_class.governance.id
-        reasons = self._evaluation.why_withheld(ALL_DRUGS, id_, *drug_class.drugs)
+        own = self._evaluation.why_withheld(ALL_DRUGS, id_)
+        reasons = own or self._evaluation.why_withheld(*drug_class.drugs)
         self._keep_back(id_, self._say_all(reasons))
 
     def _say_all(self, reasons: Sequence[Because]) -> list[str]:
         self._rules.extend(reason.rule for reason in reasons)
         said = (
-            self._voice.say("layout" if reason.part == UNREAD else reason.rule, reason.part)
+            self._voice.say("layout" if reason.part in OF_LAYOUT else reason.rule, reason.part)
             for reason in reasons
         )
         return list(dict.fromkeys(said))

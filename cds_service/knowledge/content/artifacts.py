@@ -58,11 +58,15 @@ class SuggestionRule:
 
 @dataclass(frozen=True, slots=True)
 class DrugClass:
-    """A named drug class and its named drugs in the order for review."""
+    """A named drug class and its named drugs in the order for review.
+
+    One that is `never_alone` is shown only on a card that offers another class.
+    """
 
     governance: Governance
     drugs: tuple[str, ...]
     only_first_cause: str | None
+    never_alone: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +183,9 @@ class Slot:
     """A place for one card, and the override reasons by indicator.
 
     `kind` is how its card is laid out: MERGED or DIFFERENTIAL. `silences`: while this slot has a
-    critical card, cards of those slots up to that level stay away. `only_with` names reasons that
-    are offered only on cards of one of the rules.
+    critical card, cards of those slots up to that level stay away. `withholds`: while this slot has
+    a card, these items are not offered. `only_with` names reasons that are offered only on cards of
+    one of the rules.
     """
 
     id: str
@@ -188,6 +193,7 @@ class Slot:
     override_reasons: Mapping[str, tuple[Coding, ...]]
     keep_apart: str | None
     silences: Mapping[str, str]
+    withholds: tuple[str, ...]
     only_with: Mapping[str, tuple[str, ...]]
 
 

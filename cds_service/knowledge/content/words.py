@@ -9,6 +9,7 @@ from functools import cached_property
 
 _HEADING = re.compile(r"^(#{1,2}) +(.*?) *$")
 _PLACEHOLDER = re.compile(r"\{\{ *([a-z_0-9]+)(?:\.([a-z_]+))? *\}\}")
+OPTION = "option"  # what a rule says beside all items that have no words of their own
 LONGEST_SUMMARY = 139  # UTF-16 code units; CDS Hooks, "Card Attributes": under 140
 
 

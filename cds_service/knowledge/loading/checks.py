@@ -79,10 +79,12 @@ class _Checker:
         drugs, measures, classes = service.drugs, service.measures, service.classes
         causes = {cause.id for cause in service.causes}
         slots = {slot.id for slot in service.slots}
+        items = {*drugs, *classes, *measures, *causes}
         self._want("service.yaml", "ties", causes ^ set(service.ties), causes & set(service.ties))
         rule_ids = {rule.id for rule in service.rules}
         for slot in service.slots:
             self._want("service.yaml", f"slots.{slot.id}.silences", slot.silences, slots)
+            self._want("service.yaml", f"slots.{slot.id}.withholds", slot.withholds, items)
         check_suppression(service, partial(self._add, "service.yaml"))
         self._want("service.yaml", "notices", service.notices.values(), slots)
         self._want("service.yaml", "never_muted", service.never_muted, service.sections)
@@ -101,7 +103,6 @@ class _Checker:
             self._want("suggestions.yaml", suggestion.governance.id, [suggestion.slot], slots)
             self._check_codes(suggestion)
         for rule in service.rules:
-            items = {*drugs, *classes, *measures, *causes}
             self._check_rule(rule, items, slots)
 
     def _check_codes(self, suggestion: SuggestionRule) -> None:

@@ -197,6 +197,7 @@ class DrugClassSchema(GovernedSchema):
     built_as = DrugClass
     drugs = Texts(required=True, validate=_SOME)
     only_first_cause = fields.String(load_default=None)
+    never_alone = fields.Boolean(load_default=False)
 
 
 class DrugSchema(GovernedSchema):

@@ -45,6 +45,7 @@ class SlotSchema(StrictSchema):
     silences = fields.Dict(
         keys=fields.String(), values=fields.String(validate=_LEVEL), load_default=dict
     )
+    withholds = Texts(load_default=())
     only_with = fields.Dict(keys=fields.String(), values=Texts(), load_default=dict)
 
 

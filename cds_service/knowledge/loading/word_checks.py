@@ -8,12 +8,18 @@ from pathlib import Path
 from cds_service.knowledge.cards.voice import ANSWERED, LONGEST_TEXT
 from cds_service.knowledge.content.artifacts import DIFFERENTIAL, LEVELS
 from cds_service.knowledge.content.service import Service
-from cds_service.knowledge.content.words import LONGEST_SUMMARY, Text, Words, utf16_length
+from cds_service.knowledge.content.words import (
+    LONGEST_SUMMARY,
+    OPTION,
+    Text,
+    Words,
+    utf16_length,
+)
 from cds_service.knowledge.expressions.expressions import BOOLEAN, FACT_NAMES, NUMBER, TEXT, TEXTS
 from cds_service.knowledge.facts.kinds import kind_of, made_of, types_of
 from cds_service.knowledge.facts.list import LIST, LIST_WORDS
 from cds_service.knowledge.loading.problems import Problems
-from cds_service.knowledge.outcomes.judging import UNREAD
+from cds_service.knowledge.outcomes.judging import UNREAD, WARNED
 
 # The longest that a placeholder of each type may become in a summary.
 _LONGEST = {NUMBER: 12, TEXT: LONGEST_TEXT, TEXTS: LONGEST_TEXT + 3}
@@ -63,6 +69,8 @@ def _needed(service: Service) -> Iterable[tuple[Key, bool]]:
             yield ("layout", part), False
     if any(withhold.when for rule in service.rules for withhold in rule.withhold):
         yield ("layout", UNREAD), False
+    if any(slot.withholds for slot in service.slots):
+        yield ("layout", WARNED), False
     for row in service.suppression:
         if row.leaves:
             yield (row.leaves, "info"), True
@@ -84,6 +92,8 @@ def _needed(service: Service) -> Iterable[tuple[Key, bool]]:
         yield (id_, "title"), False
         if drug_class.only_first_cause:
             yield (id_, "not-first"), False
+        if drug_class.never_alone:
+            yield (id_, "not-alone"), False
     for drug in service.drugs:
         yield (drug, "title"), False
     for suggestion in service.suggestions:
@@ -120,14 +130,14 @@ def _needed_by_rules(service: Service) -> Iterable[tuple[Key, bool]]:
                 continue
             if level != "info" and rule.slot not in unsaid:
                 yield (rule.id, level), True
-        beside = [item for item in rule.beside]
-        own = any(
-            (rule.id, item) in words.texts for words in service.words.values() for item in beside
-        )
-        if rule.section or (beside and not own):
+        said = {
+            part for words in service.words.values() for id_, part in words.texts if id_ == rule.id
+        }
+        beside = rule.beside if said.intersection(rule.beside) else (OPTION,) * (OPTION in said)
+        if rule.section or (rule.beside and not beside):
             yield (rule.id, "info"), False
-        for item in beside if own else ():
-            yield (rule.id, item), False
+        for part in beside:
+            yield (rule.id, part), False
         for withhold in rule.withhold:
             yield (rule.id, withhold.because), False
 

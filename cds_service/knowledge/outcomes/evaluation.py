@@ -15,6 +15,7 @@ from cds_service.knowledge.expressions.expressions import Expression
 from cds_service.knowledge.facts.facts import Facts
 from cds_service.knowledge.outcomes.judging import (
     UNREAD,
+    WARNED,
     RuleOutcome,
     is_unread,
     judge,
@@ -145,7 +146,7 @@ def assess(
     if by_record is not True and not any(map(opens, applied)):
         unchecked = service.gate.unchecked.evaluate(facts) is True
         return Evaluation(facts, GateState.UNCHECKED if unchecked else GateState.CLOSED)
-    withheld = _withheld([outcomes[rule.id] for rule in judged], readings)
+    withheld = _withheld(service, applied, [outcomes[rule.id] for rule in judged], readings)
     causes = [weigh(cause, readings, withheld) for cause in service.causes]
     listed, not_listed = _rank(service, causes)
     return Evaluation(
@@ -189,13 +190,20 @@ def _because(
 
 
 def _withheld(
-    outcomes: Iterable[RuleOutcome], readings: Sequence[Mapping[str, Any]]
+    service: Service,
+    applied: Sequence[RuleOutcome],
+    outcomes: Iterable[RuleOutcome],
+    readings: Sequence[Mapping[str, Any]],
 ) -> dict[str, tuple[Because, ...]]:
     found: dict[str, list[Because]] = {}
     for outcome in outcomes:
         for withhold in outcome.rule.withhold:
             for item in withhold.items if withholds(withhold, outcome, readings) else ():
                 found.setdefault(item, []).append(_because(outcome, withhold, readings))
+    for slot in service.slots:
+        warned = [each for each in applied if each.rule.slot == slot.id and each.level != "info"]
+        for item in slot.withholds if warned else ():
+            found.setdefault(item, []).append(Because(warned[0].rule.id, WARNED))
     return {item: tuple(reasons) for item, reasons in found.items()}
 
 

@@ -8,8 +8,9 @@ from typing import Any
 
 from cds_service.knowledge.content.artifacts import LEVELS, Rule, Withhold
 
-# The words of `layout` that say that a value is on record and could not be read.
-UNREAD = "unread"
+# The words of `layout` for reasons that are no rule's own: what decides could not be read, and a
+# card comes first.
+UNREAD, WARNED = OF_LAYOUT = ("unread", "warned")
 # Behind every outcome that has an urgency.
 LEAST_URGENT = 1000
 
