@@ -41,7 +41,11 @@ class Judgement:
     def effective(self) -> dates.Span | None:
         """When an Observation was made or a form was filled in."""
         # Nearly always a plain date, for which nothing has to be mended.
-        return dates.read(self.written.get("effectiveDateTime")) or dates.effective(self.resource)
+        return dates.read(self.written.get("effectiveDateTime")) or self._effective
+
+    @cached_property
+    def _effective(self) -> dates.Span | None:
+        return dates.effective(self.resource)
 
     def is_about(self, patient_id: str) -> bool:
         """Whether it is about a patient; without a subject, validation decides."""
