@@ -61,19 +61,67 @@ def _by(
     return away.row.id if away else None
 
 
-# -- info differential: accepted or overridden by anyone, 90 days --------------------------------
+# -- info differential: as long as the answer means ----------------------------------------------
 
 
-@pytest.mark.parametrize("reason", REASONS)
-@pytest.mark.parametrize("outcome", ["accepted", "overridden"])
-def test_info_is_away_for_90_days_whatever_the_answer_and_whoever_gave_it(
-    service: CDSService, outcome: str, reason: str | None
+@pytest.mark.parametrize(
+    ("reason", "row", "lasts"),
+    [
+        ("limited-time", "differential-for-now", DAY),
+        ("wrong-time-workflow", "differential-for-now", DAY),
+        ("need-more-info", "differential-awaiting", 14 * DAY),
+        ("patient-ineligible", "differential-answered", 90 * DAY),
+        ("action-unsuccessful", "differential-answered", 90 * DAY),
+        ("patient-refuses", "differential-answered", 90 * DAY),
+        ("expert-contradicts", "differential-answered", 90 * DAY),
+        ("rule-wrong", "differential-answered", 90 * DAY),
+        (None, "differential-dismissed", DAY),
+    ],
+)
+def test_the_differential_stays_away_as_long_as_the_answer_means(
+    service: CDSService, reason: str | None, row: str, lasts: timedelta
 ) -> None:
     card = _card("differential", "info")
-    for ago in (timedelta(0), 90 * DAY):
-        row = _by(service, card, outcome, reason, ago, reader=ANYONE)
-        assert row == "differential-answered"
-    assert _by(service, card, outcome, reason, 90 * DAY + SECOND) is None
+    another = Reader("someone", "e1")
+    assert _by(service, card, "overridden", reason, lasts, reader=another) == row
+    assert _by(service, card, "overridden", reason, lasts + SECOND, reader=another) is None
+    assert _by(service, card, "accepted", reason, HOUR) is None
+
+
+def test_every_reason_that_the_differential_offers_has_its_row(service: CDSService) -> None:
+    card = _card("differential", "info")
+    (slot,) = (slot for slot in service.slots if slot.id == "differential")
+    for offered in slot.override_reasons["info"]:
+        assert _by(service, card, "overridden", offered.code, HOUR), offered.code
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "is_away"),
+    [("e1", "e1", True), ("e1", "e2", False), ("e1", None, True), (None, "e2", True)],
+)
+def test_not_now_ends_with_the_encounter(
+    service: CDSService, then: str | None, now: str | None, is_away: bool
+) -> None:
+    card = _card("differential", "info")
+    reader = Reader("grace", now)
+    row = _by(service, card, "overridden", "limited-time", HOUR, reader=reader, encounter=then)
+    assert (row == "differential-for-now") is is_away
+
+
+def test_not_my_role_is_for_the_one_who_said_so(service: CDSService) -> None:
+    card = _card("differential", "info")
+    own = _by(service, card, "overridden", "inappropriate-recipient", 90 * DAY)
+    assert own == "differential-not-my-role"
+    other = Reader("boris", "e1")
+    assert _by(service, card, "overridden", "inappropriate-recipient", HOUR, reader=other) is None
+
+
+def test_a_tolerated_serotonergic_pair_stays_away_for_a_year(service: CDSService) -> None:
+    card, other = _card("active-drug", "warning", "R74"), _card("active-drug", "warning", "R51")
+    tolerated = "action-performed-no-adverse-effect"
+    assert _by(service, card, "overridden", tolerated, 365 * DAY) == "combination-tolerated"
+    assert _by(service, card, "overridden", tolerated, 365 * DAY + SECOND) is None
+    assert _by(service, other, "overridden", tolerated, 31 * DAY) is None
 
 
 # -- warning: overridden with a reason, 30 days; R52 and R61 with "taper agreed", 90 days --------
@@ -266,7 +314,7 @@ def test_only_the_card_that_was_answered_stays_away(service: CDSService) -> None
 
 
 def test_answers_older_than_the_longest_row_do_not_matter(service: CDSService) -> None:
-    assert longest(service.suppression) == 90 * DAY
+    assert longest(service.suppression) == 365 * DAY
     assert longest(()) == timedelta(0)
 
 

@@ -22,11 +22,12 @@ _SKEW = timedelta(minutes=1)  # between two clocks
 class Suppression:
     """One row of the policy: which cards, after which answer, for how long.
 
-    `reasons` are override codes, None for any; with `needs_reason` there must be one. With `rules`
-    no other rule may stand on the card at a level of its own. `same` are those of whom one must be
-    the same as when the card was shown. With `identified` the answer must be of a client that has
-    proved who it is. `leaves` names the words of the line that stands in place of the card. A row
-    with `when` asks for no answer, but for a condition over the record.
+    `reasons` are override codes, None for any; with `needs_reason` there must be one, and with
+    `without_reason` none. With `this_encounter` the answer ends with the encounter in which the
+    card was shown. With `rules` no other rule may stand on the card at a level of its own. `same`
+    are those of whom one must be the same as when the card was shown. With `identified` the answer
+    must be of a client that has proved who it is. `leaves` names the words of the line that stands
+    in place of the card. A row with `when` asks for no answer, but for a condition over the record.
     """
 
     id: str
@@ -36,6 +37,8 @@ class Suppression:
     within: timedelta
     reasons: tuple[str, ...] | None = None
     needs_reason: bool = False
+    without_reason: bool = False
+    this_encounter: bool = False
     rules: tuple[str, ...] | None = None
     same: tuple[str, ...] = ()
     identified: bool = False
@@ -73,6 +76,10 @@ class Suppression:
         if self.identified and not reader.is_identified:
             return False
         if self.needs_reason and answered.reason is None:
+            return False
+        if self.without_reason and answered.reason is not None:
+            return False
+        if self.this_encounter and _is_another_encounter(answered, reader):
             return False
         if self.reasons is not None and answered.reason not in self.reasons:
             return False
@@ -177,6 +184,13 @@ def _alone(card: Card, rules: tuple[str, ...]) -> bool:
     traced = card.trace.rules if card.trace else ()
     made_it = {rule.id for rule in traced if rule.level in ("critical", "warning")}
     return bool(made_it) and made_it <= set(rules)
+
+
+def _is_another_encounter(answered: Answered, reader: Reader) -> bool:
+    """Whether both encounters are known and differ."""
+    return None not in (answered.encounter, reader.encounter) and (
+        answered.encounter != reader.encounter
+    )
 
 
 def _is_same(answered: Answered, reader: Reader, who: str) -> bool:

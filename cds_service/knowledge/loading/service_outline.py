@@ -67,6 +67,8 @@ class SuppressionSchema(StrictSchema):
     )
     reasons = Texts(load_default=None)
     needs_reason = fields.Boolean(load_default=False)
+    without_reason = fields.Boolean(load_default=False)
+    this_encounter = fields.Boolean(load_default=False)
     rules = Texts(load_default=None)
     same = Tuple(fields.String(validate=OneOf(("user", "encounter"))), load_default=())
     within = Duration(load_default=None)
