@@ -193,8 +193,11 @@ def _cover(
 def _ranked(
     courses: list[Course], definition: MedicationDefinition, record: PatientRecord
 ) -> list[Course]:
-    """The courses in the order in which the definition lists their value sets, then as recorded."""
-    if len(courses) < 2 or len(definition.value_sets) < 2:
+    """The courses in the order in which the definition lists their value sets, then as recorded.
+
+    Those of one type of resource come so already.
+    """
+    if len({course.statement.resource["resourceType"] for course in courses}) < 2:
         return courses
     rank: dict[int, int] = {}
     for place, value_set in enumerate(definition.value_sets):
