@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from urllib.parse import quote, urljoin
 
 from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
@@ -17,6 +18,7 @@ _PORTS = {"http": 80, "https": 443}
 # Java servers cut a segment at its semicolon, so "..;" is ".." to them.
 _AMBIGUOUS = re.compile(r"%2e|%2f|%5c|%3b|[?#@;\\]|[^!-~]", re.IGNORECASE)
 _QUERY = re.compile(r"[!\"$-\[\]-~]*")  # visible ASCII, without a fragment or a backslash
+_SAFE_IN_QUERY = "".join(filter(_QUERY.fullmatch, map(chr, range(128))))
 _NAT64 = IPv6Network("64:ff9b::/96")
 # Addresses at which clouds give secrets to their machines, besides the link-local ranges; and
 # tunnels (Teredo, private NAT64) that hide where a connection goes.
@@ -31,12 +33,16 @@ _NEVER = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """The base address of a FHIR server; `path` has no slash at its start or end."""
+    """The base address of a FHIR server; `path` has no slash at its start or end.
+
+    Two are equal if they lead to the same place, however they are written in `text`.
+    """
 
     scheme: str
     host: str
     port: int
     path: str
+    text: str = field(default="", compare=False)
 
     @classmethod
     def read(cls, text: str) -> Base | None:
@@ -51,7 +57,8 @@ class Base:
         if url.scheme not in _PORTS or not url.host:
             return None
         port = _PORTS[url.scheme] if url.port is None else url.port
-        return cls(url.scheme, url.host.strip("[]"), port, (url.path or "").strip("/"))
+        path = (url.path or "").strip("/")
+        return cls(url.scheme, url.host.strip("[]"), port, path, text.rstrip("/"))
 
     @property
     def is_loopback(self) -> bool:
@@ -66,6 +73,24 @@ class Base:
             return False
         is_same_origin = replace(other, path=self.path) == self
         return is_same_origin and (not self.path or f"{other.path}/".startswith(f"{self.path}/"))
+
+    def next_page(self, page: str, link: str, resource_type: str) -> tuple[str, bool]:
+        """The address on this server for the next link of a page, and whether the link led away.
+
+        Servers behind a proxy write the name by which they know themselves. The query of a link
+        that leads away is asked here, at the type or the base: no request goes elsewhere.
+        """
+        try:
+            place, mark, query = urljoin(page, link).partition("?")
+        except ValueError:
+            place, mark, query = link.partition("?")
+        query = mark + quote(query, safe=_SAFE_IN_QUERY, errors="replace")
+        if self.holds(place + query):
+            return place + query, False
+        if not query.strip("?") or not place.lower().startswith(("http://", "https://")):
+            return link, True
+        below = f"/{resource_type}" if resource_type in place.split("/") else ""
+        return f"{self.text}{below}{query}", True
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,11 @@ from cds_service.errors import TooManyFetches
 from cds_service.fhir import connections as transport
 from cds_service.fhir.addresses import AllowList, Base
 from cds_service.fhir.circuit_breaker import CircuitBreaker
-from cds_service.fhir.download import Allowance, Download, Outcome, resolve
-from cds_service.fhir.prefetch import Wanted, next_page
-from cds_service.knowledge.call import Resource
+from cds_service.fhir.download import Allowance, Download
+from cds_service.fhir.outcomes import Outcome
+from cds_service.fhir.prefetch import Wanted
+from cds_service.fhir.query import Query
+from cds_service.fhir.received import next_page
 from cds_service.settings import Settings
 from cds_service.wire.hooks import HookContext
 from cds_service.wire.requests import CDSRequest
@@ -29,10 +31,6 @@ _SHARE_FOR_FETCHING = 0.8
 _REQUESTS_OF_A_CALL = 10
 _TOKEN = re.compile(r"\{\{ *([^{}]*?) *\}\}")
 _SEPARATORS = re.compile(r"([\\,|$])")
-_NONE_HERE: Resource = {
-    "resourceType": "OperationOutcome",
-    "issue": [{"severity": "error", "code": "not-supported"}],
-}
 _BEARER = re.compile(r"[!-~]+")
 
 
@@ -42,7 +40,7 @@ class Fetched:
 
     requests: int
     milliseconds: float
-    outcomes: Mapping[str, Outcome]
+    outcomes: Mapping[str, str]
 
 
 class FHIRClient:
@@ -116,94 +114,87 @@ class Fetching:
         if not self._client.circuit_breaker.allows(base):
             self._not_tried(needed, Outcome.SUSPENDED)
             return {}
-        downloads = self._downloads(base, needed)
+        queries = self._queries(base, needed)
         if not self._client.calls.acquire(timeout=self._allowance.seconds / 2):
             raise TooManyFetches("Too many calls are fetching; send it again later.")
         try:
-            self._run(dict.fromkeys(downloads.values()))  # in the order of the service
+            self._run(dict.fromkeys(queries.values()))  # in the order of the service
         finally:
             self._client.calls.release()
-        values = {key: self._value(needed[key], download) for key, download in downloads.items()}
-        self._report(base, needed, downloads, values, begun)
+        values = {key: query.value for key, query in queries.items()}
+        self._report(base, needed, queries, begun)
         return {key: value for key, value in values.items() if value is not None}
 
-    def _downloads(self, base: Base, needed: Mapping[str, Wanted]) -> Mapping[str, Download]:
-        """The download of each key; keys with equal templates share one."""
-        by_address: dict[str, Download] = {}
-        by_key: dict[str, Download] = {}
+    def _queries(self, base: Base, needed: Mapping[str, Wanted]) -> Mapping[str, Query]:
+        """The query of each key that the context can fill; equal templates share one."""
+        by_templates: dict[tuple[str, ...], Query] = {}
+        by_key: dict[str, Query] = {}
         for key, wanted in needed.items():
-            address = self._address(wanted)
-            if address is None:
-                continue
             if wanted.bundle is not None:  # its first pages are already there
-                by_key[key] = self._download(base, address, wanted.bundle)
-                continue
-            if address not in by_address:
-                by_address[address] = self._download(base, address, None)
-            by_key[key] = by_address[address]
+                by_key[key] = self._query(base, wanted)
+            elif self._can_fill(wanted):
+                if wanted.templates not in by_templates:
+                    by_templates[wanted.templates] = self._query(base, wanted)
+                by_key[key] = by_templates[wanted.templates]
         return by_key
 
-    def _download(self, base: Base, address: str, bundle: Resource | None) -> Download:
-        return Download(
-            self._client.session,
-            base,
-            address,
-            headers=self._headers or {},
-            allowance=self._allowance,
-            pages=self._client.settings.fhir_max_pages,
-            bundle=bundle,
-        )
+    def _can_fill(self, wanted: Wanted) -> bool:
+        return all(fill(each, self._tokens) is not None for each in wanted.templates)
 
-    def _address(self, wanted: Wanted) -> str | None:
-        """The address to fetch from; None if the context has no value for a token."""
+    def _query(self, base: Base, wanted: Wanted) -> Query:
+        is_search = "?" in wanted.templates[0]
+        resource_type = wanted.templates[0].partition("?")[0].partition("/")[0]
+
+        def download(address: str, **members: Any) -> Download:
+            return Download(
+                self._client.session,
+                base,
+                address,
+                headers=self._headers or {},
+                allowance=self._allowance,
+                pages=self._client.settings.fhir_max_pages,
+                resource_type=resource_type,
+                **members,
+            )
+
         if wanted.bundle is not None:
-            return resolve(f"{self._server}/", next_page(wanted.bundle) or "")
-        filled = fill(wanted.template, self._tokens)
-        return None if filled is None else f"{self._server}/{filled}"
+            first = f"{self._server}/{resource_type}"
+            link = next_page(wanted.bundle) or ""
+            address, led_away = base.next_page(first, link, resource_type)
+            downloads = [download(address, bundle=wanted.bundle, led_away=led_away)]
+        else:
+            downloads = [
+                download(
+                    f"{self._server}/{fill(template, self._tokens)}",
+                    expected=None if is_search else fill(template, self._tokens, quoted=False),
+                )
+                for template in wanted.templates
+            ]
+        return Query(download, downloads, searches=is_search)
 
-    def _run(self, downloads: Iterable[Download]) -> None:
+    def _run(self, queries: Iterable[Query]) -> None:
         """Run all in parallel, and wait no longer than the call may take."""
-        futures = [self._client.threads.submit(download.run) for download in downloads]
+        lanes = [lane for query in queries for lane in query.lanes(_REQUESTS_OF_A_CALL)]
+        futures = [self._client.threads.submit(lane) for lane in lanes]
         done, late = wait(futures, timeout=self._allowance.seconds)
         for future in late:
             future.cancel()
         for future in done:
             future.result()  # raises our own errors
 
-    def _value(self, wanted: Wanted, download: Download) -> Any:
-        """The fetched data; None if a read returned a different resource.
-
-        For a search with 404 it is what a client would send: the server has no such resources.
-        """
-        value = download.value
-        if "?" in wanted.template:
-            return _NONE_HERE if download.outcome is Outcome.ABSENT else value
-        if value is None:
-            return None
-        reference = f"{value.get('resourceType')}/{value.get('id')}"
-        return value if reference == fill(wanted.template, self._tokens, quoted=False) else None
-
     def _report(
-        self,
-        base: Base,
-        needed: Iterable[str],
-        downloads: Mapping[str, Download],
-        values: Mapping[str, Any],
-        begun: float,
+        self, base: Base, needed: Iterable[str], queries: Mapping[str, Query], begun: float
     ) -> None:
         outcomes = {
-            key: downloads[key].outcome if key in downloads else Outcome.BARRED for key in needed
+            key: queries[key].label if key in queries else Outcome.BARRED.value for key in needed
         }
-        for key, outcome in outcomes.items():
-            if outcome is Outcome.FETCHED and values[key] is None:
-                outcomes[key] = Outcome.UNREADABLE
-        different = set(downloads.values())
-        requests = sum(download.requests for download in different)
-        answered = any(download.answered for download in different)
+        different = set(queries.values())
+        requests = sum(query.requests for query in different)
+        answered = any(query.answered for query in different)
         # A request that had little time does not show that the server is slow.
         fair_time = self._client.settings.fhir_timeout_ms / 2000
-        had_time = any(download.seconds >= fair_time for download in different)
-        failed = any(download.outcome is Outcome.UNREACHABLE for download in different)
+        had_time = any(query.seconds >= fair_time for query in different)
+        failed = any(query.outcome is Outcome.UNREACHABLE for query in different)
         if requests and (answered or had_time or failed):
             self._client.circuit_breaker.report(base, answered=answered)
         milliseconds = (self._client.timer() - begun) * 1000
@@ -215,7 +206,7 @@ class Fetching:
         )
 
     def _not_tried(self, needed: Iterable[str], outcome: Outcome) -> None:
-        outcomes = dict.fromkeys(needed, outcome)
+        outcomes = dict.fromkeys(needed, outcome.value)
         self.fetched = replace(self.fetched, outcomes={**self.fetched.outcomes, **outcomes})
 
 

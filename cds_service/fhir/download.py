@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from email.utils import parsedate_to_datetime
-from enum import StrEnum
 from threading import Lock
 from time import sleep
 from typing import Any, cast
-from urllib.parse import urljoin
 
 import requests
 from urllib3 import Timeout
@@ -18,43 +17,16 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 from cds_service.errors import UnreadableBody
 from cds_service.fhir.addresses import Base
 from cds_service.fhir.connections import AddressBarred
-from cds_service.fhir.prefetch import entries_of, next_page
+from cds_service.fhir.outcomes import NotFetched, Outcome, TryAgain
+from cds_service.fhir.received import entries_of, has_none, next_page
 from cds_service.knowledge.call import Resource
 from cds_service.wire.json_text import read_json
 
 _CHUNK = 64 * 1024
 _JSON = re.compile(r"application/([a-z0-9.-]+\+)?json(\+fhir)?", re.IGNORECASE)
 _TRY_LATER = (429, 503)
-
-
-class Outcome(StrEnum):
-    """The outcome of fetching one prefetch key."""
-
-    FETCHED = "fetched"
-    IN_PART = "in-part"  # some pages; the rest is missing because of a limit or an error
-    LATE = "late"  # the call had no time left
-    UNREACHABLE = "unreachable"  # no connection, or lost twice
-    REFUSED = "refused"  # a status other than 200 and 404
-    ABSENT = "absent"  # 404: the server has no such resources
-    UNREADABLE = "unreadable"  # not FHIR JSON, not what was asked for, or too much
-    BARRED = "barred"  # the operator does not allow this address
-    SUSPENDED = "suspended"  # the server failed several calls and is not called for a while
-
-
-class NotFetched(Exception):
-    """Why an answer of the FHIR server is missing or cannot be used."""
-
-    def __init__(self, outcome: Outcome) -> None:
-        super().__init__(outcome.value)
-        self.outcome = outcome
-
-
-class _Again(NotFetched):
-    """The same, but it is worth trying again after some seconds."""
-
-    def __init__(self, outcome: Outcome, after: float) -> None:
-        super().__init__(outcome)
-        self.after = after
+_INFLATED = ("gzip", "x-gzip", "deflate")
+_ANY_WINDOW = 32 + zlib.MAX_WBITS  # zlib: the format is found out from its first bytes
 
 
 class Allowance:
@@ -100,7 +72,8 @@ class Download:
     """One address of the server of `base`, read by `run` in its own thread.
 
     `value` can be read at any time. It is a resource, or the Bundle of all pages so far, with a
-    `next` link as long as pages are missing; None if there is no data.
+    `next` link as long as pages are missing; None if there is no data. A read gives nothing but the
+    resource with the `expected` reference.
     """
 
     def __init__(
@@ -112,18 +85,26 @@ class Download:
         headers: Mapping[str, str],
         allowance: Allowance,
         pages: int,
+        resource_type: str,
+        expected: str | None = None,
         bundle: Resource | None = None,
+        led_away: bool = False,
     ) -> None:
+        self.address = address
         self._session = session
         self._base = base
         self._headers = headers
         self._allowance = allowance
         self._pages = pages
+        self._type = resource_type
+        self._expected = expected
         self._first = bundle
         self._entries: list[Any] = list(entries_of(bundle or {}) or ())
         self._links: Any = None  # of the last page, exactly as received
         self._next: str | None = address
-        self._fault: Outcome | None = Outcome.LATE
+        self._asked: set[str] = set()
+        self._fault: NotFetched | None = NotFetched(Outcome.LATE)
+        self._led_away = led_away
         self._began: float | None = None
         self._ended: float | None = None
         self.requests = 0
@@ -140,10 +121,15 @@ class Download:
     def outcome(self) -> Outcome:
         """FETCHED if the data is complete, IN_PART if some of it is there; otherwise the error."""
         if self._next is None:
-            return Outcome.FETCHED
-        if self._first is None:
-            return self._fault or Outcome.IN_PART
+            return Outcome.NEXT_ELSEWHERE if self._led_away else Outcome.FETCHED
+        if self._first is None and self._fault:
+            return self._fault.outcome
         return Outcome.IN_PART
+
+    @property
+    def status(self) -> int | None:
+        """The HTTP status with which nothing came."""
+        return self._fault.status if self._fault and self._first is None else None
 
     @property
     def seconds(self) -> float:
@@ -161,11 +147,16 @@ class Download:
                 self._read_page(self._next)
             self._fault = None
         except NotFetched as error:
-            self._fault = error.outcome
+            self._fault = error
         self._ended = self._allowance.timer()
 
     def _read_page(self, address: str) -> None:
+        if address in self._asked:  # its pages go in a circle
+            raise NotFetched(Outcome.IN_PART)
+        self._asked.add(address)
         page = self._get(address)
+        if self._first is None and has_none(page):
+            raise NotFetched(Outcome.NOT_SUPPORTED)
         resource_type = page.get("resourceType")
         is_more = resource_type == "Bundle" if self._first else isinstance(resource_type, str)
         if resource_type == "OperationOutcome" or not is_more:
@@ -173,21 +164,27 @@ class Download:
         entries = entries_of(page)
         if entries is None:
             raise NotFetched(Outcome.UNREADABLE)
+        if self._expected not in (None, f"{resource_type}/{page.get('id')}"):
+            raise NotFetched(Outcome.UNREADABLE)
         self._first = self._first or page
         kept = self._allowance.take_resources(len(entries))
         self._entries.extend(entries[:kept])
         if kept < len(entries):
             raise NotFetched(Outcome.IN_PART)
         following, self._links = next_page(page), page.get("link")
-        self._next = resolve(address, following) if following is not None else None
+        if following is None:
+            self._next = None
+            return
+        self._next, led_away = self._base.next_page(address, following, self._type)
+        self._led_away |= led_away
 
     def _get(self, address: str) -> Resource:
         """The JSON object at an address; tries twice if the connection was lost or it was busy."""
         try:
             return self._try(address)
-        except _Again as error:
+        except TryAgain as error:
             if error.after >= self._allowance.seconds:
-                raise NotFetched(error.outcome) from None
+                raise NotFetched(error.outcome, error.status) from None
             sleep(error.after)
         return self._try(address)
 
@@ -210,17 +207,19 @@ class Download:
         except AddressBarred:
             raise NotFetched(Outcome.BARRED) from None
         except (requests.RequestException, HTTPError, OSError):
-            raise _Again(Outcome.UNREACHABLE, after=0) from None
+            raise TryAgain(Outcome.UNREACHABLE, after=0) from None
 
     def _read(self, response: requests.Response) -> Resource:
         if response.status_code == 404:
             self.answered = True
-            raise NotFetched(Outcome.ABSENT)
-        if response.status_code != 200:
-            self.answered |= response.status_code < 500
-            after = _retry_after(response) if response.status_code in _TRY_LATER else None
-            raise NotFetched(Outcome.REFUSED) if after is None else _Again(Outcome.REFUSED, after)
-        body = self._body(response) if _is_plain_json(response) else b""
+            raise NotFetched(Outcome.NOT_SUPPORTED, 404)
+        if (status := response.status_code) != 200:
+            self.answered |= status < 500
+            after = _retry_after(response) if status in _TRY_LATER else None
+            if after is None:
+                raise NotFetched(Outcome.REFUSED, status)
+            raise TryAgain(Outcome.REFUSED, after, status)
+        body = self._body(response) if _is_json(response) else b""
         self.answered = True
         try:
             value = read_json(body)
@@ -231,30 +230,37 @@ class Download:
         return value
 
     def _body(self, response: requests.Response) -> bytes:
-        chunks: list[bytes] = []
+        chunks = self._chunks(response)
+        encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+        if encoding == "identity":
+            return b"".join(chunks)
+        if encoding not in _INFLATED:
+            raise NotFetched(Outcome.UNREADABLE)
+        try:
+            return b"".join(self._inflated(chunks))
+        except zlib.error:
+            raise NotFetched(Outcome.UNREADABLE) from None
+
+    def _chunks(self, response: requests.Response) -> Iterator[bytes]:
         while chunk := response.raw.read1(_CHUNK, decode_content=False):
             self._allowance.take_bytes(len(chunk))
             self._allowance.seconds_left()
-            chunks.append(chunk)
-        return b"".join(chunks)
+            yield chunk
+
+    def _inflated(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """The bytes of a body that is compressed although nobody asked for it, counted piecewise:
+        a small body may unpack to a huge one."""
+        inflater = zlib.decompressobj(_ANY_WINDOW)
+        for chunk in chunks:
+            while piece := inflater.decompress(chunk, _CHUNK):
+                self._allowance.take_bytes(len(piece))
+                yield piece
+                chunk = inflater.unconsumed_tail
 
 
-def resolve(address: str, link: str) -> str:
-    """The absolute address of a link in the page at `address`.
-
-    Text that is not a link is returned unchanged; it belongs to no server.
-    """
-    try:
-        return urljoin(address, link)
-    except ValueError:
-        return link
-
-
-def _is_plain_json(response: requests.Response) -> bool:
-    """Whether it is JSON without compression: a compressed body may unpack to a huge one."""
+def _is_json(response: requests.Response) -> bool:
     content_type = response.headers.get("Content-Type", "").partition(";")[0].strip()
-    encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
-    return bool(_JSON.fullmatch(content_type)) and encoding == "identity"
+    return bool(_JSON.fullmatch(content_type))
 
 
 def _retry_after(response: requests.Response) -> float | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from builders import (
+    TEMPLATES,
     ToyService,
     cds_request,
     condition,
@@ -20,14 +21,15 @@ from hypothesis import strategies as st
 
 from cds_service.errors import BodyTooLarge, PreconditionFailed
 from cds_service.fhir.prefetch import (
+    MEDICATION_READS,
     MEDICATIONS,
-    MOST_MEDICATIONS,
-    NESTED_BUNDLES,
+    MOST_IDS,
+    MOST_READS,
     Fetch,
     Wanted,
     complete,
-    next_page,
 )
+from cds_service.fhir.received import NESTED_BUNDLES, next_page
 from cds_service.knowledge.call import Retrieval, Retrieved
 from cds_service.wire.requests import load_request
 
@@ -217,7 +219,7 @@ def test_the_pages_after_a_page_are_wanted_and_taken_with_it() -> None:
     whole = searchset(condition("one"), condition("two"))
     server = FakeServer(conditions=whole)
     retrieved = completed(prefetch(conditions=page), fetch=server)
-    assert server.wanted == {"conditions": Wanted("Condition?patient={{context.patientId}}", page)}
+    assert server.wanted == {"conditions": Wanted((TEMPLATES["conditions"],), page)}
     assert retrieved.states["conditions"] is Retrieval.COMPLETE
     assert [each["id"] for each in retrieved.resources] == ["ada", "one", "two"]
 
@@ -264,7 +266,10 @@ def test_medicines_that_a_list_only_points_at_are_wanted_by_their_ids() -> None:
     body = cds_request(prefetch=prefetch(laboratory=searchset(*orders)))
     request = load_request(body | {"fhirServer": "https://fhir.example.org/r4/"})
     retrieved = complete(ToyService(), request, server)
-    assert server.wanted == {MEDICATIONS: Wanted("Medication?_id=a,b,c&_count=100")}
+    assert server.wanted == {
+        MEDICATIONS: Wanted(("Medication?_id=a,b,c&_count=100",)),
+        MEDICATION_READS: Wanted(("Medication/b", "Medication/c")),
+    }
     assert {"resourceType": "Medication", "id": "a"} in retrieved.resources
     assert MEDICATIONS not in retrieved.states
 
@@ -291,9 +296,11 @@ def test_what_points_elsewhere_is_not_looked_up(reference: Any) -> None:
 
 def test_so_many_medicines_are_looked_up_and_no_more() -> None:
     server = FakeServer()
-    orders = [order(f"Medication/{number}") for number in range(MOST_MEDICATIONS + 5)]
+    orders = [order(f"Medication/{number}") for number in range(MOST_IDS + 5)]
     completed(prefetch(laboratory=searchset(*orders)), fetch=server)
-    assert server.wanted[MEDICATIONS].template.count(",") == MOST_MEDICATIONS - 1
+    [first, second] = server.wanted[MEDICATIONS].templates
+    assert (first.count(","), second.count(",")) == (MOST_IDS - 1, 4)
+    assert len(server.wanted[MEDICATION_READS].templates) == MOST_READS
 
 
 @given(JSON, JSON)
