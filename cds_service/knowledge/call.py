@@ -15,15 +15,15 @@ class Retrieval(StrEnum):
     """The state of a prefetch key; only in a COMPLETE list does absent mean "not on record"."""
 
     COMPLETE = "whole"  # a resource, a whole searchset, or null ("no data")
-    INCOMPLETE = "part"  # a page of a searchset, or a searchset that says that something lacks
-    FAILED = "failed"  # refused, late, or something that is no FHIR resource
+    INCOMPLETE = "part"  # a page of a searchset, or a searchset that says that something is missing
+    FAILED = "failed"  # refused, late, or not a FHIR resource
     ABSENT = "absent"  # the server has no such resources: 404, not-supported
-    NEVER_GIVEN = "never-given"  # it did not come, and the operator says that it never does
+    NEVER_GIVEN = "never-given"  # it did not come, and the operator says that it never comes
     MISSING = "not-sent"  # the key did not come, and there is no server to ask
 
     @property
     def is_failure(self) -> bool:
-        """Whether something is on record that should have come and did not."""
+        """Whether data that should have come did not come, or only in part."""
         return self in (Retrieval.INCOMPLETE, Retrieval.FAILED)
 
 
@@ -37,7 +37,7 @@ class Retrieved:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """All that an answer depends on; `now` is aware, ids are as the hook's context has them.
+    """Everything that an answer depends on; `now` is aware, ids are as in the hook's context.
 
     `context` holds what the hook has besides the ids, such as draft orders, by member name.
     """
@@ -80,7 +80,7 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """CDS Hooks "Suggestion": actions that a clinician may take with one click."""
+    """CDS Hooks "Suggestion": actions that a clinician may accept with one click."""
 
     uuid: str
     label: str
@@ -109,7 +109,7 @@ class TracedRule:
 class Trace:
     """Why a card is shown: its rules, and the names of their facts by state.
 
-    `values` are values of the record; they are stored only if the operator wants it.
+    `values` are values of the record; they are stored only if the operator allows it.
     """
 
     rules: tuple[TracedRule, ...]
@@ -121,8 +121,8 @@ class Trace:
 class Card:
     """CDS Hooks "Card". What follows `links` is not sent.
 
-    `rules` names the rules it rests on, `silenced` those of warnings that stay away because of it;
-    `fingerprint` is the same for the same evidence, and empty for a card that rests on none.
+    `rules` names the rules it rests on, `silenced` the rules of warnings that it silences;
+    `fingerprint` is the same for the same evidence, and empty for a card without evidence.
     """
 
     uuid: str
@@ -144,10 +144,10 @@ class Card:
 class Answer:
     """The cards of one call, with the ids of the rules by outcome for the log.
 
-    `shadow` are the cards that rules which are only watched would have made or changed.
-    `near_misses` are the rules that came out unknown, each with the facts that lacked; `held` the
-    rows of the suppression policy whose condition the record fulfils. `unread` counts the
-    resources that were not read, by their type.
+    `shadow` are the cards that shadow rules would have made or changed. `near_misses` are the rules
+    that came out unknown, each with its missing facts; `held` are the rows of the suppression
+    policy whose condition is true for the record. `unread` counts the resources that were not read,
+    by their type.
     """
 
     cards: tuple[Card, ...]

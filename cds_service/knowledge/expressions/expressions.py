@@ -96,7 +96,7 @@ class _Compiler:
                 return _Typed(logic.comparison(word, compared.evaluate, limit), BOOLEAN)
             case Operation(word, left, right):
                 return self._operation(word, self.compile(left), self.compile(right))
-        raise ExpressionError("texts in parentheses stand after `in` only")
+        raise ExpressionError("texts in parentheses are only allowed after `in`")
 
     def _fact(self, name: Name) -> _Typed:
         path = f"{name.fact}.{name.member}"
@@ -109,12 +109,12 @@ class _Compiler:
         if name == "exists":
             return _Typed(logic.existence(of.evaluate), BOOLEAN)
         if of.type != BOOLEAN:
-            raise ExpressionError(f"not() wants a {BOOLEAN}, not a {of.type}")
+            raise ExpressionError(f"not() needs a {BOOLEAN}, not a {of.type}")
         return _Typed(logic.negation(of.evaluate), BOOLEAN)
 
     def _membership(self, left: _Typed, allowed: tuple[str, ...]) -> _Typed:
         if left.type != TEXT:
-            raise ExpressionError(f"`in` wants a {TEXT}, not a {left.type}")
+            raise ExpressionError(f"`in` needs a {TEXT}, not a {left.type}")
         return _Typed(logic.membership(left.evaluate, allowed), BOOLEAN)
 
     def _operation(self, word: str, left: _Typed, right: _Typed) -> _Typed:
@@ -145,7 +145,7 @@ def _chain(word: str, node: Node) -> Iterable[Node]:
 def _want(word: str, wanted: str, *operands: _Typed) -> None:
     for operand in operands:
         if operand.type != wanted:
-            raise ExpressionError(f"`{word}` wants a {wanted} here, not a {operand.type}")
+            raise ExpressionError(f"`{word}` needs a {wanted} here, not a {operand.type}")
 
 
 def _unknown_name(name: Name, types: Mapping[str, str]) -> str:

@@ -186,4 +186,4 @@ class _Parser:
 
     def _fail(self, wanted: str, back: int = 0) -> Node:
         _, found, column = self._tokens[self._next - back]
-        raise SyntaxFault(f"column {column}: {wanted} is wanted, not {found}")
+        raise SyntaxFault(f"column {column}: expected {wanted}, found {found}")

@@ -1,4 +1,4 @@
-"""What the record says of an allergy or intolerance: FHIR AllergyIntolerance."""
+"""What the record says about an allergy or intolerance: FHIR AllergyIntolerance."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def read_allergy(definition: AllergyDefinition, record: PatientRecord) -> Allerg
     severities = {_is_severe(allergy, definition, record) for allergy in valid}
     return AllergyFact(
         present=True,
-        # The worst of them; of one that does not say, nobody knows.
+        # The worst of them counts; if one does not say, the answer is unknown.
         severe=True if True in severities else None if None in severities else False,
         names=tuple(dict.fromkeys(name_of(allergy.concept) for allergy in valid)),
         resources=tuple(allergy.resource for allergy in valid),
@@ -81,13 +81,13 @@ def keys_of_allergy(definition: AllergyDefinition) -> Iterable[Key]:
 
 
 def _value_sets(definition: AllergyDefinition) -> tuple[str, ...]:
-    return with_past(definition.value_sets)  # "history of a reaction to …" is an allergy still
+    return with_past(definition.value_sets)  # "history of a reaction to …" is still an allergy
 
 
 def _is_severe(
     statement: Statement, definition: AllergyDefinition, record: PatientRecord
 ) -> bool | None:
-    """Whether a reaction was, or is expected to be, severe; None when nothing is said of it."""
+    """Whether a reaction was, or is expected to be, severe; None when the record does not say."""
     resource = statement.resource
     if resource.get("criticality") == "high":
         return True

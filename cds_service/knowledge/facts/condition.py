@@ -1,4 +1,4 @@
-"""What the record says of a problem: FHIR Condition, and the reasons of recent visits."""
+"""What the record says about a problem: FHIR Condition, and the reasons of recent visits."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ class ConditionDefinition:
 
     `within`: recorded no longer ago than this; `any_status`: past problems count as well;
     `visit_reason`: the reason of a visit in this window counts too; `over_after`: what began longer
-    ago is over, whatever its status; `doubtful_in`: the sex of whom it is uncertain; `leave_out`:
-    codes (system, pattern) that say another thing than the rest of their value set.
+    ago is over, whatever its status; `doubtful_in`: the sex in which it is uncertain; `leave_out`:
+    codes (system, pattern) that mean something else than the rest of their value set.
     """
 
     value_sets: tuple[str, ...]
@@ -77,15 +77,15 @@ class ConditionSchema(DefinitionSchema):
 class ConditionFact(Fact):
     """Members that expressions and words may use; None means that the record does not say.
 
-    `certain` leaves out what only words tell, what the record disputes, and what has a status or
-    an end that cannot be told.
+    `certain` leaves out what only words say, what the record disputes, and what has an unclear
+    status or end.
     """
 
     present: bool | None
     certain: Annotated[bool | None, "by a specific code and undisputed"] = None
     confirmed: Annotated[bool | None, "and not provisional"] = None
     disputed: bool = False
-    uncertain: Annotated[bool, "its status or end cannot be told"] = False
+    uncertain: Annotated[bool, "its status or end is unclear"] = False
     history: Annotated[bool, "its words call it history, on an unknown day"] = False
     onset_days: Annotated[Number | None, "since the earliest onset"] = None
     latest_days: Annotated[Number | None, "since the latest onset"] = None
@@ -145,7 +145,7 @@ def read_condition(definition: ConditionDefinition, record: PatientRecord) -> Co
                 _Problem(
                     statement,
                     name_of(statement.concept),
-                    # "History of" with a date: that of the entry, not of what it tells.
+                    # "History of" with a date: it is the date of the entry, not of the problem.
                     None if statement.is_past else onset,
                     is_sure=verification in (Status.CONFIRMED, None),
                     is_doubtful=unclear
@@ -164,7 +164,7 @@ def read_condition(definition: ConditionDefinition, record: PatientRecord) -> Co
 def _is_over(
     onset: dates.Span | None, definition: ConditionDefinition, record: PatientRecord
 ) -> bool:
-    """Whether what ends by itself began too long ago."""
+    """Whether it is something that ends by itself and began too long ago."""
     if definition.over_after is None or onset is None:
         return False
     return record.now - onset.latest > definition.over_after
@@ -173,7 +173,7 @@ def _is_over(
 def _says_another_thing(
     statement: Statement, definition: ConditionDefinition, record: PatientRecord
 ) -> bool:
-    """Whether one of its codes is left out of the value sets: a history, a sequela."""
+    """Whether the definition leaves out one of its codes: a history, a sequela."""
     if not definition.leave_out:
         return False
     for coding in codings_of(statement.concept):
@@ -188,7 +188,7 @@ def _says_another_thing(
 
 
 def _absent(definition: ConditionDefinition, record: PatientRecord) -> bool | None:
-    """False when what is not on the lists is not there; None when a list lacks."""
+    """False when the lists are whole, so it does not exist; None when a list is not whole."""
     counts_visits = definition.visit_reason is not None
     if not record.is_complete("Condition") or counts_visits and record.has_failed("Encounter"):
         return None
@@ -207,29 +207,31 @@ def _value_sets(definition: ConditionDefinition) -> tuple[str, ...]:
 
 
 def _summarise(
-    current: list[_Problem], refuted: list[Statement], record: PatientRecord
+    problems: list[_Problem], refuted: list[Statement], record: PatientRecord
 ) -> ConditionFact:
     in_doubt = {identity for other in refuted for identity in _identities(other.concept)}
     disputed = bool(in_doubt) and any(
-        not in_doubt.isdisjoint(_identities(each.statement.concept)) for each in current
+        not in_doubt.isdisjoint(_identities(problem.statement.concept)) for problem in problems
     )
-    firm = [each for each in current if not each.statement.is_weak and not each.is_doubtful]
+    firm = [
+        problem for problem in problems if not problem.statement.is_weak and not problem.is_doubtful
+    ]
     certain = not disputed and bool(firm)
-    onsets = [each.onset for each in current if each.onset]
+    onsets = [problem.onset for problem in problems if problem.onset]
     first = min(onsets, key=lambda onset: onset.earliest, default=None)
     last = max(onsets, key=lambda onset: onset.latest, default=None)
     return ConditionFact(
         present=True,
         certain=certain,
-        confirmed=certain and any(each.is_sure for each in firm),
+        confirmed=certain and any(problem.is_sure for problem in firm),
         disputed=disputed,
-        uncertain=all(each.is_doubtful for each in current),
-        history=all(each.statement.is_past for each in current),
+        uncertain=all(problem.is_doubtful for problem in problems),
+        history=all(problem.statement.is_past for problem in problems),
         onset_days=first.days_before(record.now) if first else None,
         latest_days=last.days_before(record.now) if last else None,
         onset_date=dates.written(first),
-        names=_names(current),
-        resources=tuple(each.statement.resource for each in current),
+        names=_names(problems),
+        resources=tuple(problem.statement.resource for problem in problems),
     )
 
 

@@ -1,4 +1,4 @@
-"""From when to when one order or statement of a medicine covers, and how it ended."""
+"""The time that one order or statement of a medicine covers, and how it ended."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from cds_service.knowledge.record.record import PatientRecord
 from cds_service.knowledge.record.statements import Statement
 from cds_service.knowledge.record.statuses import Status
 
-# A supply that ran out this recently may still be taken ; gaps up to it are one course.
+# A supply that ran out this recently may still be taken; shorter gaps do not interrupt a course.
 GAP = timedelta(days=14)
 # An order still "active" after this long without a known end may be a forgotten entry.
 FORGOTTEN = timedelta(days=365)
-# What was dispensed this recently may still be taken when nothing tells how long it lasts.
+# What was dispensed this recently may still be taken if the record does not say how long it lasts.
 _LATELY = timedelta(days=30)
 _IN_FORCE = frozenset({"active", "on-hold", "unknown", "unclear"})
 _NEVER_TAKEN = frozenset({"draft", "cancelled", "entered-in-error", "intended", "not-taken"})
@@ -27,7 +27,7 @@ _ONLY_PROPOSED = frozenset({"proposal", "option"})
 
 
 class _Open(Enum):
-    """An end that is said to be none: the last step of a taper."""
+    """The record says that there is no end: the last step of a taper."""
 
     OPEN = "open"
 
@@ -37,11 +37,11 @@ _End = date | _Open | None
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """From when to when one order or statement covers; `end` None is open, or not known.
+    """The time that one order or statement covers; `end` None is open, or not known.
 
     An order in force with an `end` is one whose supply may have run out on that day. `stopped` is
-    whether the record says that it was stopped; `doubtful` whether its status or its end leaves
-    open that it is taken; `uncertain` also counts what is old or known by its words only.
+    whether the record says that it was stopped. `doubtful` means that its status or its end leaves
+    open whether it is taken; `uncertain` is also true for what is old or known only by words.
     """
 
     statement: Statement
@@ -59,7 +59,7 @@ class Course:
 
 
 def course_of(statement: Statement, record: PatientRecord) -> Course | None:
-    """The course of an order or statement, or None when it tells of nothing taken."""
+    """The course of an order or statement, or None if it does not mean that something was taken."""
     resource, today = statement.resource, record.now.date()
     status, intent = _status(resource, record), _folded(resource.get("intent"))
     start = _start(resource)
@@ -79,7 +79,7 @@ def course_of(statement: Statement, record: PatientRecord) -> Course | None:
 
 
 def unbroken(courses: Iterable[Course], until: date) -> float | None:
-    """Days of cover that reach back from a day with no gap above 14 days."""
+    """Days of cover back from a day, without a gap above 14 days."""
     spans = [
         (course.end or (until if course.in_force else course.start), course.start)
         for course in courses
@@ -118,7 +118,7 @@ def _may_be_left(
 
 
 def _status(resource: Resource, record: PatientRecord) -> str:
-    """The status as FHIR has it, whatever its case; "ended" or "unclear" when it is none."""
+    """The status as FHIR spells it; "ended" or "unclear" if it is not one of FHIR's."""
     status = _folded(resource.get("status")) or "unknown"
     if status in _IN_FORCE or status in _NEVER_TAKEN or status in ("completed", "stopped"):
         return status
@@ -149,16 +149,16 @@ def _start(resource: Resource) -> date | None:
 
 
 def _periods(resource: Resource) -> Iterable[dict[str, Any]]:
-    """Every period that may tell when the use began."""
+    """Every period that may say when the use began."""
     yield _object(resource.get("effectivePeriod"))
     for repeat in _repeats(resource):
         yield _object(repeat.get("boundsPeriod"))
 
 
 def _end(resource: Resource, record: PatientRecord) -> _End:
-    """The latest of what the dosage, the supply and the statement itself reach to.
+    """The latest end that the dosage, the supply or the statement itself gives.
 
-    For how long a prescription may be dispensed (validityPeriod) says nothing of its use.
+    validityPeriod only says how long it may be dispensed, not how long it is taken.
     """
     stated = dates.read(_object(resource.get("effectivePeriod")).get("end"))
     dosage = _end_of_dosage(resource, record)
@@ -169,7 +169,7 @@ def _end(resource: Resource, record: PatientRecord) -> _End:
 
 
 def _end_of_dosage(resource: Resource, record: PatientRecord) -> _End:
-    """When the last step of the dosage ends; a step without an end is open beside one with."""
+    """When the last step of the dosage ends; open if only some of the steps have an end."""
     ends: list[date] = []
     reached = _first_day(resource)
     steps = list(_repeats(resource))

@@ -15,10 +15,10 @@ _LONGEST_LIFE = timedelta(days=366 * 120)
 
 
 class _End(Enum):
-    """What an abatement comes to on the day of the call."""
+    """What an abatement means on the day of the call."""
 
     PAST = "past"
-    NONE = "none"  # it lies ahead, or says that there is none
+    NONE = "none"  # it is in the future, or the record says that there is none
     UNCLEAR = "unclear"
 
 
@@ -37,7 +37,7 @@ def standing(resource: Resource, record: PatientRecord) -> tuple[bool, bool]:
     """Whether a problem is current, and whether the record is clear about that.
 
     A missing status means "unknown", not "no". It is over if its status says so, or if its end is
-    past and no status says the contrary; what contradicts itself is current and unclear.
+    past and its status is not active. If the two contradict each other, it is current and unclear.
     """
     status, end = clinical_status_of(resource, record), _end(resource, record)
     if status is Status.OVER or (status is not Status.ACTIVE and end is _End.PAST):
@@ -46,18 +46,18 @@ def standing(resource: Resource, record: PatientRecord) -> tuple[bool, bool]:
 
 
 def onset_of(resource: Resource, record: PatientRecord) -> dates.Span | None:
-    """When a problem began, as a span of time; None when the record does not tell.
+    """When a problem began, as a span of time; None when the record does not say.
 
-    The day of recording stands in only for what is not told, or is no possible date: what began in
+    The day of recording is used only if there is no onset, or an impossible one: what began in
     childhood may be written down today.
     """
     recorded = dates.read(resource.get("recordedDate"))
-    for said in (
+    for onset in (
         dates.read(resource.get("onsetDateTime")) or dates.find(resource.get("onsetDateTime")),
         _period(resource.get("onsetPeriod"), record),
     ):
-        if said and not said.is_future(record.now):
-            return said
+        if onset and not onset.is_future(record.now):
+            return onset
     if "onsetAge" in resource:
         return _known_by(_age(resource["onsetAge"], record), recorded, record)
     if "onsetRange" in resource:
@@ -81,8 +81,10 @@ def _end(resource: Resource, record: PatientRecord) -> _End | None:
     if "abatementString" in resource:
         return _end_in_words(resource["abatementString"], record)
     if "abatementBoolean" in resource:
-        said = resource["abatementBoolean"]
-        return {True: _End.PAST, False: _End.NONE}.get(said) if isinstance(said, bool) else None
+        is_over = resource["abatementBoolean"]
+        return (
+            {True: _End.PAST, False: _End.NONE}.get(is_over) if isinstance(is_over, bool) else None
+        )
     return None
 
 
@@ -91,7 +93,7 @@ def _end_at(span: dates.Span | None, record: PatientRecord) -> _End:
         return _End.UNCLEAR
     if span.is_past(record.now):
         return _End.PAST
-    # An end of today is as much that of the visit as that of the problem.
+    # An end of today may be the end of the visit instead of the problem.
     return _End.NONE if span.earliest.date() > record.now.date() else _End.UNCLEAR
 
 
@@ -120,7 +122,7 @@ def _ago(text: str, record: PatientRecord) -> dates.Span | None:
     if duration is None:
         return None
     today = dates.Span(record.now, record.now, False)
-    # "3 weeks ago" is no more precise than a third of it.
+    # "3 weeks ago" may be wrong by a third.
     return dates.after(today, -duration * 4 / 3, duration * 2 / 3)
 
 

@@ -37,7 +37,7 @@ class ExpressionSchema(DefinitionSchema):
 
     @classmethod
     def facts_named(cls, entry: Mapping[str, Any]) -> Iterable[str]:
-        """Every fact that stands in the expression."""
+        """Every fact that the expression names."""
         return _NAMED.findall(str(entry["expression"]))
 
     @post_load

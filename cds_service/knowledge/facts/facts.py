@@ -14,9 +14,9 @@ from cds_service.knowledge.record.record import PatientRecord
 class Facts(Reading):
     """The facts of one patient by name, each read when it is first asked for.
 
-    `absent` are facts of which the record is known to hold nothing; `highest` chooses among
-    different values measured at one time, `certain` leaves out the uncertain ones; `conflicts`
-    tells after use whether there were any, so that the evaluator looks at every reading.
+    `absent` are facts about which the record is known to hold nothing; `highest` chooses among
+    different values measured at one time, `certain` leaves out the uncertain ones. `conflicts` says
+    after use whether there were such values, so that the evaluator looks at every reading.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The states of several measurements at once, so that a text can name those that lack."""
+"""The states of several measurements at once, so that a text can name the missing ones."""
 
 from __future__ import annotations
 
@@ -63,13 +63,13 @@ class GroupSchema(DefinitionSchema):
         definition = GroupDefinition(tuple(map(tuple, data["facts"])))
         for name in definition.members:
             if f"{name}.state" not in self.known.types:
-                raise ValidationError({"group": [f"{name} is no observation fact"]})
+                raise ValidationError({"group": [f"{name} is not an observation fact"]})
         return definition
 
 
 @dataclass(frozen=True, slots=True)
 class GroupFact(Fact):
-    """The facts in each state, empty for none; what was read once is said with its value."""
+    """The facts in each state; a fact that was read before has a value to show."""
 
     missing: tuple[FactName, ...] = ()
     stale: tuple[FactName, ...] = ()
@@ -77,7 +77,7 @@ class GroupFact(Fact):
     conflicting: tuple[FactName, ...] = ()
     uncertain: tuple[FactName, ...] = ()
     newer_unread: tuple[FactName, ...] = ()
-    outside: Annotated[tuple[FactName, ...], "of their range, where no other rule speaks"] = ()
+    outside: Annotated[tuple[FactName, ...], "of their range, without a rule of their own"] = ()
     not_retrieved: Annotated[tuple[FactName, ...], "like the others, a list of facts"] = ()
     resources: tuple[Resource, ...] = ()
 

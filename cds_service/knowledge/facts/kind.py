@@ -1,4 +1,4 @@
-"""A kind of fact: one row that says all there is to know of it, whatever a record holds."""
+"""A kind of fact: one row with everything about it that does not depend on a record."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from cds_service.knowledge.record.quantities import Interval
 from cds_service.knowledge.record.record import Key, PatientRecord
 
 PRESENT, ABSENT = "present", "absent"
-NOT_TOLD: Any = ...  # what an example does not say of a fact
-AS_RECORDED = ("as recorded",)  # the names of whatever an example tells of
+NOT_TOLD: Any = ...  # an example does not mention the fact
+AS_RECORDED = ("as recorded",)  # the names of things in an example
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +42,14 @@ class Fact:
         raise NotImplementedError
 
     def standing(self) -> str:
-        """What the record says of it: present, absent, or in which way it does not say."""
+        """What the record says about it: present, absent, or why that is not known."""
         if self.value is None:
             return "unknown"
-        # A medicine that was stopped is not in force, and is on record all the same.
+        # A medicine that was stopped is not in force, but it is still on record.
         return PRESENT if self.value is not False or self.resources else ABSENT
 
     def stated(self) -> list[str]:
-        """What a card may state of it and no resource behind it shows."""
+        """What a card may say about it that its resources do not show."""
         return []
 
     def has_rival(self) -> bool:
@@ -57,11 +57,11 @@ class Fact:
         return False
 
     def is_gap(self) -> bool:
-        """Whether the record does not say, where it might, had all come and been readable."""
+        """Whether it is unknown only because something did not come or could not be read."""
         return self.value is None
 
     def lacking(self) -> Iterable[str]:
-        """The names of the facts whose absence it tells."""
+        """The names of the facts that it reports as missing."""
         return ()
 
 
@@ -83,9 +83,9 @@ class ValueFact(Fact):
 
 
 class Reading(dict[str, Any]):
-    """The facts of one patient as far as they are read, and what the others are read from.
+    """The facts of one patient that are already read, and the record for the others.
 
-    Of two different values measured at one time `highest` chooses; `certain` leaves out results
+    `highest` chooses between different values measured at one time; `certain` leaves out results
     that are not final or have no sure date.
     """
 
@@ -111,10 +111,10 @@ class Kind(Generic[D, F]):
 
     `key` names it in YAML; `schema` says what may stand beside and builds a `definition`. `read`
     gives a `fact`, whose annotations and typed properties are the members; the bare name of the
-    fact means the member `main`. `keys` tells where in the record's index it looks, `source` the
-    prefetch key that its definition names, `made_of` the facts that it looks at itself;
-    `resource_types` are the FHIR resources that it reads. `example` gives the fact of which an
-    example tells `main`, or NOT_TOLD.
+    fact means the member `main`. `keys` gives the keys of the record's index that it reads,
+    `source` the prefetch key that its definition names, `made_of` the facts from which it is
+    computed; `resource_types` are the FHIR resources that it reads. `example` gives the fact for
+    the value of `main` in an example, or for NOT_TOLD.
     """
 
     key: str
@@ -166,12 +166,12 @@ def of_record(read: Callable[[D, PatientRecord], F]) -> Callable[[D, Reading], F
 
 
 def none_of(_: Any) -> tuple[()]:
-    """Of a kind that looks into no index, or at no other fact."""
+    """For a kind that reads no index, or is not computed from facts."""
     return ()
 
 
 def no_source(_: Any) -> None:
-    """Of a kind whose definitions name no prefetch key."""
+    """For a kind whose definitions name no prefetch key."""
     return None
 
 
@@ -198,7 +198,7 @@ def _type_of(hint: Any) -> str:
     for type_, hints in _TYPES.items():
         if types <= hints:
             return type_
-    raise TypeError(f"{hint} is no type that a condition can have")
+    raise TypeError(f"{hint} is not a type that a condition can have")
 
 
 _TYPES: Mapping[str, frozenset[Any]] = {

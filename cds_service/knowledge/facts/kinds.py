@@ -44,7 +44,7 @@ def kind_of(definition: Definition) -> Kind[Any, Any]:
 
 
 def made_of(definition: Definition) -> tuple[str, ...]:
-    """The names of the facts that a definition looks at itself, not those below them."""
+    """The names of the facts that a definition names itself, without the facts below those."""
     return kind_of(definition).made_of(definition)
 
 

@@ -28,7 +28,7 @@ class Library:
     def terminology_for(self, keys: Iterable[Key]) -> Terminology:
         """The terminology of facts that look at these keys: every kind sees its own value sets.
 
-        What a medicine is may be told of an allergy as well, so allergies see both.
+        An allergy may name a medicine, so allergies see both.
         """
         sets_of: dict[str, set[str]] = defaultdict(set)
         for kind, set_id in keys:

@@ -27,7 +27,7 @@ from cds_service.knowledge.record.lists import (
 )
 from cds_service.knowledge.record.record import PatientRecord
 
-# How the words in layout name what lacks of a list.
+# How the words in layout name what is missing from a list.
 _SHORTFALLS: Mapping[Retrieval, str | None] = {
     Retrieval.COMPLETE: None,
     Retrieval.INCOMPLETE: "part",
@@ -36,7 +36,7 @@ _SHORTFALLS: Mapping[Retrieval, str | None] = {
     Retrieval.NEVER_GIVEN: "never-given",
     Retrieval.MISSING: "not-sent",
 }
-# The record itself says that nobody knows, or asked.
+# The record itself says that nobody knows, or that nobody asked.
 _NOT_ASKED = "not-asked"
 LIST_WORDS = (
     *("list part", "list failed", "list other-version", "list never-given", "list not-sent"),
@@ -46,7 +46,7 @@ LIST_WORDS = (
 
 @dataclass(frozen=True, slots=True)
 class ListDefinition:
-    """A fact of kind `list`: how well a list was answered, and how well its types were read.
+    """A fact of kind `list`: whether a list came whole, and whether its types could be read.
 
     `name` is a prefetch key, or a resource type for all lists of that type.
     """
@@ -60,7 +60,9 @@ class ListSchema(DefinitionSchema):
         data_key="list", required=True, metadata={"guide": "<prefetch key or resource type>"}
     )
     also = fields.List(
-        fields.String(), load_default=list, metadata={"guide": "whose unreadable ones it counts"}
+        fields.String(),
+        load_default=list,
+        metadata={"guide": "types whose unreadable resources it counts as well"},
     )
 
     @post_load
@@ -69,7 +71,7 @@ class ListSchema(DefinitionSchema):
         names = (data["name"], *data["also"])
         for name in names:
             if name not in self.known.fetched:
-                raise ValidationError({"list": [f"{name} is no list that is prefetched"]})
+                raise ValidationError({"list": [f"{name} is not a list that is prefetched"]})
         return ListDefinition(names[0], tuple(self.known.fetched[name] for name in names))
 
 
@@ -77,7 +79,7 @@ class ListSchema(DefinitionSchema):
 class ListFact(Fact):
     """How a list came: `complete` or not, and how much of it could not be used.
 
-    An operator who knows that a list never comes is believed: then nothing has failed.
+    If the operator says that a list never comes, it has not failed.
     """
 
     complete: bool
@@ -89,7 +91,7 @@ class ListFact(Fact):
     other_version: int = 0
     other_patient: int = 0
     future: int = 0
-    sharing: Annotated[int, "have the id of another one and say something else"] = 0
+    sharing: Annotated[int, "have the id of another resource but other content"] = 0
     resources: tuple[Resource, ...] = ()
 
     @property
@@ -98,7 +100,7 @@ class ListFact(Fact):
         return self.complete
 
     def standing(self) -> str:
-        """A list that came whole and was read says nothing itself."""
+        """Absent: a list that came whole and was read is not worth a mention."""
         if not self.complete:
             return "not-retrieved"
         return "unreadable" if self.resources else ABSENT
@@ -119,29 +121,29 @@ def read_list(definition: ListDefinition, record: PatientRecord) -> ListFact:
     """The fact that a definition gives on a record."""
     name, types = definition.name, definition.resource_types
 
-    def unread(*reasons: str) -> list[Unread]:
-        return [each for type_ in types for each in record.unread(type_, *reasons)]
+    def unread_for(*reasons: str) -> list[Unread]:
+        return [unread for type_ in types for unread in record.unread(type_, *reasons)]
 
-    unreadable, other_version = unread(UNREADABLE), unread(OTHER_VERSION)
+    unreadable, other_version = unread_for(UNREADABLE), unread_for(OTHER_VERSION)
     state = record.state(name)
     shortfall = "other-version" if other_version else _SHORTFALLS[state]
     if shortfall is None and not record.not_asked.isdisjoint(types):
         shortfall = _NOT_ASKED
     has_failed = state.is_failure or bool(other_version)
     named = FactName("layout", f"list {shortfall}") if shortfall else None
-    is_told = has_failed or state is Retrieval.NEVER_GIVEN or shortfall == _NOT_ASKED
+    is_mentioned = has_failed or state is Retrieval.NEVER_GIVEN or shortfall == _NOT_ASKED
     return ListFact(
         complete=record.is_complete(name),
         failed=has_failed,
-        failure=named if is_told else None,
+        failure=named if is_mentioned else None,
         shortfall=named,
-        unread=tuple(dict.fromkeys(each.name for each in unreadable if each.name)),
+        unread=tuple(dict.fromkeys(unread.name for unread in unreadable if unread.name)),
         unreadable=len(unreadable),
         other_version=len(other_version),
-        other_patient=len(unread(OTHER_PATIENT)),
+        other_patient=len(unread_for(OTHER_PATIENT)),
         future=record.count_future(types),
         sharing=sum(map(record.sharing, types)),
-        resources=tuple(each.resource for each in unread()),
+        resources=tuple(unread.resource for unread in unread_for()),
     )
 
 

@@ -1,4 +1,4 @@
-"""What the record says of a medicine: when its orders and statements cover, and how they ended."""
+"""What the record says about a medicine: the time that it covers, and how it ended."""
 
 from __future__ import annotations
 
@@ -51,14 +51,16 @@ class MedicationFact(Fact):
     uncertain: Annotated[
         bool, "all that is active is old, on hold, out of supply or by words only"
     ] = False
-    count: Annotated[Number, "different drugs; at least so many when a list is not whole"] = 0.0
-    overlap_days: Annotated[Number | None, "for how long two of them"] = None
+    count: Annotated[Number, "different drugs; a minimum if a list is not whole"] = 0.0
+    overlap_days: Annotated[Number | None, "how long two of them have overlapped"] = None
     duration_days: Annotated[float | None, "unbroken cover up to now"] = None
     covered_days: Annotated[float | None, "before the end"] = None
     ended_days: Annotated[float | None, "since the end, by a stop or by the supply"] = None
     stopped_days: Annotated[float | None, "since the end, if it was stopped"] = None
-    ran_out_days: Annotated[float | None, "since the supply may have run out, if not"] = None
-    stop_unknown: Annotated[bool, "it ended, the record does not say when"] = False
+    ran_out_days: Annotated[
+        float | None, "since the supply may have run out, if it was not stopped"
+    ] = None
+    stop_unknown: Annotated[bool, "it ended on an unknown day"] = False
     intolerance: Annotated[bool, "why it once ended"] = False
     ineffective: Annotated[bool, "why it once ended"] = False
     names: tuple[str, ...] = ()
@@ -79,9 +81,9 @@ class MedicationFact(Fact):
 def read_medication(definition: MedicationDefinition, record: PatientRecord) -> MedicationFact:
     """The fact that a definition gives on a record."""
     statements = [
-        each for kind in _KINDS for each in record.statements(kind, definition.value_sets)
+        statement for kind in _KINDS for statement in record.statements(kind, definition.value_sets)
     ]
-    courses = [course for each in statements if (course := course_of(each, record))]
+    courses = [course for statement in statements if (course := course_of(statement, record))]
     in_force = [course for course in courses if course.in_force]
     ended = [course for course in courses if not course.in_force]
     if not in_force and not ended:
@@ -111,7 +113,7 @@ def keys_of_medication(definition: MedicationDefinition) -> Iterable[Key]:
 
 def _absent(record: PatientRecord) -> bool | None:
     """False when what is not on the lists is not taken; None when a list did not come whole."""
-    # Many servers have no MedicationStatement at all; one that refuses them may hold some.
+    # Many servers have no MedicationStatement at all; a server that refuses them may have some.
     failed = record.has_failed("MedicationStatement")
     return False if record.is_complete("MedicationRequest") and not failed else None
 
@@ -120,7 +122,7 @@ def _is_recent(ended: list[Course], record: PatientRecord) -> bool | None:
     today = record.now.date()
     if any(course.end and today - course.end <= _RECENT for course in ended):
         return True
-    # Ended on an unknown day: it may have been lately unless the whole course is long past.
+    # Ended on an unknown day: it may have been recently, unless the whole course is long past.
     unknown = any(
         course.end is None and (course.start is None or today - course.start <= FORGOTTEN)
         for course in ended
@@ -132,13 +134,13 @@ def _reason(course: Course, record: PatientRecord) -> frozenset[str]:
     """The value sets that the reason for the stop names, by its words."""
     reason = course.statement.resource.get("statusReason")
     reasons = reason if isinstance(reason, list) else [reason]
-    return frozenset().union(*(record.words(each) for each in reasons))
+    return frozenset().union(*(record.words(concept) for concept in reasons))
 
 
 def _drugs(
     in_force: list[Course], definition: MedicationDefinition, record: PatientRecord
 ) -> dict[str, Any]:
-    """How many different drugs are in force, and for how long two of them."""
+    """How many different drugs are in force, and how long two of them have overlapped."""
     drug_of = {
         id(statement.resource): drug
         for drug in definition.each
@@ -155,12 +157,12 @@ def _drugs(
 
 
 def _count(drugs: int, record: PatientRecord) -> Number:
-    """At least so many, when a list did not come whole."""
+    """The number, or a minimum if a list did not come whole."""
     return float(drugs) if _absent(record) is False else Interval(drugs, math.inf)
 
 
 def _overlap(longest: list[float]) -> Number | None:
-    """For how long the second longest has been given; from an unknown start any time."""
+    """How long the second longest has been taken; any time if its start is unknown."""
     if len(longest) < 2:
         return None
     return Interval(0.0, math.inf) if math.isinf(longest[1]) else longest[1]
@@ -173,7 +175,9 @@ def _cover(
     today = record.now.date()
     cover: dict[str, Any] = {}
     if in_force:
-        until_today = [replace(each, end=None) if each.in_force else each for each in courses]
+        until_today = [
+            replace(course, end=None) if course.in_force else course for course in courses
+        ]
         cover["duration_days"] = unbroken(until_today, today)
         if not all(course.end for course in in_force):
             return cover

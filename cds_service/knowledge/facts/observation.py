@@ -1,4 +1,4 @@
-"""What the record says of a measurement: the newest final FHIR Observation in its window."""
+"""What the record says about a measurement: the newest final FHIR Observation in its window."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ class ObservationDefinition:
 
     `prefetch_key` is where its results come from; `within` how old a usable value may be;
     `at_least` leaves out lower values; `answers` is what answers in codes and words count as;
-    `days_ahead` reads a date as days from now; `usual` stands in for a range that the laboratory
-    does not state; values beyond `silent` have rules of their own, and are not told as `outside`.
+    `days_ahead` reads a date as days from now; `usual` is the range if the laboratory states none;
+    values beyond `silent` have rules of their own, and are not `outside`.
     """
 
     value_sets: tuple[str, ...]
@@ -71,14 +71,14 @@ class ObservationSchema(DefinitionSchema):
     answers = ListedAnswers()
     days_ahead = fields.Boolean()
     usual = fields.Tuple(_BOUNDS, metadata={"guide": "range, where the laboratory states none"})
-    silent = fields.Tuple(_BOUNDS, metadata={"guide": "beyond it other rules speak"})
+    silent = fields.Tuple(_BOUNDS, metadata={"guide": "other rules cover values beyond it"})
 
     @post_load
     def build(self, data: dict[str, Any], **_: Any) -> ObservationDefinition:
         """The definition, with the quantity that reads its numbers."""
         prefetch = self.known.prefetch
         if data.get("prefetch_key") not in prefetch or "within" not in data:
-            raise ValidationError(f"wants `within` and `from`: {', '.join(sorted(prefetch))}")
+            raise ValidationError(f"needs `within` and `from`: {', '.join(sorted(prefetch))}")
         answers, name = data.pop("answers", None), data.pop("quantity", data["value_sets"][0])
         quantity = self.known.library.quantities.get(name)
         if quantity is None and answers is None and not data.get("days_ahead"):
@@ -96,7 +96,7 @@ def read_observation(
 ) -> ObservationFact:
     """The fact that a definition gives on a record.
 
-    Of different values at one time, or of values that may be as new, `highest` chooses;
+    `highest` chooses between different values of one time, or values that may be equally new;
     `other_value` is the one not chosen. `certain` leaves out what is not final or has no sure date.
     """
     statements = record.statements("Observation", definition.value_sets)

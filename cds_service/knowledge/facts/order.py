@@ -1,4 +1,4 @@
-"""What the record says of tests that were ordered: FHIR ServiceRequests of a recent date."""
+"""What the record says about tests that were ordered: recent FHIR ServiceRequests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cds_service.knowledge.record.fhir_json import text_of
 from cds_service.knowledge.record.record import Key, PatientRecord
 
 _TYPE = "ServiceRequest"
-# What somebody only thinks of, this service among them, is no order.
+# A proposal is not an order, even if this service made it.
 _MEANT = frozenset(
     {"order", "original-order", "reflex-order", "filler-order", "instance-order", "directive"}
 )
@@ -40,7 +40,7 @@ class OrderSchema(DefinitionSchema):
     def needs_its_list(self, data: dict[str, Any], **_: Any) -> None:
         """Orders come from a list of their own, and are asked for by their date."""
         if _TYPE not in self.known.fetched or "within" not in data:
-            raise ValidationError(f"wants `within`, and a prefetch template of {_TYPE}")
+            raise ValidationError(f"needs `within`, and a prefetch template of {_TYPE}")
 
 
 @dataclass(frozen=True, slots=True)

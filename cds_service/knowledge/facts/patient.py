@@ -1,4 +1,4 @@
-"""What the record says of the patient, and the call of the user: FHIR Patient."""
+"""What the record says about the patient (FHIR Patient), and the call about the user."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _deceased(record: PatientRecord) -> ValueFact:
     patient = record.patient or {}
     if patient.get("deceasedBoolean") is True:
         return ValueFact(True)
-    # A day that nobody knows is a death all the same; one that lies ahead is none.
+    # With an unknown day it is still a death; with a future day it is not.
     span = dates.read(patient.get("deceasedDateTime"))
     is_ahead = span is not None and span.is_future(record.now)
     has_day = "deceasedDateTime" in patient or "_deceasedDateTime" in patient
@@ -81,7 +81,7 @@ def _user_type(record: PatientRecord) -> ValueFact:
 
 @dataclass(frozen=True, slots=True)
 class _Member:
-    """One thing that is read of the patient; in an example the patient is an adult."""
+    """One thing that is read about the patient; in an example the patient is an adult."""
 
     type: str
     read: Callable[[PatientRecord], ValueFact]

@@ -24,7 +24,7 @@ from cds_service.knowledge.record.fhir_json import name_of, text_of
 from cds_service.knowledge.record.quantities import Number
 from cds_service.knowledge.record.record import Key, PatientRecord
 
-# Anything else was begun or done, whatever its status; a missing one does not say that it was not.
+# With any other status, or none, it was begun or done.
 _NEVER_DONE = frozenset({"preparation", "not-done", "entered-in-error"})
 
 
@@ -47,7 +47,7 @@ class ProcedureSchema(DefinitionSchema):
     def is_prefetched(self, prefetch_key: str, **_: Any) -> None:
         """Procedures come from a list of their own."""
         if prefetch_key not in self.known.prefetch:
-            raise ValidationError(f"{prefetch_key} is no list that is prefetched")
+            raise ValidationError(f"{prefetch_key} is not a list that is prefetched")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class ProcedureFact(Fact):
 
 
 def read_procedure(definition: ProcedureDefinition, record: PatientRecord) -> ProcedureFact:
-    """The fact that a definition gives on a record; one without a date counts as lately done."""
+    """The fact that a definition gives on a record; without a date it counts as done recently."""
     done = [
         (statement, span)
         for statement in record.statements("Procedure", definition.value_sets)

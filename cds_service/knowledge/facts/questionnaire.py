@@ -52,7 +52,7 @@ class QuestionnaireSchema(DefinitionSchema):
         """The definition, with the quantity that reads its numbers."""
         for name in ("prefetch_key", "responses"):
             if data[name] not in self.known.prefetch:
-                raise ValidationError(f"{data[name]} is no list that is prefetched")
+                raise ValidationError(f"{data[name]} is not a list that is prefetched")
         first = data["value_sets"][0]
         quantity = self.known.library.quantities.get(first)
         if quantity is None:
@@ -68,10 +68,10 @@ def read_questionnaire(
     highest: bool = False,
     certain: bool = False,
 ) -> ObservationFact:
-    """The newest score or answer of a record, wherever it stands.
+    """The newest score or answer on record, in either form.
 
-    A client that sends no responses keeps its scores as Observations; a list of them that failed or
-    came in part may hide one.
+    If a client sends no responses, its scores are Observations; if the list of responses failed or
+    came in part, it may hide one.
     """
     hides = record.has_failed(definition.responses)
     whole = record.is_complete(definition.prefetch_key) and not hides

@@ -1,4 +1,4 @@
-"""What the results of a test say, and which of them judge: the newest, and those as new."""
+"""The results of a test, and which of them count: the newest, and those that may be as new."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from cds_service.knowledge.record.quantities import (
 )
 from cds_service.knowledge.record.statements import Statement
 
-# A form that was never sent off may be answered otherwise tomorrow: `completed` alone is sure.
+# A form that was not sent may have other answers tomorrow: only `completed` is sure.
 _FINAL = frozenset({"final", "amended", "corrected", "appended"})
 _COMPLETED = frozenset({"completed", "amended"})
 # FHIR's ObservationInterpretation: out of the range, by far, or abnormal without a direction.
 _ABNORMAL = frozenset({"L", "LL", "LU", "<", "H", "HH", "HU", ">", "A", "AA"})
-# What was never measured, or was taken back.
+# Never measured, or withdrawn.
 _NO_RESULT = frozenset({"cancelled", "entered-in-error"})
 
 Read = Callable[[Statement], Number | None]
@@ -36,8 +36,8 @@ Read = Callable[[Statement], Number | None]
 class Result:
     """One result; `number` None could not be read, `span` None has no date.
 
-    `is_doubtful` is one that is not final, that is faulty, whose number came from a text, or of
-    which its date does not tell that it lies in the window.
+    `is_doubtful` if it is not final, is faulty, has its number from a text, or has a date that
+    leaves open whether it is in the window.
     """
 
     statement: Statement
@@ -51,7 +51,7 @@ class ObservationFact(Fact):
     """Members that expressions and words may use; None means that the record does not say.
 
     `value` is there only while ok, conflicting or uncertain (not final, or without a sure date);
-    `last_value` is the newest readable one however old.
+    `last_value` is the newest readable value, of any age.
     """
 
     state: Annotated[
@@ -85,7 +85,7 @@ class ObservationFact(Fact):
         return None if self.state in ("not-retrieved", "unreadable", "uncertain") else False
 
     def standing(self) -> str:
-        """Its state; what is ok is there."""
+        """Its state; "present" if it is ok."""
         return PRESENT if self.state == "ok" else self.state
 
     def is_gap(self) -> bool:
@@ -96,10 +96,10 @@ class ObservationFact(Fact):
         """Its state, and the values beside the one that its resource shows."""
         state = [] if self.state == "ok" else [self.state]
         others = (self.previous, self.other_value)
-        return [*state, *(number_text(each) for each in others if each is not None)]
+        return [*state, *(number_text(number) for number in others if number is not None)]
 
     def has_rival(self) -> bool:
-        """Whether another value may be as true: of the same time, or none at all."""
+        """Whether another value of the same time, or no value, may be the right one."""
         return self.state in ("conflicting", "uncertain") or self.other_value is not None
 
 
@@ -134,17 +134,17 @@ def results_of(
         if status in _NO_RESULT or statement.is_heading:
             continue
         if span is not None and span.is_future(now):
-            continue  # counted by the list of results
+            continue  # the list of results counts it
         is_in_window = span is not None and span.is_within(within, now)
         is_old = span is not None and not is_in_window and span.is_before(within, now)
         if span and (is_old or is_in_window) and _is_final(statement, status):
             final.append((span, statement))
         elif not is_old:
             doubtful.append((span, statement))
-    final.sort(key=lambda each: (each[0].latest, each[0].earliest), reverse=True)
+    final.sort(key=lambda dated: (dated[0].latest, dated[0].earliest), reverse=True)
 
     def readings() -> Iterator[Result]:
-        # Lazily: of a long history only what the fact tells is read and validated.
+        # Lazily: only the results that the fact needs are read and validated.
         for span, statement in final:
             if statement.is_faulty or is_written(statement.element):
                 if not span.is_before(within, now):
@@ -164,14 +164,16 @@ def results_of(
     ]
     if unread is None:
         unread = next((result for result in rivals if result.number is None), None)
-    return Results(newest, tuple(each for each in rivals if each.number is not None), unread, older)
+    return Results(
+        newest, tuple(rival for rival in rivals if rival.number is not None), unread, older
+    )
 
 
 def reference_range(result: Result, quantity: Quantity | None) -> tuple[float | None, float | None]:
     """The laboratory's own range in our unit, if it states one and no more."""
     ranges = result.statement.element.get("referenceRange")
     if quantity is None or not isinstance(ranges, list) or len(ranges) != 1:
-        return None, None  # several ranges: which one holds for this patient is not said
+        return None, None  # several ranges: it is not said which one applies to this patient
     stated = ranges[0] if isinstance(ranges[0], dict) else {}
     return quantity.read_bound(stated.get("low")), quantity.read_bound(stated.get("high"))
 
@@ -182,9 +184,9 @@ def is_outside(
     usual: tuple[float | None, float | None],
     silent: tuple[float | None, float | None] | None,
 ) -> bool | None:
-    """Whether a result is flagged, or out of its range, and no other rule speaks of it.
+    """Whether a result is flagged or out of its range, and has no rule of its own.
 
-    None when that is not asked, or nothing says what is usual.
+    None when the definition does not ask for it, or the usual range is unknown.
     """
     if silent is None or result.number is None:
         return None
@@ -230,7 +232,7 @@ def _split(
                 break
     rest = (result for result in readings if result.number is not None)
     if newest and unread and _are_one_time(unread, newest[0]):
-        unread = None  # not newer: the one of its time that can be read is told
+        unread = None  # not newer: a readable one of the same time is shown
     return unread, tuple(newest), chain(older, rest)
 
 

@@ -1,4 +1,4 @@
-"""What YAML may say of a fact: the base of every kind's schema, and the fields that kinds share."""
+"""What YAML may say about a fact: the base of every kind's schema, and fields that kinds share."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cds_service.knowledge.record.lists import type_of_template
 from cds_service.knowledge.record.quantities import Quantity
 
 _DURATION = validate.Regexp(
-    r"^\d+ (hours|days)$", error="wants a number of hours or days, as in 30 days"
+    r"^\d+ (hours|days)$", error="must be a number of hours or days, such as 30 days"
 )
 
 
@@ -29,8 +29,7 @@ class Known:
 
     @property
     def fetched(self) -> Mapping[str, str]:
-        """What a list may be called: the prefetch keys and their resource types, each with its
-        type."""
+        """Every name of a list, a prefetch key or a resource type, with its resource type."""
         by_key = {key: type_of_template(template) for key, template in self.prefetch.items()}
         return {type_: type_ for type_ in by_key.values()} | by_key
 
@@ -49,7 +48,7 @@ class DefinitionSchema(Schema):
 
     @classmethod
     def named_fields(cls) -> Iterable[tuple[str, str, fields.Field[Any]]]:
-        """Each key in YAML, the member of the definition that it becomes, and its field."""
+        """Each key in YAML, with its member of the definition and its field."""
         for name, field in cls._declared_fields.items():
             yield field.data_key or name, name, field
 
@@ -65,7 +64,7 @@ class DefinitionSchema(Schema):
 
 
 class ValueSets(fields.List[str]):
-    """The ids of value sets; a single one may stand without brackets."""
+    """The ids of value sets; a single one needs no brackets."""
 
     def __init__(self, *, at_least: int = 1, **arguments: Any) -> None:
         length = validate.Length(min=at_least)

@@ -92,7 +92,7 @@ class _Checker:
         ids = [rule.id for rule in service.rules] + [cause.id for cause in service.causes]
         for id_, times in Counter(ids).items():
             if times > 1:
-                self._add("rules", id_, "stands twice")
+                self._add("rules", id_, "is here twice")
         for cause in service.causes:
             self._want("causes.yaml", cause.id, cause.measures, measures)
             self._want("causes.yaml", cause.id, cause.classes, classes)
@@ -117,7 +117,7 @@ class _Checker:
             coding = request.coding
             if coding is not None and (coding.system, coding.code) not in known:
                 key = f"{suggestion.governance.id}.{request.id}"
-                self._add("suggestions.yaml", key, f"no value set holds {coding.code}")
+                self._add("suggestions.yaml", key, f"no value set contains {coding.code}")
 
     def _check_rule(self, rule: Rule, items: set[str], slots: set[str]) -> None:
         path = f"rules/{rule.topic}.yaml"
@@ -131,10 +131,10 @@ class _Checker:
         sections = self._service.sections
         self._want(path, f"{rule.id}.section", filter(None, [rule.section]), sections)
         if rule.slot is None and {"critical", "warning"} & set(rule.levels):
-            self._add(path, rule.id, "a critical or warning level wants a slot")
+            self._add(path, rule.id, "a critical or warning level needs a slot")
         for level in rule.levels if rule.slot else ():
             if level != "info" and level not in rule.urgency:
-                self._add(path, rule.id, f"its {level} level wants an urgency")
+                self._add(path, rule.id, f"its {level} level needs an urgency")
 
     def check_governance(self, today: date | None) -> None:
         """Sources are there; what is active has a reviewer; reviews are not overdue."""

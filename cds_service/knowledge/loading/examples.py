@@ -87,12 +87,12 @@ def _failures(
 def _wrong_rule(rule: Rule, example: Example, facts: Mapping[str, Any]) -> str | None:
     came = rule_result(judge(rule, facts))
     if came != example.expect:
-        return f"{example.expect} is expected, {came} came"
+        return f"expected {example.expect}, got {came}"
     if example.withholds is None:
         return None
     held = tuple(sorted(set(withheld_items(rule, facts))))
     expected = tuple(sorted(example.withholds))
-    return None if held == expected else f"withholds {expected} is expected, {held} came"
+    return None if held == expected else f"expected withholds {expected}, got {held}"
 
 
 def _wrong_cause(
@@ -101,9 +101,9 @@ def _wrong_cause(
     outcome = weigh(cause, [facts], {})
     came = cause_result(outcome, service.least_points)
     if came != example.expect:
-        return f"{example.expect} is expected, {came} came with {outcome.points} points"
+        return f"expected {example.expect}, got {came} with {outcome.points} points"
     if example.points is not None and example.points != outcome.points:
-        return f"{example.points} points are expected, {outcome.points} came"
+        return f"expected {example.points} points, got {outcome.points}"
     return None
 
 

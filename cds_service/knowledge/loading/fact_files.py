@@ -78,21 +78,21 @@ class FactFiles:
 
     def _read(self, path: Path, name: str, entry: Any) -> None:
         if name in self._paths:
-            self._problems.add(path, name, "is a fact of another file already")
+            self._problems.add(path, name, "is already defined in another file")
         self._paths[name] = path
         if not isinstance(entry, dict):
-            self._problems.add(path, name, "wants a mapping of keys")
+            self._problems.add(path, name, "must be a mapping of keys")
             return
         kinds = [kind for kind in KINDS if kind.key in entry]
         if len(kinds) != 1:
-            message = f"wants exactly one of {', '.join(kind.key for kind in KINDS)}"
+            message = f"must have exactly one of {', '.join(kind.key for kind in KINDS)}"
             self._problems.add(path, name, message)
             return
         kind = kinds[0]
         for key in entry:
             if key != kind.key and key not in kind.options():
                 allowed = ", ".join(kind.options())
-                message = f"{key} does not go with {kind.key}; allowed: {allowed}"
+                message = f"{key} is not allowed with {kind.key}; allowed: {allowed}"
                 self._problems.add(path, name, message)
         self._entries[name] = kind, entry
 

@@ -43,7 +43,7 @@ def load(
     if thorough_on is not None:
         checks.check_value_sets(services, library, problems)
     if not services and not problems.found:
-        problems.add(folder, "", "holds no service (a folder with service.yaml)")
+        problems.add(folder, "", "has no service (a folder with service.yaml)")
     if problems.found:
         raise KnowledgeError(problems.found)
     load_models(RESOURCE_TYPES)

@@ -32,7 +32,7 @@ def fill_templates(
             }
         )
         if (_CODES in template) != bool(codes):
-            add(f"prefetch.{key}", f"{_CODES} and observation facts `from: {key}` go together")
+            add(f"prefetch.{key}", f"{_CODES} and observation facts `from: {key}` need each other")
         filled[key] = template.replace(_CODES, ",".join(codes))
         if len(filled[key]) >= _LONGEST:
             add(f"prefetch.{key}", f"has {len(filled[key])} characters; under {_LONGEST} are safe")

@@ -122,10 +122,10 @@ def _by_id(artifacts: Iterable[Any]) -> dict[str, Any]:
 
 
 def _load_words(folder: Path, problems: Problems) -> dict[str, Words]:
-    """The words of a service by language; a text that stands twice is a problem."""
+    """The words of a service by language; a text that is here twice is a problem."""
     languages = sorted(path for path in folder.glob("*") if path.is_dir())
     if not languages:
-        problems.add(folder, "", "holds no language")
+        problems.add(folder, "", "has no language")
     return {path.name: _load_language(path, problems) for path in languages}
 
 
@@ -135,10 +135,10 @@ def _load_language(folder: Path, problems: Problems) -> Words:
         for id_, part, source, line in parse_words(path.read_text(encoding="utf-8")):
             key = f"line {line}, {id_} {part}".rstrip()
             if not part:
-                problems.add(path, key, "text wants a heading of its own: ## part")
+                problems.add(path, key, "this text needs its own heading: ## part")
             elif not source:
                 problems.add(path, key, "is empty")
             elif (id_, part) in texts:
-                problems.add(path, key, "stands here or in another file already")
+                problems.add(path, key, "is already here or in another file")
             texts[id_, part] = parse_text(source)
     return Words(folder.name, texts)

@@ -80,7 +80,7 @@ class SuppressionSchema(StrictSchema):
     def ends(self, data: dict[str, Any], **_: Any) -> None:
         """A row follows an answer for a time, or the record."""
         if (data["within"] is None) is (data["when"] is None):
-            raise ValidationError("wants one of within and when")
+            raise ValidationError("needs either within or when")
 
     @post_load
     def build(self, data: dict[str, Any], **_: Any) -> Suppression:

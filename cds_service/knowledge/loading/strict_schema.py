@@ -25,7 +25,7 @@ class StrictSchema(Schema):
     What it has read becomes a value of `built_as`.
     """
 
-    error_messages = {"type": "wants a mapping of keys"}
+    error_messages = {"type": "must be a mapping of keys"}
     built_as: ClassVar[type] = dict
 
     class Meta:

@@ -46,7 +46,7 @@ def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
         if isinstance(key, list | dict):
             raise ContentError(f"{where}: a key is a text")
         if key in found:
-            raise ContentError(f"{where}: {key} stands here twice")
+            raise ContentError(f"{where}: {key} is here twice")
         found[key] = loader.construct_object(value_node, deep=True)
     return found
 

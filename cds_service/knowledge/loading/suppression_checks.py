@@ -9,7 +9,7 @@ from cds_service.knowledge.content.service import Service
 
 
 def check_suppression(service: Service, add: Callable[[str, str], None]) -> None:
-    """Note rows that name what there is not, or that a clinician could never bring about."""
+    """Note rows that name something unknown, or that no answer of a clinician could fulfil."""
     slots = {slot.id: slot for slot in service.slots}
     rules = {rule.id for rule in service.rules}
     for row in service.suppression:
@@ -17,8 +17,8 @@ def check_suppression(service: Service, add: Callable[[str, str], None]) -> None
         if "critical" in row.indicators and not row.keeps_critical_cards_in_sight:
             add(
                 key,
-                "a critical card becomes a line, for a day at most and for who answered it:"
-                " wants leaves, same: [user], identified: true and within of 24 hours or less",
+                "a critical card may only become a line, for a day at most, for the user who answered"
+                " it: set leaves, same: [user], identified: true and within of 24 hours or less",
             )
         for name in (*sorted({*row.slots} - slots.keys()), *sorted({*(row.rules or ())} - rules)):
             add(key, f"there is no {name}")
@@ -30,7 +30,7 @@ def check_suppression(service: Service, add: Callable[[str, str], None]) -> None
         }
         for code in row.reasons or ():
             if code not in offered:
-                add(key, f"no such card offers the override reason {code}")
+                add(key, f"no card of this row offers the override reason {code}")
     for slot in service.slots:
         for code, only in slot.only_with.items():
             if not {*only} <= rules:

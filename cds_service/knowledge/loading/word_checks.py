@@ -47,7 +47,7 @@ def check_words(service: Service, folder: Path, problems: Problems) -> None:
                 _check_summary(types, words, id_, part, path, problems)
         for (id_, part), text in words.texts.items():
             if id_ not in broken and (id_, part) not in needed and (id_, part) not in optional:
-                problems.add(path, f"{id_} {part}", "nothing says this text")
+                problems.add(path, f"{id_} {part}", "this text is never shown")
             known = types | _OF_AN_ANSWER if id_ in lines else types
             for wrong in _unknown_placeholders(known, text):
                 problems.add(path, f"{id_} {part}", wrong)
@@ -189,12 +189,12 @@ def _unknown_placeholders(types: Mapping[str, str], text: Text) -> Iterable[str]
     for placeholder in text.placeholders:
         name = f"{placeholder.fact}.{placeholder.member}"
         if name not in types:
-            yield f"{{{{ {name} }}}} is no member of a fact"
+            yield f"{{{{ {name} }}}} is not a member of a fact"
         elif types[name] == BOOLEAN:
             yield f"{{{{ {name} }}}} is true or false and has no words"
     for piece in text.pieces:
         if isinstance(piece, str) and ("{{" in piece or "}}" in piece):
-            yield "holds braces that are no {{ fact.member }}"
+            yield "has braces that are not {{ fact.member }}"
 
 
 def _compare_languages(

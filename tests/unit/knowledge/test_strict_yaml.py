@@ -36,9 +36,9 @@ def test_only_plain_numbers_true_false_and_empty_are_special(
 @pytest.mark.parametrize(
     ("text", "place"),
     [
-        ("a: 1\nb: 2\na: 3", "line 3, column 1: a stands here twice"),
-        ("x:\n  - {a: 1, a: 2}", "line 2, column 12: a stands here twice"),
-        ("'1': a\n1: b\n'1': c", "line 3, column 1: 1 stands here twice"),
+        ("a: 1\nb: 2\na: 3", "line 3, column 1: a is here twice"),
+        ("x:\n  - {a: 1, a: 2}", "line 2, column 12: a is here twice"),
+        ("'1': a\n1: b\n'1': c", "line 3, column 1: 1 is here twice"),
     ],
 )
 def test_a_key_that_stands_twice_is_told_with_its_place(
