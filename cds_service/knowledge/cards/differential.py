@@ -56,7 +56,7 @@ class _Differential:
             yield "\n".join(lines)
 
     def _lines_of(self, section: str) -> list[str]:
-        """A bullet for each rule that applies and has a line here, unless a card says it."""
+        """A bullet for each rule that applies and has its line here, unless it is on a card."""
         lines = []
         for outcome in self._evaluation.applied:
             rule = outcome.rule
@@ -103,7 +103,7 @@ class _Differential:
             yield from classes
 
     def _beside(self, item: str, indent: str = "  ") -> Iterable[str]:
-        """The lines of rules that stand beside an item; what was said is only pointed at."""
+        """The lines of rules beside an item; a line that was shown before is only referred to."""
         for line in self._lines_beside(item):
             if line not in self._lines_said:
                 self._lines_said.add(line)
@@ -196,7 +196,7 @@ class _Differential:
         return bool(reasons)
 
     def _keep_back_class(self, drug_class: DrugClass) -> None:
-        """Every drug of the class is withheld: the class once, with its own reasons, or theirs."""
+        """If every drug is withheld, name the class once, with its own or its drugs' reasons."""
         id_ = drug_class.governance.id
         own = self._evaluation.why_withheld(ALL_DRUGS, id_)
         reasons = own or self._evaluation.why_withheld(*drug_class.drugs)

@@ -1,4 +1,4 @@
-"""Outcomes and words to cards: merged by slot, ordered, at most as many as the service allows."""
+"""Makes cards from outcomes and words: merged by slot, ordered, at most as many as allowed."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def render(service: Service, evaluation: Evaluation, call: Call) -> tuple[Card, 
 
 
 def render_unavailable(service: Service, evaluation: Evaluation, call: Call) -> Card:
-    """The card that says that the data without which nothing can be checked did not come."""
+    """The card that says that nothing could be checked, because required data did not come."""
     voice = Voice(service.words[call.language], evaluation.facts)
     text = voice.text("unavailable", "warning")
     draft = _Draft(
@@ -59,7 +59,7 @@ def render_unavailable(service: Service, evaluation: Evaluation, call: Call) -> 
 def render_line(service: Service, card: Card, words: str, since: datetime, call: Call) -> Card:
     """One line in place of a card that was answered at `since`: what it said, for information.
 
-    It has the uuid of the card, so that its trace is found, and nothing to click.
+    It has the uuid of the card, so that its trace can be found, and nothing to click.
     """
     answered = AnsweredCard(f"{since.astimezone(UTC):%H:%M} UTC")
     voice = Voice(service.words[call.language], {ANSWERED: answered})
@@ -126,11 +126,11 @@ class _Draft:
         )
 
     def silence(self, other: _Draft) -> None:
-        """Keep the other away; what it rests on counts as evidence of this one."""
+        """Remove another card; its evidence counts as evidence of this one."""
         self._silenced.extend(other._rules)
 
     def _offers(self, code: str) -> bool:
-        """Whether an override reason goes with the rules of this card."""
+        """Whether this card, with its rules, may offer an override reason."""
         only = self.slot.only_with.get(code)
         return only is None or not set(only).isdisjoint(self._rules)
 
@@ -173,7 +173,7 @@ def _is_silenced(draft: _Draft, silenced: Mapping[str, str]) -> bool:
 
 
 def _groups(slot: Slot, evaluation: Evaluation) -> list[list[RuleOutcome]]:
-    """The outcomes of a slot by level and urgency, in one card, or two if two must be apart."""
+    """The outcomes of a slot by level and urgency: in one card, or in two that must be separate."""
     outcomes = [
         outcome
         for outcome in evaluation.applied
@@ -215,7 +215,7 @@ def _merged(
 
 
 def _with_others(summary: str, outcomes: Sequence[RuleOutcome], voice: Voice) -> str:
-    """The summary of the first, and how many others of its level stand on the card."""
+    """The summary of the first, and how many others of its level are on the card."""
     first, *others = outcomes
     number = sum(outcome.level == first.level for outcome in others)
     if not number:
@@ -242,7 +242,7 @@ def _footer(service: Service, voice: Voice, rules: Sequence[str]) -> str:
 
 
 def _source(service: Service, rules: Sequence[str]) -> Source:
-    """What the card's first rule rests on: its first source with an address, else its first."""
+    """The source of the card's first rule: the first with an address, otherwise the first."""
     governed = service.governed
     for rule in rules:
         sources = [service.sources[key] for key in governed[rule].sources]

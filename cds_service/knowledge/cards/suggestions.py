@@ -1,4 +1,4 @@
-"""Suggestions: proposals of tests and referrals that a clinician may take; never a medicine."""
+"""Suggestions: proposals of tests and referrals that a clinician may accept; never a medicine."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cds_service.knowledge.cards.voice import Voice
 from cds_service.knowledge.content.artifacts import ProposedRequest, SuggestionRule
 from cds_service.knowledge.content.service import Service
 
-# Cards and suggestions take their uuids from this name space and from what identifies them.
+# The uuids of cards and suggestions are made in this name space.
 NAMESPACE = uuid5(NAMESPACE_URL, "urn:cds-service:cards")
 
 

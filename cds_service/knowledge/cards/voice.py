@@ -14,20 +14,20 @@ from cds_service.knowledge.record.quantities import Interval, number_text
 from cds_service.knowledge.record.statements import Unsure
 
 _MARKDOWN = re.compile(r"([\\`*_\[\]#|~$])")
-# What makes a list, a line or a heading where it begins a line.
+# At the start of a line, these make a list, a rule or a heading.
 _AT_THE_START = re.compile(r"^(\d{1,9}(?=[.)](?:\s|$))|(?=[-=+]))")
 _WEB_ADDRESS = re.compile(r"(www)\.", re.IGNORECASE)
 _SPACES = re.compile(r"\s+")
-# One text of the record on a card, and a list of them: names are read, not studied.
+# The longest text of the record on a card, and the longest list of names.
 LONGEST_TEXT = 40
-_MOST_READ = 1000  # characters of a text of which forty are shown; the rest is not looked at
-_MOST_NAMED = LONGEST_TEXT  # names that are looked at, since no more have room
-ANSWERED = "answered"  # what stands in place of a fact in the words for a card that was answered
+_MOST_READ = 1000  # characters of a text that are read; forty of them are shown
+_MOST_NAMED = LONGEST_TEXT  # names that are read, because there is no space for more
+ANSWERED = "answered"  # used like a fact in the words for an answered card
 
 
 @dataclass(frozen=True, slots=True)
 class AnsweredCard:
-    """What is told of an answer to a card: the time of day at which it came."""
+    """What a text may say about an answer to a card: its time of day."""
 
     at: str
 
@@ -35,8 +35,8 @@ class AnsweredCard:
 class Voice:
     """Says texts about one patient in one language.
 
-    `plain` is for summaries, which clients show as they are; everything else is Markdown, where
-    text from the record can neither form markup nor HTML nor links.
+    `plain` is for summaries, which clients show as they are. Everything else is Markdown, in which
+    text from the record cannot become markup, HTML or a link.
     """
 
     def __init__(self, words: Words, facts: Mapping[str, Any]) -> None:
@@ -44,7 +44,7 @@ class Voice:
         self._facts = facts
 
     def about(self, facts: Mapping[str, Any] | None) -> Voice:
-        """The same voice about another reading of the record; None is the one it has."""
+        """The same voice for another reading of the record; None keeps the present one."""
         return self if facts is None or facts is self._facts else Voice(self._words, facts)
 
     def has(self, id_: str, part: str) -> bool:
@@ -64,12 +64,12 @@ class Voice:
         return self.mark(mark).join(texts)
 
     def mark(self, name: str) -> str:
-        """A punctuation mark of the language; only those of ASCII want a blank behind them."""
+        """A punctuation mark of the language; an ASCII mark is followed by a blank."""
         mark = self.plain("layout", name)
         return f"{mark} " if mark.isascii() else mark
 
     def fill(self, text: Text, *, plain: bool = False) -> str:
-        """A text with the facts put in; a line all of whose facts are empty or 0 is left out."""
+        """A text with the facts put in; a line is left out if all its facts are empty or 0."""
         if not text.placeholders:
             return text.literal
         return "\n".join(self._fill_line(line, plain) for line in text.lines if self._says(line))
@@ -88,11 +88,11 @@ class Voice:
         return getattr(self._facts[placeholder.fact], placeholder.member)
 
     def text(self, id_: str, part: str) -> Text:
-        """The text as it stands in the words."""
+        """The text as it is in the words."""
         return self._words.texts[id_, part]
 
     def shown(self, value: Any, *, plain: bool = False) -> str:
-        """A fact's value as it stands on a card."""
+        """A fact's value as it is shown on a card."""
         match value:
             case None:
                 return self._words.plain("layout", "unknown")
@@ -118,7 +118,7 @@ class Voice:
         return text if plain else escape_markdown(text)
 
     def _name(self, name: str, room: int) -> str:
-        """A name of the record; what may not hold any more says so."""
+        """A name of the record; a name that may no longer be true says so."""
         if not isinstance(name, Unsure):
             return harmless(name)
         unsure = self.plain("layout", "unsure")
@@ -127,7 +127,7 @@ class Voice:
 
 
 def fitting(names: list[str]) -> list[str]:
-    """As many names as a summary has room for, the first one always, cut where others follow."""
+    """As many names as fit in a summary: always the first, shortened if others follow."""
     if len(names) == 1:
         return names
     room = LONGEST_TEXT - len(" +99")
@@ -151,7 +151,7 @@ def harmless(text: str) -> str:
 
 
 def cut(text: str, longest: int) -> str:
-    """A text of at most so many UTF-16 units; an ellipsis says that there was more."""
+    """A text of at most this many UTF-16 units; an ellipsis shows that it was cut."""
     if utf16_length(text) <= longest:
         return text
     text = text[:longest]  # a character is one or two units

@@ -97,12 +97,12 @@ class Withhold:
 class Rule:
     """One rule: the level at which it applies, where it is shown, what it withholds.
 
-    `levels` stand worst first.
+    `levels` are in order, worst first.
 
     `slot` is the card for critical and warning; `section` the place in the differential for info,
-    there only while `section_when` holds; `beside` the items under which its line stands; `opens`
-    the level that opens the gate; `demote` the drugs that then stand last in their class.
-    `urgency` by level orders the cards of one indicator, and what one card says: lowest first.
+    there only while `section_when` holds; `beside` the items under which its line is; `opens` the
+    level that opens the gate; `demote` the drugs that then come last in their class. `urgency` by
+    level orders the cards of one indicator, and what one card says: lowest first.
     """
 
     governance: Governance

@@ -45,7 +45,9 @@ class Service:
     least_points: int
     ties: tuple[str, ...]
     sections: tuple[str, ...]
-    never_muted: tuple[str, ...]  # sections whose lines are said whatever is switched off
+    never_muted: tuple[
+        str, ...
+    ]  # sections whose lines are shown even for rules that are switched off
     review_after: timedelta
     facts: Mapping[str, Definition]
     rules: tuple[Rule, ...]

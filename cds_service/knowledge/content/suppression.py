@@ -24,10 +24,10 @@ class Suppression:
 
     `reasons` are override codes, None for any; with `needs_reason` there must be one, and with
     `without_reason` none. With `this_encounter` the answer ends with the encounter in which the
-    card was shown. With `rules` no other rule may stand on the card at a level of its own. `same`
-    are those of whom one must be the same as when the card was shown. With `identified` the answer
-    must be of a client that has proved who it is. `leaves` names the words of the line that stands
-    in place of the card. A row with `when` asks for no answer, but for a condition over the record.
+    card was shown. With `rules`, no other rule may be on the card at a level of its own. At least
+    one of `same` must be the same as when the card was shown. With `identified`, the answer must be
+    from a client with a valid token. `leaves` names the words of the line that replaces the card. A
+    row with `when` needs no answer; it needs a condition over the record.
     """
 
     id: str
@@ -47,7 +47,7 @@ class Suppression:
 
     @property
     def keeps_critical_cards_in_sight(self) -> bool:
-        """Whether a critical card may fall under the row: it never disappears.
+        """Whether the row may apply to a critical card, which never disappears.
 
         It becomes a line, for the user who answered and no longer than a day.
         """
@@ -90,8 +90,8 @@ class Suppression:
 class Reader:
     """Who opens the chart, and in which encounter.
 
-    `is_identified`: by a client that has proved who it is. `is_shared`: one account for many
-    people, so that what one of them has answered another has not seen.
+    `is_identified`: the client has a valid token. `is_shared`: many people use this account, so one
+    of them may not have seen what another has answered.
     """
 
     user: str
@@ -131,7 +131,7 @@ def suppressed(
     reader: Reader,
     held: Iterable[str] = (),
 ) -> Mapping[str, Away]:
-    """The cards that stay away by uuid, each with the row that keeps it away.
+    """The suppressed cards by uuid, each with the row that suppresses it.
 
     `held` are the rows whose condition holds. A card without evidence is always shown.
     """

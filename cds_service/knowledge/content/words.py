@@ -37,7 +37,7 @@ class Text:
 
     @property
     def pieces(self) -> Pieces:
-        """All pieces, line breaks among them."""
+        """All pieces, including line breaks."""
         joined: list[str | Placeholder] = []
         for number, line in enumerate(self.lines):
             joined.extend((*(("\n",) if number else ()), *line))

@@ -1,7 +1,7 @@
 """Conditions over facts: FHIRPath checked by name and type, evaluated as closures.
 
 An absent value is empty, and `and`, `or`, `xor`, `implies` and `not()` are three-valued (FHIRPath
-N1, 6.5). A condition costs some hundred nanoseconds.
+N1, 6.5). A condition takes some hundred nanoseconds.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ FACT_NAMES = "list of facts"
 
 
 class ExpressionError(ValueError):
-    """A condition that is not allowed FHIRPath, or names an unknown fact."""
+    """A condition that is not FHIRPath as we allow it, or that names an unknown fact."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class _Typed:
 def compile_expression(text: str, types: Mapping[str, str]) -> Expression:
     """The condition, ready to evaluate; `types` gives the type of every `fact.member`.
 
-    Raises ExpressionError for what does not parse, is not allowed or does not fit in type.
+    Raises ExpressionError if it does not parse, is not allowed or has a wrong type.
     """
     compiler = _Compiler(types)
     try:
@@ -68,7 +68,7 @@ def compile_expression(text: str, types: Mapping[str, str]) -> Expression:
 
 
 class _Compiler:
-    """Walks the tree once and collects the names on the way."""
+    """Walks the tree once and collects the names."""
 
     def __init__(self, types: Mapping[str, str]) -> None:
         self._types = types
@@ -133,7 +133,7 @@ class _Compiler:
 
 
 def _chain(word: str, node: Node) -> Iterable[Node]:
-    """The operands of `a and b and c`, which stands in the tree as `(a and b) and c`."""
+    """The operands of `a and b and c`, which is `(a and b) and c` in the tree."""
     match node:
         case Operation(operator, left, right) if operator == word:
             yield from _chain(word, left)

@@ -113,7 +113,7 @@ class _Parser:
         return node
 
     def expect_end(self) -> None:
-        """Nothing may be left."""
+        """Raise SyntaxFault if anything is left."""
         if self._tokens[self._next][0] != "end":
             self._fail("an operator or the end")
 

@@ -1,7 +1,7 @@
 """The operators of FHIRPath as closures over facts; an absent value is None.
 
-Connectives are three-valued (FHIRPath N1, 6.5); comparing or calculating with what is absent is
-absent (6.1, 6.2, 6.6). An Interval compares only where every number in it would.
+Connectives are three-valued (FHIRPath N1, 6.5); a comparison or calculation with an absent value is
+absent (6.1, 6.2, 6.6). An Interval is compared only if every number in it gives the same answer.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def membership(operand: Evaluate, allowed: Sequence[str]) -> Evaluate:
 
 
 def comparison(word: str, left: Evaluate, limit: float) -> Evaluate:
-    """A comparison with a number that is known: by far the most frequent."""
+    """A comparison with a fixed number: by far the most frequent."""
     calculate, of_floats = CALCULATIONS[word], _OF_FLOATS[word]
 
     def evaluate(facts: Facts) -> Any:

@@ -17,7 +17,7 @@ _NAMED = re.compile(r"(?:%|\{\{ *)([a-z_0-9]+)")  # in a condition, or in words
 
 
 class FactFiles:
-    """The facts of one service as they are written, and the file in which each stands."""
+    """The facts of one service as they are written, each with its file."""
 
     def __init__(self, folder: Path, problems: Problems) -> None:
         self._problems = problems
@@ -58,9 +58,9 @@ class FactFiles:
                 self._read(path, name, entry)
 
     def _used(self, folder: Path) -> set[str]:
-        """The facts that a service names anywhere, and those that they are made of.
+        """The facts that a service names anywhere, and those from which they are computed.
 
-        Of the facts that services share it takes no others: they may need what it does not fetch.
+        Other shared facts are left out: they may need data that the service does not fetch.
         """
         texts = [path for path in folder.glob("**/*") if path.suffix in (".yaml", ".md")]
         used = {
@@ -97,7 +97,7 @@ class FactFiles:
         self._entries[name] = kind, entry
 
     def _in_order(self) -> Iterable[str]:
-        """The names so that every fact follows those it is made of, wherever they are written."""
+        """The names in an order where each fact follows those from which it is computed."""
         named = {
             name: set(kind.schema.facts_named(entry))
             for name, (kind, entry) in self._entries.items()
@@ -105,7 +105,7 @@ class FactFiles:
         waiting = dict.fromkeys(self._entries)
         while waiting:
             ready = [name for name in waiting if not named[name] & waiting.keys()]
-            # Facts that go round in a circle come last: each is told that the other is unknown.
+            # Facts in a circle come last: each then gets the message that the other is unknown.
             for name in ready or list(waiting):
                 yield name
                 del waiting[name]

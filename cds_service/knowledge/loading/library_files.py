@@ -18,9 +18,10 @@ from cds_service.knowledge.record.statuses import Status, Statuses
 
 @dataclass(frozen=True, slots=True)
 class RecordText:
-    """record-text.yaml: the phrases of each value set, and what turns them around.
+    """record-text.yaml: the phrases of each value set, and what reverses them.
 
-    `understood` names for a kind of resource the value sets that tell what it is without a fact.
+    `understood` names, for a kind of resource, value sets that identify it although no fact uses
+    them.
     """
 
     phrases: Mapping[str, Phrases]
@@ -133,7 +134,7 @@ class RecordTextSchema(StrictSchema):
 
     @post_load
     def build(self, data: dict[str, Any], **_: Any) -> RecordText:
-        """The phrases, and how their negations are read."""
+        """The phrases, with the words that reverse them."""
         lists, other, past = data["negation"], data["other_person"], data["past"]
         lists["before"] = (*lists["before"], *other.get("before", ()), *data["not_yet"])
         negation = Negation(

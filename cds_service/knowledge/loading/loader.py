@@ -15,7 +15,7 @@ from cds_service.knowledge.loading.problems import Problems
 from cds_service.knowledge.loading.service_folder import ServiceFolder
 from cds_service.knowledge.record.validation import load_models
 
-# What a caller that says nothing of hooks can serve, with the tokens of its templates.
+# The default: the hooks that can be served, with the tokens of their templates.
 PATIENT_VIEW: Mapping[str, Collection[str]] = {
     "patient-view": ("context.patientId", "context.userId", "context.encounterId")
 }
@@ -29,8 +29,8 @@ def load(
 ) -> Knowledge:
     """The knowledge in a cards/ folder for the hooks that can be served, each with its tokens.
 
-    Raises KnowledgeError with every problem that was found. With a day to be thorough on, check
-    digits, unused value sets and overdue reviews are looked at too.
+    Raises KnowledgeError with every problem that was found. With a day for a thorough check, it
+    also checks check digits, unused value sets and overdue reviews.
     """
     problems = Problems(folder)
     library = load_library(folder, problems, thorough=thorough_on is not None)

@@ -16,8 +16,8 @@ from cds_service.knowledge.loading.strict_yaml import ContentError, read_yaml
 class Problems:
     """Every mistake found in cards/, each with its file and key.
 
-    `broken` are the ids of what stands in a file and could not be built: nothing more is said of
-    what names them.
+    `broken` are the ids of entries that could not be built; names that refer to them are not
+    reported again.
     """
 
     folder: Path
@@ -51,7 +51,7 @@ class Problems:
         return None
 
     def load(self, schema: Schema, path: Path, data: Any, prefix: str = "") -> Any:
-        """Data as its schema has it, or None with every mistake noted."""
+        """The data as the schema builds it, or None with every mistake noted."""
         if data is None:
             return None  # what could not be read is noted already
         try:
@@ -61,7 +61,7 @@ class Problems:
             return None
 
 
-# Marshmallow's names of a whole entry, and of the two sides of a mapping; no key in YAML.
+# Marshmallow's names for a whole entry and for the two sides of a mapping; not keys in YAML.
 _OF_SCHEMAS = ("_schema", "key", "value")
 
 

@@ -45,7 +45,7 @@ class ExampleSchema(StrictSchema):
 
 
 class GovernedSchema(StrictSchema):
-    """What every rule, cause, measure, class and drug carries."""
+    """What every rule, cause, measure, class and drug has."""
 
     id = fields.String(required=True)
     title = fields.String(required=True)
@@ -70,7 +70,7 @@ class GovernedSchema(StrictSchema):
 
 
 class WithholdSchema(StrictSchema):
-    """What a rule takes away."""
+    """What a rule withholds."""
 
     built_as = Withhold
     items = Texts(required=True, validate=_SOME)
@@ -124,7 +124,7 @@ class RuleSchema(GovernedSchema):
 
 
 class ReasonSchema(StrictSchema):
-    """A condition and the part of the words that says it."""
+    """A condition, and the part of the words that states it."""
 
     built_as = Reason
     when = Condition(required=True)
@@ -160,7 +160,7 @@ class CauseSchema(GovernedSchema):
 
 
 class RequestSchema(StrictSchema):
-    """One ServiceRequest of a suggestion; without a code it is said in words alone."""
+    """One ServiceRequest of a suggestion; without a code it has only words."""
 
     id = fields.String(required=True)
     when = Condition(load_default=constant(True))
@@ -201,7 +201,7 @@ class DrugClassSchema(GovernedSchema):
 
 
 class DrugSchema(GovernedSchema):
-    """drugs.yaml, `drugs`: nothing but who answers for each."""
+    """drugs.yaml, `drugs`: only who is responsible for each."""
 
     def build_governed(self, governance: Governance, data: dict[str, Any]) -> Governance:
         """The governance itself."""

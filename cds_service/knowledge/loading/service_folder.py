@@ -64,7 +64,7 @@ class ServiceFolder:
             )
 
     def _conditional(self, outline: Mapping[str, Any]) -> Mapping[str, Any]:
-        """What service.yaml says in conditions; a wrong gate stays open for the other checks."""
+        """The conditions of service.yaml; a wrong gate is left unknown for the other checks."""
         gate = self._problems.load(GateSchema(), self._outline, outline["gate"], "gate")
         rows = self._entries(
             SuppressionSchema(), self._outline, outline["suppression"], "suppression."
@@ -72,7 +72,7 @@ class ServiceFolder:
         return {"gate": gate or _NOT_KNOWN, "suppression": rows}
 
     def _artifacts(self) -> Mapping[str, Any]:
-        """What the other files hold; a service may do without them."""
+        """The content of the other files, which are optional."""
         folder = self._folder
         drugs_file = folder / "drugs.yaml"
         drugs = self._problems.load(DrugsSchema(), drugs_file, self._content(drugs_file)) or {}

@@ -34,7 +34,7 @@ class GateSchema(StrictSchema):
 
 
 class SlotSchema(StrictSchema):
-    """service.yaml, one of `slots`; they stand in the order of the cards."""
+    """service.yaml, one of `slots`; their order is the order of the cards."""
 
     id = fields.String(required=True)
     kind = fields.String(load_default=MERGED, validate=OneOf((MERGED, DIFFERENTIAL)))
@@ -78,13 +78,13 @@ class SuppressionSchema(StrictSchema):
 
     @validates_schema
     def ends(self, data: dict[str, Any], **_: Any) -> None:
-        """A row follows an answer for a time, or the record."""
+        """A row lasts for a time after an answer, or while a condition on the record is true."""
         if (data["within"] is None) is (data["when"] is None):
             raise ValidationError("needs either within or when")
 
     @post_load
     def build(self, data: dict[str, Any], **_: Any) -> Suppression:
-        """The row; one that follows the record asks for no answer."""
+        """The row; a row with a condition needs no answer."""
         return Suppression(**data | {"within": data["within"] or timedelta()})
 
 
@@ -110,7 +110,7 @@ class ServiceSchema(StrictSchema):
 
     @validates_schema
     def check_systems(self, data: dict[str, Any], **_: Any) -> None:
-        """Every override reason has a code system; `*` is that of all which are not named."""
+        """Every override reason has a code system; `*` is the one for all other reasons."""
         systems = data["override_systems"]
         reasons = (codes for slot in data["slots"] for codes in slot["override_reasons"].values())
         for code in dict.fromkeys(code for codes in reasons for code in codes):
@@ -119,7 +119,7 @@ class ServiceSchema(StrictSchema):
 
     @post_load
     def build(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
-        """What a service says of itself; the words of each override reason are found later."""
+        """The outline of a service; the words of each override reason are found later."""
         systems = data.pop("override_systems")
 
         def codings(codes: tuple[str, ...]) -> tuple[Coding, ...]:

@@ -20,7 +20,7 @@ Types = Context[Mapping[str, str]]
 
 
 class StrictSchema(Schema):
-    """Refuses unknown keys with the list of those allowed, beside whatever else is wrong.
+    """Refuses unknown keys, and reports all other mistakes as well.
 
     What it has read becomes a value of `built_as`.
     """
@@ -43,7 +43,7 @@ class StrictSchema(Schema):
 
     @post_load
     def build(self, data: dict[str, Any], **_: Any) -> Any:
-        """The value that the keys say."""
+        """The value that the keys describe."""
         return self.built_as(**data)
 
 
@@ -62,7 +62,7 @@ class Texts(Tuple):
 
 
 class Condition(fields.String):
-    """FHIRPath over the facts of a service, ready to evaluate; to load it wants `Types`."""
+    """FHIRPath over the facts of a service, ready to evaluate; loading it needs `Types`."""
 
     def _deserialize(self, value: Any, *arguments: Any, **named: Any) -> Any:
         text = super()._deserialize(value, *arguments, **named)

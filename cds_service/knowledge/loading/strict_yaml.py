@@ -13,7 +13,7 @@ class ContentError(ValueError):
     """A file that is not strict YAML; the message names line and column."""
 
 
-# libyaml's parser where PyYAML came with it: five times faster, the same language.
+# libyaml's parser, if PyYAML has it: five times faster, the same language.
 _SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 

@@ -17,8 +17,9 @@ def check_suppression(service: Service, add: Callable[[str, str], None]) -> None
         if "critical" in row.indicators and not row.keeps_critical_cards_in_sight:
             add(
                 key,
-                "a critical card may only become a line, for a day at most, for the user who answered"
-                " it: set leaves, same: [user], identified: true and within of 24 hours or less",
+                "a critical card may only become a line, for a day at most, for the user who"
+                " answered it: set leaves, same: [user], identified: true and within of 24 hours"
+                " or less",
             )
         for name in (*sorted({*row.slots} - slots.keys()), *sorted({*(row.rules or ())} - rules)):
             add(key, f"there is no {name}")

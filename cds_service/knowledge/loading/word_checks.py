@@ -21,7 +21,7 @@ from cds_service.knowledge.facts.list import LIST, LIST_WORDS
 from cds_service.knowledge.loading.problems import Problems
 from cds_service.knowledge.outcomes.judging import UNREAD, WARNED
 
-# The longest that a placeholder of each type may become in a summary.
+# The greatest length of a placeholder in a summary, by type.
 _LONGEST = {NUMBER: 12, TEXT: LONGEST_TEXT, TEXTS: LONGEST_TEXT + 3}
 _OF_AN_ANSWER = {f"{ANSWERED}.at": TEXT}
 _LAYOUT = ("footer", "list-separator", "separator", "unknown", "unsure")
@@ -35,7 +35,7 @@ def check_words(service: Service, folder: Path, problems: Problems) -> None:
     needed = dict(_needed(service))
     types = types_of(service.facts)
     optional = frozenset(_optional(service))
-    # What could not be built may say its own texts, and those in layout.
+    # Entries that could not be built may use their own texts, and those in layout.
     broken = problems.broken and {*problems.broken, "layout"}
     lines = {row.leaves for row in service.suppression}
     for language, words in service.words.items():
@@ -55,7 +55,7 @@ def check_words(service: Service, folder: Path, problems: Problems) -> None:
 
 
 def _needed(service: Service) -> Iterable[tuple[Key, bool]]:
-    """Every (id, part) that a card may say, and whether it begins with a summary."""
+    """Every (id, part) that a card may show, and whether it begins with a summary."""
     for part in ("title", "description", "usageRequirements"):
         yield ("service", part), False
     for part in _layout(service):

@@ -50,7 +50,7 @@ class CauseOutcome:
 
     @property
     def is_possible(self) -> bool:
-        """Whether nothing but its points decides."""
+        """Whether only its points still decide."""
         return not self.unmet and not self.excluded
 
 
@@ -97,9 +97,9 @@ def evaluate(service: Service, record: PatientRecord, relevance: Relevance) -> E
         return Evaluation(facts, GateState.CLOSED)
 
     def every_reading() -> list[Facts]:
-        """With different values that may be true, the safest outcome of all counts.
+        """If several values may be true, the safest of all outcomes counts.
 
-        What is uncertain warns as if it were true, and supports no more than if it were not there.
+        An uncertain value warns as if it were true, but supports nothing.
         """
         read = partial(Facts, service.facts, record, absent=absent)
         return [facts, read(highest=True), read(certain=True)]
@@ -113,7 +113,7 @@ def evaluate(service: Service, record: PatientRecord, relevance: Relevance) -> E
     rules = baseline.rules_to_judge(service, record)
     if not facts.conflicts:
         evaluation = assess(service, [facts], rules, baseline.outcomes)
-        # Judging may be the first to ask for a value that has a rival.
+        # The first evaluation may show that a value has a rival.
         if not facts.conflicts:
             return evaluation
     return assess(service, every_reading(), rules, baseline.outcomes)
@@ -132,7 +132,7 @@ def assess(
 ) -> Evaluation:
     """The outcomes for facts; of several readings of one record the worst outcome counts.
 
-    With `rules` only these are judged, the others come out as in `baseline`.
+    With `rules`, only these are judged; the others have the outcome in `baseline`.
     """
     facts = readings[0]
     judged = service.rules if rules is None else rules
@@ -172,7 +172,7 @@ def _may_open(gate: Gate, readings: Sequence[Mapping[str, Any]]) -> bool | None:
 
 
 def _in_any(condition: Expression, readings: Sequence[Mapping[str, Any]]) -> bool | None:
-    """True when a condition holds in one reading; unknown when it is in one and holds in none."""
+    """True if a condition holds in one reading; unknown if in none, but unknown in one."""
     values = [condition.evaluate(facts) for facts in readings]
     return True if True in values else None if None in values else False
 
@@ -184,7 +184,7 @@ def _applied(outcomes: Mapping[str, RuleOutcome]) -> tuple[RuleOutcome, ...]:
 def _because(
     outcome: RuleOutcome, withhold: Withhold, readings: Sequence[Mapping[str, Any]]
 ) -> Because:
-    """The words of the rule, or that what it asks for could not be read."""
+    """The words of the rule, or those that say that its value could not be read."""
     part = UNREAD if is_unread(withhold, readings[0]) else withhold.because
     return Because(outcome.rule.id, part)
 
@@ -219,7 +219,7 @@ def _only_slots(applied: Iterable[RuleOutcome]) -> frozenset[str] | None:
 def weigh(
     cause: Cause, readings: Sequence[Mapping[str, Any]], withheld: Mapping[str, tuple[Because, ...]]
 ) -> CauseOutcome:
-    """Points count what holds in every reading; requirements must hold, exclusions must not."""
+    """The outcome of a cause: points count only if they hold in every reading."""
     points = 0
     because: list[str] = []
     for group in cause.points:
@@ -250,7 +250,7 @@ def _holds(reason: Reason, readings: Sequence[Mapping[str, Any]]) -> bool:
 def _rank(
     service: Service, causes: Sequence[CauseOutcome]
 ) -> tuple[list[CauseOutcome], list[CauseOutcome]]:
-    """Causes by support, ties in the order that the service names; then those kept off the list."""
+    """Causes by support, equal ones in the order of `ties`; then those kept off the list."""
     supported = [outcome for outcome in causes if outcome.points >= service.least_points]
     listed = [outcome for outcome in supported if outcome.is_possible]
     listed.sort(key=lambda outcome: (-outcome.points, service.ties.index(outcome.cause.id)))

@@ -34,7 +34,7 @@ def trace(card: Card, service: Service, evaluation: Evaluation, relevance: Relev
     silenced_rules, silenced_facts = _behind(card.silenced, service, evaluation, relevance)
     return replace(
         card,
-        # What it silences is among it: a danger that comes up later brings the card back.
+        # The evidence of what it silences counts too: a new danger brings the card back.
         fingerprint=_fingerprint(rules + silenced_rules, facts | silenced_facts) if rules else "",
         trace=Trace(
             rules=rules,
@@ -57,7 +57,7 @@ def near_misses(evaluation: Evaluation, relevance: Relevance) -> Mapping[str, tu
     """The rules that could not be decided, each with the facts that were missing."""
     facts, evidence = evaluation.facts, relevance.evidence
     open_ = [id_ for id_, each in evaluation.outcomes.items() if each.unknown and not each.level]
-    # What nobody has read left nothing open.
+    # A fact that was not read cannot be the reason.
     named = {name for id_ in open_ for name in evidence[id_] if name in facts}
     lacking = {name for name in named if facts[name].standing() in LACKING}
     return {id_: tuple(name for name in evidence[id_] if name in lacking) for id_ in open_}
@@ -66,7 +66,7 @@ def near_misses(evaluation: Evaluation, relevance: Relevance) -> Mapping[str, tu
 def _behind(
     ids: Iterable[str], service: Service, evaluation: Evaluation, relevance: Relevance
 ) -> tuple[tuple[TracedRule, ...], dict[str, Any]]:
-    """Rules and causes as they came out, and the facts behind them by name."""
+    """The outcomes of rules and causes, and the facts behind them by name."""
     evidence = relevance.evidence
     rules = tuple(_rule(id_, service, evaluation) for id_ in ids)
     names = (name for rule in rules for name in evidence.get(rule.id, ()))
@@ -74,7 +74,7 @@ def _behind(
 
 
 def _rule(id_: str, service: Service, evaluation: Evaluation) -> TracedRule:
-    """A rule at its level; one that only takes something away, and a cause, have none."""
+    """A rule with its level; a cause, or a rule that only withholds, has none."""
     outcome = evaluation.outcomes.get(id_)
     if outcome is not None:
         level = outcome.level or "withholds"
@@ -90,7 +90,7 @@ def _fingerprint(rules: Iterable[TracedRule], facts: Mapping[str, Any]) -> str:
 
     The day, the order of the resources and the call itself are not in it.
     """
-    # Many facts, and many parts of a panel, rest on one resource.
+    # Many facts, and many parts of a panel, come from one resource.
     behind = {id(resource): resource for fact in facts.values() for resource in fact.resources}
     resources = {_digest(resource) for resource in behind.values()}
     evidence = [

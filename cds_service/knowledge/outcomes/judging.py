@@ -29,7 +29,7 @@ class RuleOutcome:
 
     @property
     def urgency(self) -> int:
-        """Where it stands among outcomes of its level: the lowest number first."""
+        """Its place among outcomes of its level: the lowest number comes first."""
         return self.rule.urgency.get(str(self.level), LEAST_URGENT)
 
 

@@ -26,9 +26,8 @@ def can_be_muted(service: Service, rule: Rule) -> bool:
 def mute(service: Service, evaluation: Evaluation, rules: Set[str]) -> Evaluation:
     """The outcomes as if the rules did not apply, with all that is withheld because of them.
 
-    That something is not known is said all the same. A critical card that is not made silences
-    other slots as if it were there. A patient for whom nothing but muted rules opened the gate is
-    outside of it.
+    Cards still say what is not known. A muted critical card silences other slots as if it were
+    there. If only muted rules opened the gate, it is closed.
     """
     if not rules or evaluation.gate is not GateState.OPEN:
         return evaluation
@@ -57,6 +56,6 @@ def _gate(service: Service, evaluation: Evaluation) -> GateState:
 
 
 def only_of(cards: tuple[Card, ...], rules: Set[str]) -> tuple[Card, ...]:
-    """The cards that rest on any of the rules, as resting on those alone."""
+    """The cards that rest on any of the rules, with only these rules."""
     resting = (replace(card, rules=tuple(r for r in card.rules if r in rules)) for card in cards)
     return tuple(card for card in resting if card.rules)

@@ -1,4 +1,4 @@
-"""Answers that are codes or words instead of numbers: the answer lists of questionnaires."""
+"""Answers that are codes or words instead of numbers, as in questionnaires."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ class Answers:
     """What each answer counts as; an answer that is not here is unreadable, never "no".
 
     `codes` are by (system, code), `words` whole answers, whatever their case and accents. A number
-    that an answer carries itself counts within `plausible`, else if some answer counts as it.
+    in the answer itself counts if it is `plausible`, or without such a range if another answer
+    counts as it.
     """
 
     codes: Mapping[tuple[str, str], float]
@@ -34,7 +35,7 @@ class Answers:
         systems: CodeSystems,
         plausible: tuple[float, float] | None = None,
     ) -> Answers:
-        """From the answers of each number: `system|code`, or words."""
+        """Made from the answers that count as each number: `system|code`, or words."""
         codes: dict[tuple[str, str], float] = {}
         words: dict[str, float] = {}
         for number, answers in listed.items():
@@ -49,7 +50,7 @@ class Answers:
     def read(self, element: Mapping[str, Any]) -> float | None:
         """The number of an answer in an Observation, a component of one or a form, or None.
 
-        Codes bind, then a number that the answer carries itself, then its words.
+        Codes come first, then a number in the answer itself, then its words.
         """
         concept = element.get("valueCodeableConcept")
         codings = [*codings_of(concept), *codings_of({"coding": [element.get("valueCoding")]})]

@@ -13,7 +13,9 @@ ByFirstWord = Mapping[str, list[Words]]
 _WORD = re.compile(r"[^\W_]+")
 _BREAK = re.compile(r"([.;!\n]|[:,()\[\]]|[\u2013\u2014|]|\s[-/](?=\s|\w)|-\s)")
 _SENTENCE_END = frozenset(".;!\n")
-_LETTERS = re.compile(r"\b([^\W\d_])\.\s?([^\W\d_])\.")  # "Z.n." is one abbreviation, no sentence
+_LETTERS = re.compile(
+    r"\b([^\W\d_])\.\s?([^\W\d_])\."
+)  # "Z.n." is one abbreviation, not a sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ def clauses_of(text: str) -> list[Clause]:
 
 
 def heading(clauses: Sequence[Clause], at: int) -> Clause | None:
-    """The first part of a sentence when the phrase stands behind it: "FH: ...", "[FH] ..."."""
+    """The first part of a sentence if the phrase comes after it: "FH: ...", "[FH] ..."."""
     first = at
     while first and clauses[first - 1].sentence == clauses[at].sentence:
         first -= 1
@@ -57,7 +59,7 @@ def following(clauses: Sequence[Clause], at: int) -> Words | None:
 
 
 def normalise(text: str) -> str:
-    """Lower-case words without accents, separated by one blank; a final `*` of a word stays."""
+    """Words in lower case, without accents, one blank between; a `*` at the end of a word stays."""
     folded = text
     if not text.isascii():
         folded = unicodedata.normalize("NFKD", text)
@@ -76,7 +78,7 @@ def is_unspaced(phrase: str) -> bool:
 
 
 def stands_at(phrase: Words, words: Sequence[str], start: int) -> bool:
-    """Whether a phrase begins at this word; `*` at the end of its words stands for any ending."""
+    """Whether a phrase begins at this word; `*` at the end of a word means any ending."""
     if start + len(phrase) > len(words):
         return False
     return all(
@@ -86,7 +88,7 @@ def stands_at(phrase: Words, words: Sequence[str], start: int) -> bool:
 
 
 def by_first_word(phrases: Iterable[str]) -> dict[str, list[Words]]:
-    """The phrases as words, by the first."""
+    """The phrases, split into words, by their first word."""
     found: dict[str, list[Words]] = {}
     for phrase in phrases:
         words = tuple(normalise(phrase).split())

@@ -1,4 +1,4 @@
-"""Which code system a coding means: the names under which records carry the great ones."""
+"""Which code system a coding means: records use several names for the common ones."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import lru_cache
 
 _LONGEST_NAME = 200
 _PUNCTUATION = re.compile(r"[\s_-]+")
-# The last part of an address that is known by no list: the ICD-10 of some country, no procedures.
+# The last part of an address that is on no list: the ICD-10 of some country, without procedures.
 _SOME_ICD_10 = re.compile(r"(?:icd|cid|cim|cie)10(?!pcs|proc)")
 
 
@@ -17,7 +17,7 @@ _SOME_ICD_10 = re.compile(r"(?:icd|cid|cim|cie)10(?!pcs|proc)")
 class CodeSystem:
     """A code system by its own address, and other names of it.
 
-    `kin` are names of systems that share its codes up to so many `characters`.
+    `kin` are names of systems whose codes have the same first `characters`.
     """
 
     address: str
@@ -30,8 +30,9 @@ class CodeSystem:
 class Spoken:
     """The system that a coding means.
 
-    `characters` is how much of its codes is shared, None for all; `is_sure` is False when only the
-    end of an unknown address says so: then a code that we do not find may still be one of ours.
+    `characters` is how many characters of its codes are shared, None for all. `is_sure` is False if
+    only the end of an unknown address says so: then a code that we do not find may still be one of
+    ours.
     """
 
     address: str
@@ -63,7 +64,7 @@ class CodeSystems:
         self._of = lru_cache(maxsize=1024)(self._find)
 
     def of(self, system: object) -> Spoken | None:
-        """The system of this name, or None when we do not speak it."""
+        """The system of this name, or None if we do not know it."""
         if not isinstance(system, str) or not system:
             return None
         return self._of(system[:_LONGEST_NAME])
@@ -74,7 +75,7 @@ class CodeSystems:
         if known is not None:
             return known
         above = name
-        while "/" in above:  # an edition stands under its system
+        while "/" in above:  # the address of an edition begins with that of its system
             above = above.rpartition("/")[0]
             if above in self._by_name:
                 return self._by_name[above]

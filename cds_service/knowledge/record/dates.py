@@ -14,13 +14,13 @@ from cds_service.knowledge.record.quantities import Interval
 
 _PARTIAL = re.compile(r"(\d{4})(?:-(\d{2}))?(?:-(\d{2}))?\Z", re.ASCII)
 _INSIDE = re.compile(r"(?<!\d)(?:\d{4}-\d{2}-\d{2}|\d{4}-\d{2}|(?:19|20)\d{2})(?![-\d])", re.ASCII)
-# ISO 8601's other name for the midnight at the end of a day.
+# In ISO 8601, midnight at the end of a day.
 _MIDNIGHT = re.compile(r"T24(:00)+(?:\.0+)?")
 _DAY = timedelta(days=1)
 _LONGEST = 100  # characters of any date
-# The widest distance between two clocks on one day: a time without a zone may lie this far off.
+# The largest difference between two time zones: a time without a zone may be wrong by this much.
 _ANY_ZONE = timedelta(hours=14)
-# A clock at the laboratory may run ahead of ours by this much before a result counts as future.
+# The laboratory's clock may be ahead of ours by this much before a result counts as future.
 _CLOCK_SKEW = timedelta(minutes=15)
 
 
@@ -45,7 +45,7 @@ class Span:
         return float(oldest) if newest == oldest else Interval(newest, oldest)
 
     def overlaps(self, other: Span) -> bool:
-        """Whether both may mean the same instant; two clocks without a zone are taken for one."""
+        """Whether both may mean the same instant; times without a zone count as of one zone."""
         if self.has_time and self.latest - self.earliest == other.latest - other.earliest:
             return self.earliest == other.earliest
         return self.earliest <= other.latest and other.earliest <= self.latest
@@ -70,32 +70,32 @@ def _lies_in(window: timedelta, moment: datetime, now: datetime) -> bool:
 
 
 def read(value: object) -> Span | None:
-    """The span of a FHIR date, dateTime or instant (FHIR R4, 2.24.0.1); None when it is none."""
+    """The span of a FHIR date, dateTime or instant (FHIR R4, 2.24.0.1); None for anything else."""
     if not isinstance(value, str) or len(value) > _LONGEST:
         return None
     return _read(value.strip())
 
 
 def find(text: object) -> Span | None:
-    """The one date that stands inside a text ("in 1991"), or None."""
+    """The date in a text ("in 1991"), or None if there is not exactly one."""
     found = set(_INSIDE.findall(text)) if isinstance(text, str) else set()
     return read(found.pop()) if len(found) == 1 else None
 
 
 def between(one: Span, other: Span) -> Span:
-    """From the earliest reading of the one to the latest of the other."""
+    """From the earliest instant of one span to the latest of the other."""
     return Span(one.earliest, max(one.latest, other.latest), False)
 
 
 def after(start: Span, duration: timedelta, precision: timedelta) -> Span | None:
-    """The span that begins a duration after another, and is a precision longer."""
+    """The span shifted by a duration, and longer by a precision."""
     try:
         return Span(start.earliest + duration, start.latest + duration + precision, False)
     except OverflowError:
         return None
 
 
-@lru_cache(maxsize=4096)  # several facts ask for the same few dates
+@lru_cache(maxsize=4096)  # several facts ask for the same dates
 def _read(value: str) -> Span | None:
     partial = _PARTIAL.match(value)
     try:

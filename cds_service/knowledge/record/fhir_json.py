@@ -1,4 +1,4 @@
-"""FHIR elements of any shape: what they are called, whether they say something, of what."""
+"""FHIR elements of any shape: their names, codes and references, and whether they say anything."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from cds_service.knowledge.call import Resource
 from cds_service.knowledge.record.terminology import ATC, LOINC, RXNORM, Match
 
-# The code that data-absent-reason gives a resource that was taken back (seen at one vendor).
+# The data-absent-reason of a withdrawn resource (seen at one vendor).
 _DATA_ABSENT = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
 _OF_MEDICINES = ("MedicationRequest", "MedicationStatement", "AllergyIntolerance")
 _OF_SERVER = {"meta", "text"}
@@ -17,7 +17,7 @@ _OVER = ("entered-in-error", "cancelled", "not-taken", "stopped", "completed")
 
 
 def is_understood(kind: str, match: Match) -> bool:
-    """Whether a concept outside our value sets may be called something else.
+    """Whether a concept outside our value sets surely means something else.
 
     Words that deny a concept, or give it another meaning, are understood. A medicine is known to be
     none of ours only by an RxNorm or ATC code, because our sets are complete in these systems. With
@@ -54,7 +54,7 @@ def concerns_no_medicine(resource: Resource) -> bool:
 
 
 def substances_of(allergy: Resource) -> list[Any]:
-    """What the reactions of an allergy name as their substance."""
+    """The substances that the reactions of an allergy name."""
     reactions = allergy.get("reaction")
     substances = [
         reaction.get("substance")
@@ -65,7 +65,7 @@ def substances_of(allergy: Resource) -> list[Any]:
 
 
 def may_be_in_force(order: Resource) -> bool:
-    """Whether an order that cannot be read may hide a medicine that is taken."""
+    """Whether an order that cannot be read may be for a medicine that is taken."""
     return order.get("status") not in _OVER and order.get("doNotPerform") is not True
 
 
@@ -74,7 +74,7 @@ def medication_concepts(
     medications: dict[str, Resource],
     read: Callable[[Resource], list[Resource]] | None = None,
 ) -> list[Resource]:
-    """What an order is for: its own concept, or what `read` gives of the Medication behind it."""
+    """What an order is for: its own concepts, or those that `read` finds in its Medication."""
     concept = order.get("medicationCodeableConcept")
     if isinstance(concept, dict):
         return [] if says_nothing(concept) else [concept]
@@ -89,7 +89,7 @@ def medication_concepts(
 
 
 def concepts_of_medication(medication: Resource) -> list[Resource]:
-    """What a Medication is, and its ingredients."""
+    """The concepts of a Medication: its code and its ingredients."""
     concepts = [medication.get("code")]
     ingredients = medication.get("ingredient")
     for ingredient in ingredients if isinstance(ingredients, list) else ():
@@ -111,7 +111,7 @@ def _resolve(
 
 
 def content_unlike(first: Resource, resource: Resource) -> str | None:
-    """A resource as text without what a server writes about it; None if `first` says the same."""
+    """A resource as text without the server's metadata; None if `first` has the same content."""
     if resource == first:
         return None
     content, other = (
@@ -127,12 +127,12 @@ def id_of(reference: str) -> str:
 
 
 def reference_of(resource: Resource) -> str:
-    """Where a resource stands, as a relative FHIR reference."""
+    """A resource's relative FHIR reference."""
     return f"{resource.get('resourceType')}/{resource.get('id', '?')}"
 
 
 def text_of(value: object) -> str | None:
-    """A text, or None for what is none: records hold lists and objects where a code belongs."""
+    """A text, or None for anything else: some records have a list or an object there."""
     return value if isinstance(value, str) else None
 
 
@@ -146,7 +146,7 @@ def code_of(concept: object) -> str | None:
 
 
 def name_of(concept: object) -> str:
-    """What the record calls a concept: its text, else a display, else a code; "" if nothing."""
+    """What the record calls a concept: its text, else a display, else a code, else ""."""
     if not isinstance(concept, dict):
         return ""
     codings = concept.get("coding")
@@ -170,12 +170,12 @@ def as_written(element: Mapping[str, Any]) -> str | None:
 
 
 def gathers_others(element: Resource) -> bool:
-    """Whether an Observation has parts, beside a value of its own or without."""
+    """Whether an Observation has parts, with or without a value of its own."""
     return "component" in element or "hasMember" in element
 
 
 def is_heading(element: Resource) -> bool:
-    """Whether an Observation only gathers others, as a panel does."""
+    """Whether an Observation only groups others, as a panel does."""
     return gathers_others(element) and not any(member.startswith("value") for member in element)
 
 
@@ -190,7 +190,7 @@ def interpretation_of(element: Resource) -> str | None:
 
 
 def objects(value: object) -> Iterable[dict[str, Any]]:
-    """The objects of a list; nothing of what is no list."""
+    """The objects in a list; nothing if it is not a list."""
     return (each for each in (value if isinstance(value, list) else ()) if isinstance(each, dict))
 
 
@@ -208,7 +208,7 @@ def _reasons(encounter: Resource) -> Iterable[tuple[Resource, object]]:
 
 
 def _answers(group: Resource) -> Iterable[tuple[Resource, object]]:
-    """Each answer of a QuestionnaireResponse with the code of its item, however deep it stands."""
+    """Each answer of a QuestionnaireResponse with the code of its item, at any depth."""
     waiting = [group]
     while waiting:
         for item in objects(waiting.pop().get("item")):
@@ -219,7 +219,7 @@ def _answers(group: Resource) -> Iterable[tuple[Resource, object]]:
 
 
 def _code_of_item(item: Resource) -> Resource:
-    """Its `code` where a form sends one; else the LOINC code at the end of its linkId."""
+    """Its `code` if the form sends one, otherwise the LOINC code at the end of its linkId."""
     codings = list(objects(item.get("code")))
     link = text_of(item.get("linkId")) or ""
     return {"coding": codings or [{"system": LOINC, "code": link.rpartition("/")[2]}]}

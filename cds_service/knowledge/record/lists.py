@@ -1,4 +1,4 @@
-"""How the lists of a record came, and what in them was not read: what absence means."""
+"""How the lists of a record came, and what was not read: this decides what absence means."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cds_service.knowledge.record.fhir_json import name_of
 
 UNREADABLE, OTHER_VERSION, OTHER_PATIENT = "unreadable", "other-version", "other-patient"
 _REASONS = (UNREADABLE, OTHER_VERSION, OTHER_PATIENT)
-# Of several lists the one that came worst speaks for all.
+# If there are several lists, the state of the worst one counts.
 _FROM_WORST = (
     Retrieval.FAILED,
     Retrieval.INCOMPLETE,
@@ -27,7 +27,7 @@ _FROM_WORST = (
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A resource that was not read: its kind, what the record calls it, or "", and why not."""
+    """A resource that was not read: its kind, its name in the record or "", and why."""
 
     kind: str
     name: str
@@ -55,12 +55,12 @@ class Lists:
             self._keys.setdefault(type_, []).append(key)
         self._worst: dict[str, Retrieval] = {}
         self._unread: dict[tuple[str, str], list[Unread]] = {}
-        self.not_asked: set[str] = set()  # kinds of which the record says that nobody asked
+        self.not_asked: set[str] = set()  # kinds about which the record says that nobody asked
         self._sharing: dict[str, int] = {}
         self._is_doubted = False
 
     def is_complete(self, name: str) -> bool:
-        """Whether what is absent from a list may be called absent from the record."""
+        """Whether something that is absent from a list is really not on record."""
         if self._is_doubted:
             return not self.has_failed(name)
         if self._kind(name) in self.not_asked:
@@ -69,7 +69,7 @@ class Lists:
         return is_whole and not self.has_failed(name)
 
     def has_failed(self, name: str) -> bool:
-        """Whether a list that is on record did not come, or not whole, or cannot be read."""
+        """Whether a list that should have come did not, came only in part, or cannot be read."""
         if self.state(name).is_failure:
             return True
         if not self._unread:
@@ -79,7 +79,7 @@ class Lists:
         return any((self._kind(name), why) in self._unread for why in reasons)
 
     def state(self, name: str) -> Retrieval:
-        """How a list came; of the lists of a type, how the worst of them came."""
+        """How a list came; for a type, how the worst of its lists came."""
         worst = self._worst.get(name)
         if worst is None:
             keys = self._keys.get(name, (name,))
@@ -105,12 +105,12 @@ class Lists:
         return counts
 
     def share_an_id(self, resource: Resource) -> None:
-        """Count a resource that has the id of another one and says something else."""
+        """Count a resource that has the id of another one but other content."""
         kind = str(resource.get("resourceType"))
         self._sharing[kind] = self._sharing.get(kind, 0) + 1
 
     def sharing(self, kind: str) -> int:
-        """How many resources of a kind have the id of another one and say something else."""
+        """How many resources of a kind have the id of another one but other content."""
         return self._sharing.get(kind, 0)
 
     @property
@@ -119,9 +119,10 @@ class Lists:
         return bool(self._unread) or any(state.is_failure for state in self.states.values())
 
     def doubted(self) -> Self:
-        """The same record where nothing is unknown but what failed or could not be read.
+        """The same record, where only what failed or could not be read is unknown.
 
-        What never came counts as empty, and a list with a resource that was not read as not whole.
+        A list that was never sent counts as empty; a list with an unread resource counts as not
+        whole.
         """
         lists = copy(self)
         lists._is_doubted = True
@@ -130,7 +131,7 @@ class Lists:
     def set_aside(
         self, resource: Resource, why: str, *concepts: object, kind: str | None = None
     ) -> None:
-        """Keep a resource as not read, under the first name that its concepts have."""
+        """Note a resource as not read, with the first name among its concepts."""
         names = map(name_of, concepts or (resource.get("code"),))
         name = next(filter(None, names), "")
         unread = Unread(kind or resource["resourceType"], name, why, resource)

@@ -1,4 +1,4 @@
-"""What turns a phrase around: denied, over, somebody else's, not yet; before it and behind it."""
+"""What reverses a phrase, before or after it: denied, over, somebody else's, not yet."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from cds_service.knowledge.record.clauses import (
 
 SO, PAST, DENIED = "", "past:", "denied"
 _UNSPACED_PART = re.compile("[,:()、]")
-# Words that may stand between a phrase and what closes it: "DVT of left leg excluded".
+# Words that may stand between a phrase and its denial: "DVT of left leg excluded".
 _GAP = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Negation:
-    """Phrases around a match that turn it around (record-text.yaml says what each list is for)."""
+    """Phrases around a match that reverse it (record-text.yaml says what each list is for)."""
 
     before: tuple[str, ...]
     window: int
@@ -46,7 +46,7 @@ class Negation:
 
 
 class Surroundings:
-    """The lists of a Negation, and whether they turn a phrase around."""
+    """The lists of a Negation, and whether they reverse a phrase."""
 
     def __init__(self, negation: Negation) -> None:
         self._window = negation.window
@@ -57,7 +57,7 @@ class Surroundings:
     ) -> str:
         """Whether a phrase in the clause `at` is DENIED, over (PAST) or simply there (SO).
 
-        `of_others`: what befell somebody else counts as well.
+        `of_others`: what happened to somebody else counts as well.
         """
         lists, words = self._lists, clauses[at].words
         before, rest = words[:start], words[end:]
@@ -84,14 +84,14 @@ class Surroundings:
         return SO
 
     def _reaches(self, phrases: ByFirstWord, before: Words, breaks: frozenset[str]) -> bool:
-        """Whether one of the phrases stands in the window before a word, and nothing between."""
+        """Whether one of the phrases is in the window before a word, and nothing ends its reach."""
         lists, window = self._lists, before[-self._window :]
         for at in range(len(window) - 1, -1, -1):
             is_denied = at > 0 and window[at - 1] in lists.undecided
-            if window[at] in breaks and not is_denied:  # "not reporting" is no contrast
+            if window[at] in breaks and not is_denied:  # "not reporting" is not a contrast
                 return False
             if any(stands_at(phrase, window, at) for phrase in phrases.get(window[at], ())):
-                # "zum Ausschluss" is a question yet; "no family history" is denied twice.
+                # "zum Ausschluss" is still a question; "no family history" is denied twice.
                 doubt = at > 0 and window[at - 1] in lists.undecided - phrases.keys()
                 if not doubt:
                     return True
@@ -106,7 +106,7 @@ class Surroundings:
         return not (self._lists.contrast | self._lists.now).isdisjoint(between.union(before))
 
     def _closes(self, phrases: ByFirstWord, rest: Words, behind: Words | None, gap: int) -> bool:
-        """Whether what stands behind a phrase says no: "... excluded by MRI", "...: no"."""
+        """Whether the words after a phrase deny it: "... excluded by MRI", "...: no"."""
         lists = self._lists
         if behind and len(rest) <= gap and lists.joins.isdisjoint(rest):
             start = next((at for at, word in enumerate(behind) if word not in lists.fillers), 0)
@@ -120,7 +120,7 @@ class Surroundings:
         return False
 
     def _ends(self, phrases: ByFirstWord, words: Words) -> bool:
-        """Whether the words are one of the phrases, and no more than by what or when."""
+        """Whether the words are one of the phrases, followed at most by how or when."""
         return bool(words) and any(
             stands_at(phrase, words, 0)
             and (len(words) == len(phrase) or words[len(phrase)] in self._lists.tails)
@@ -128,7 +128,7 @@ class Surroundings:
         )
 
     def _is_of_another(self, rest: Words, behind: Words | None) -> bool:
-        """Whether it befell somebody else: "of his son", "(mother)"."""
+        """Whether it happened to somebody else: "of his son", "(mother)"."""
         lists = self._lists
         if behind and all(word in lists.people or word in lists.fillers for word in behind):
             return any(word in lists.people for word in behind)
@@ -141,7 +141,7 @@ class Surroundings:
         return False
 
     def turn_unspaced(self, before: str, rest: str) -> str:
-        """The same for a phrase between two parts of a sentence without blanks."""
+        """The same for a phrase in a script without blanks, between two parts of a sentence."""
         lists, window = self._lists, self._window
         parts = _UNSPACED_PART.split(before)
         near = parts[-1][-window:]
@@ -172,7 +172,7 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True)
 class _Lists:
-    """The lists of a Negation, made ready: words by the first; scripts without blanks apart."""
+    """The lists of a Negation, prepared: phrases by first word; scripts without blanks apart."""
 
     before: ByFirstWord
     past: ByFirstWord
@@ -219,7 +219,7 @@ class _Lists:
         )
 
     def is_only(self, phrases: ByFirstWord, words: Words) -> bool:
-        """Whether words are nothing but some of the phrases: the heading "Family history of"."""
+        """Whether the words consist only of such phrases: the heading "Family history of"."""
         at = 0
         while at < len(words):
             lengths = [

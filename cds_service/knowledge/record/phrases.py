@@ -1,4 +1,4 @@
-"""What a text of a record says of each value set: that it is so, over, or not so."""
+"""What a text of a record says about each value set: that it is true, over, or not true."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _UNSPACED_SENTENCE = re.compile("[。;!\n]")
 
 @dataclass(frozen=True, slots=True)
 class Phrases:
-    """The words that stand in records for one value set, and those that forbid the match.
+    """The words that mean one value set in records, and those that forbid the match.
 
-    `of_others`: what befalls other people counts as well, such as a bereavement.
+    `of_others`: what happens to other people counts as well, such as a bereavement.
     """
 
     match: tuple[str, ...]
@@ -35,9 +35,9 @@ class Phrases:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The value sets that a text affirms (`past:` before what is over), and those it denies.
+    """The value sets that a text affirms (with `past:` if over), and those that it denies.
 
-    `barred` are those whose phrase stands there beside another that means something else.
+    `barred` are those whose phrase is there only together with one that gives it another meaning.
     """
 
     found: frozenset[str]
@@ -46,7 +46,7 @@ class Reading:
 
 
 class TextReader:
-    """The phrases of many value sets at once; what a text says is remembered for a while."""
+    """The phrases of many value sets at once; the reading of a text is kept for a while."""
 
     def __init__(self, phrases: Mapping[str, Phrases], negation: Negation) -> None:
         self._surroundings = Surroundings(negation)
@@ -71,7 +71,7 @@ class TextReader:
             filed = self._stems if words[0].endswith("*") else self._by_first_word
             filed.setdefault(words[0].rstrip("*"), []).append((words, set_id))
         self._longest_stem = max(map(len, self._stems), default=0)
-        # Displays repeat from call to call; the bound keeps the memory of it small.
+        # Displays repeat from call to call; the limit keeps memory small.
         self._read = lru_cache(maxsize=4096)(self._read_text)
 
     def read(self, text: str) -> Reading:
@@ -105,7 +105,7 @@ class TextReader:
             yield from self._stems.get(word[:length], ())
 
     def _spaced_in(self, text: str) -> Iterable[tuple[str, str]]:
-        """The sets whose phrases stand in a text, and what the words around say of each."""
+        """The sets whose phrases are in a text, and what the words around each phrase say."""
         clauses = clauses_of(text)
         for at, clause in enumerate(clauses):
             hits = [
@@ -132,9 +132,9 @@ class TextReader:
 
 
 def _widened(hits: list[tuple[int, int, str]]) -> Iterable[tuple[int, int, str]]:
-    """Each hit with the span of the longest phrase that holds it: "asthma" in "acute asthma".
+    """Each hit with the span of the longest phrase around it: "asthma" in "acute asthma".
 
-    What turns the longer phrase around turns what stands inside it.
+    What reverses the longer phrase also reverses the shorter one.
     """
     spans = sorted({(start, end) for start, end, _ in hits}, key=lambda span: span[0] - span[1])
     for start, end, set_id in hits:
@@ -147,7 +147,7 @@ _NOTHING_SAID = Reading(frozenset())
 
 @dataclass(frozen=True, slots=True)
 class _Forbidden:
-    """A phrase that keeps a value set from matching, wherever it stands in the text."""
+    """A phrase that prevents the match of a value set, wherever it is in the text."""
 
     words: Words
     unspaced: str | None

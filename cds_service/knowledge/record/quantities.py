@@ -12,7 +12,8 @@ from cds_service.knowledge.record.units import Units
 
 _UCUM = ("http://unitsofmeasure.org", "urn:oid:2.16.840.1.113883.6.8")
 _LONGEST_TEXT = 60
-# "<2.5", "2,3 mmol/L", "18/21 points". A comma before three digits may part thousands: not read.
+# "<2.5", "2,3 mmol/L", "18/21 points". A comma before three digits may separate thousands, so it is
+# not read.
 _WRITTEN = re.compile(
     r"\s*(<=|>=|<|>)?\s*([+-]?\d{1,9}(?:\.\d{1,9}|,\d{1,2}(?!\d))?)(?![\d.,]*\d)\s*(?:/\s*\d+)?(.*)",
     re.ASCII | re.DOTALL,
@@ -22,7 +23,7 @@ _COMPARATORS = {"\u2264": "<=", "\u2265": ">=", "\u2212": "-"}
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A number known only to lie between two bounds, both possible: "> 1000", a birth year."""
+    """A number of which only the bounds are known; both are possible: "> 1000", a birth year."""
 
     low: float
     high: float
@@ -52,9 +53,9 @@ _AS_IT_IS = Conversion(1.0)
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """What an analyte may look like: our unit, the plausible range, the units that we convert.
+    """How values of an analyte are read: our unit, the plausible range, the units we convert.
 
-    Units are compared as `units` folds them, so that a spelling needs no entry.
+    `units` reduces spellings to one, so that each spelling needs no entry.
     """
 
     unit: str
@@ -108,7 +109,7 @@ class Quantity:
 
 
 def is_written(element: Mapping[str, Any]) -> bool:
-    """Whether the value is a text that holds a number: sure enough for a danger, not for calm."""
+    """Whether the value is a text with a number: sure enough to warn, not to reassure."""
     quantity = element.get("valueQuantity")
     text = quantity.get("value") if isinstance(quantity, dict) else element.get("valueString")
     return isinstance(text, str) and _from_text(text)[0] is not None
@@ -125,7 +126,7 @@ def _number_and_unit(element: Mapping[str, Any]) -> tuple[Number | None, str | N
         return (None, None) if number is None else (_bounded(number, comparator), unit)
     if "valueInteger" in element:
         return _plain(element["valueInteger"]), None
-    if "valueDecimal" in element:  # no value of R4's Observation, and seen all the same
+    if "valueDecimal" in element:  # not a value of R4's Observation, but seen in records
         return _plain(element["valueDecimal"]), None
     text = element.get("valueString")
     if isinstance(text, str):
@@ -135,7 +136,7 @@ def _number_and_unit(element: Mapping[str, Any]) -> tuple[Number | None, str | N
 
 
 def _from_text(text: str) -> tuple[float | None, str | None, str | None]:
-    """Number, comparator and unit of a text; nothing when it is more than that."""
+    """Number, comparator and unit in a text; nothing if it contains more than that."""
     for sign, plain in _COMPARATORS.items():
         text = text.replace(sign, plain)
     found = _WRITTEN.fullmatch(text) if len(text) <= _LONGEST_TEXT else None
@@ -171,7 +172,7 @@ def _bounded(number: float, comparator: object) -> Number | None:
 
 
 def _unit(quantity: Mapping[str, Any]) -> str | None:
-    # The code binds when it is UCUM; a unit without a code is read as it is written.
+    # The code counts if it is UCUM; a unit without a code is read as written.
     code, unit = quantity.get("code"), quantity.get("unit")
     if isinstance(code, str) and code.strip() and _is_ucum(quantity.get("system")):
         return code.strip()
@@ -187,7 +188,7 @@ def _is_ucum(system: object) -> bool:
 
 
 def number_text(number: float | Interval) -> str:
-    """A number as a clinician reads it: at most four digits that count, bounds as < and >."""
+    """A number as a clinician reads it: at most four significant digits, bounds as < and >."""
     if isinstance(number, Interval):
         if number.low == float("-inf"):
             return f"<{number_text(float(f'{number.high:.12g}'))}"
@@ -200,7 +201,7 @@ def number_text(number: float | Interval) -> str:
 
 
 def middle(number: Number | None) -> float:
-    """A number to sort by: of an interval its middle."""
+    """A number to sort by: for an interval its middle."""
     if isinstance(number, Interval):
         return (max(number.low, -1e12) + min(number.high, 1e12)) / 2
     return number if number is not None else 0.0

@@ -29,7 +29,7 @@ from cds_service.knowledge.record.terminology import NOTHING, Match, Terminology
 Key = tuple[str, str]  # a kind and a value set, as the record is indexed
 _Matched = tuple[object, tuple[str, bool], tuple[Resource, Match]]
 
-# Words that name a test or a score are too many and too alike to tell which was meant.
+# There are too many similar words for tests and scores to know which one was meant.
 _BY_CODE_ONLY = frozenset({"Observation", "QuestionnaireResponse", "ServiceRequest"})
 # FHIR DSTU2 and STU3 names of resources that we read.
 _FORMER_TYPES = frozenset({"MedicationOrder", "DiagnosticOrder", "MedicationPrescription"})
@@ -38,8 +38,8 @@ _FORMER_TYPES = frozenset({"MedicationOrder", "DiagnosticOrder", "MedicationPres
 class PatientRecord(Lists):
     """The resources of one call: an index from (kind, value set) to statements.
 
-    Kinds are the FHIR resource types. Statements about another patient, taken back as entered in
-    error, or shaped for another FHIR version are set aside and counted, never read.
+    Kinds are the FHIR resource types. Statements that are about another patient, were entered in
+    error, or have the form of another FHIR version are set aside and counted, never read.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class PatientRecord(Lists):
 
     @property
     def keys(self) -> Iterable[Key]:
-        """The kinds and value sets of which the record holds something."""
+        """The kinds and value sets for which the record has something."""
         return self._index.keys()
 
     def statements(self, kind: str, value_sets: Iterable[str]) -> list[Statement]:
@@ -134,10 +134,10 @@ class PatientRecord(Lists):
             self._read_order(order, medications)
 
     def _each_once(self, resources: Sequence[Resource]) -> Iterable[Resource]:
-        """The same resource under two prefetch keys is one.
+        """The same resource under two prefetch keys counts once.
 
         Two different ones of one type and id, as in a Bundle merged from two sources, are both
-        read: which one is right, or whether they are of one thing at all, cannot be told.
+        read: nobody can tell which one is right, or whether they mean the same thing.
         """
         first: dict[tuple[object, str], Resource] = {}
         others: dict[tuple[object, str], set[str]] = {}
@@ -159,7 +159,7 @@ class PatientRecord(Lists):
             self.patient = repaired(resource)
 
     def _read_coded(self, kind: str, resource: Resource, concept: object) -> None:
-        # DSTU2 and STU3 wrote these statuses as plain strings, DSTU2 the subject as `patient`.
+        # DSTU2 and STU3 have these statuses as plain strings; DSTU2 has `patient` for the subject.
         if isinstance(resource.get("clinicalStatus"), str) or "dateRecorded" in resource:
             self.set_aside(resource, OTHER_VERSION)
         concept = concept_of(concept)
@@ -174,10 +174,10 @@ class PatientRecord(Lists):
             known.append(self._read_allergy_of(resource, concepts[0]))
         if any(known):
             return
-        mended = self._judgement(resource).resource
+        read = self._judgement(resource).resource
         is_harmless = self.statuses.is_over if kind == "Condition" else concerns_no_medicine
-        if not is_harmless(mended):
-            self.set_aside(mended, UNREADABLE, *concepts)
+        if not is_harmless(read):
+            self.set_aside(read, UNREADABLE, *concepts)
 
     def _read_allergy_of(self, problem: Resource, concept: Resource) -> bool:
         """Whether a problem is an allergy: by its code, or by words that call it so."""
@@ -192,17 +192,17 @@ class PatientRecord(Lists):
         if "medication" in order:  # FHIR R5's CodeableReference
             self.set_aside(order, OTHER_VERSION)
             return
-        mended = self._judgement(order).resource
-        concepts = medication_concepts(mended, medications, partial(self._medicine, kind))
+        read = self._judgement(order).resource
+        concepts = medication_concepts(read, medications, partial(self._medicine, kind))
         matches = [self._add(kind, order, concept) for concept in concepts]
         is_unknown = not matches or all(match is _UNKNOWN for match in matches)
-        if is_unknown and may_be_in_force(mended):
-            self.set_aside(mended, UNREADABLE, *concepts)
+        if is_unknown and may_be_in_force(read):
+            self.set_aside(read, UNREADABLE, *concepts)
 
     def _medicine(self, kind: str, medication: Resource) -> list[Resource]:
-        """The concepts of a Medication, without those that say what others of it have said.
+        """The concepts of a Medication, without those that only repeat another one.
 
-        However many orders point at it, it is read once.
+        It is read once, however many orders refer to it.
         """
         known = self._medicines.get((kind, id(medication)))
         if known is not None:
@@ -238,7 +238,7 @@ class PatientRecord(Lists):
             self.set_aside(judgement.resource, OTHER_PATIENT)
             return _OTHER
         if resource.get("modifierExtension") or (part and part.get("modifierExtension")):
-            # FHIR R4, 2.4.2: a modifier that is not understood forbids to use the resource.
+            # FHIR R4, 2.4.2: a resource with an unknown modifier must not be used.
             self.set_aside(judgement.resource, UNREADABLE)
             return _OTHER
         for value_sets, by_words in ((match.codes, False), (match.words, True)):
@@ -259,7 +259,7 @@ class PatientRecord(Lists):
         return judgement
 
     def _match(self, kind: str, concept: object, with_words: bool = True) -> tuple[Resource, Match]:
-        """A concept in its own shape and what it matches; all answers to a question share one."""
+        """A concept in its proper shape, and what it matches; answers to one question share it."""
         how = (kind, with_words)
         if self._matched[0] is not concept or self._matched[1] != how:
             shaped = concept_of(concept)
@@ -269,11 +269,11 @@ class PatientRecord(Lists):
 
     @property
     def birth(self) -> dates.Span | None:
-        """The date of birth, or None when it is missing or no date."""
+        """The date of birth, or None if it is missing or not a date."""
         return dates.read(self.patient.get("birthDate")) if self.patient else None
 
 
-# Codes that say that nobody knows, or asked; words that make a problem an allergy.
+# Codes for "nobody knows" and "nobody asked"; words that make a problem an allergy.
 _NOT_ASKED, _ALLERGY = "-not-asked", "text-allergy"
 _KNOWN, _UNKNOWN, _OTHER = "known", "unknown", "other"
 _NO_MATCH: _Matched = (None, ("", False), ({}, NOTHING))

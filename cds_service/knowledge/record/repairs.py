@@ -1,7 +1,7 @@
-"""What a resource says in what facts read of it, once the harmless faults of its form are mended.
+"""The parts of a resource that facts read, with harmless faults of form repaired.
 
-Records are full of faults that say nothing of the finding: an empty display, a status in capitals,
-one object where a list belongs. Nothing is guessed here: a text stays a text, a date a date.
+Records are full of faults that have nothing to do with the finding: an empty display, a status in
+capitals, one object where a list belongs. Nothing is guessed: a text stays a text, a date a date.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _READ: Mapping[str, tuple[str, ...]] = {
     "Patient": ("birthDate", "gender", "deceased*", "link", "active"),
     "ServiceRequest": ("status", "intent", "doNotPerform", "code", "subject", "authoredOn"),
 }  # fmt: skip
-# Kept besides, wherever they came from.
+# These are always kept as well.
 _ALWAYS = ("resourceType", "id", "meta", "contained", "modifierExtension")
 # FHIR R4: where a list belongs, and where one object does.
 _LISTS = frozenset(
@@ -59,36 +59,36 @@ _DEEPEST = 12
 
 
 def repaired(resource: Resource) -> Resource:
-    """What facts read of a resource, mended; what nobody reads is left out."""
+    """What facts read of a resource, repaired; what nobody reads is left out."""
     resource_type = resource["resourceType"]
     if resource_type not in _READ:
         return resource
     kept = {name: resource[name] for name in _ALWAYS if name in resource}
     for name, value in resource.items():
-        if is_read(resource_type, name) and (mended := _mended(name, value, _DEEPEST)) is not None:
-            kept[name] = mended
+        if is_read(resource_type, name) and (sound := _repaired(name, value, _DEEPEST)) is not None:
+            kept[name] = sound
     return kept
 
 
 def repaired_part(element: Resource) -> Resource:
-    """A component of an Observation, mended."""
-    return _mended("", element, _DEEPEST) or {}
+    """A component of an Observation, repaired."""
+    return _repaired("", element, _DEEPEST) or {}
 
 
 def concept_of(value: Any) -> Any:
-    """A CodeableConcept in its own shape; as it stands where nothing is wrong with its shape."""
+    """A CodeableConcept in its proper shape; the same object if nothing is wrong with it."""
     if isinstance(value, dict):
         codings = value.get("coding")
         if codings is None or isinstance(codings, list) and all(map(_is_object, codings)):
             return value
-    return _mended("code", value, _DEEPEST)
+    return _repaired("code", value, _DEEPEST)
 
 
 def _is_object(value: Any) -> bool:
     return isinstance(value, dict) and bool(value)
 
 
-@lru_cache(maxsize=1024)  # FHIR has few names; a record that invents them is not kept
+@lru_cache(maxsize=1024)  # FHIR has few names; names that a record invents are not kept
 def is_read(resource_type: str, name: str) -> bool:
     """Whether facts read this member of a type of resource."""
     stem = name.removeprefix("_")
@@ -98,43 +98,43 @@ def is_read(resource_type: str, name: str) -> bool:
     )
 
 
-def _mended(name: str, value: Any, depth: int) -> Any:
-    """A value without what is empty, in the shape that belongs under its name; None for nothing.
+def _repaired(name: str, value: Any, depth: int) -> Any:
+    """A value without empty parts, in the shape that its name requires; None if nothing is left.
 
-    What needs no mending is given back itself: most of a record does not.
+    A value without faults, which is most of a record, is returned itself.
     """
     if isinstance(value, str):
         text = value.strip()
         return (text.lower() if name in _FOLDED else text) or None
     if isinstance(value, dict):
-        mended = _mended_members(value, depth) if depth else None
-        return [mended] if mended and name in _LISTS else mended or None
+        sound = _repaired_members(value, depth) if depth else None
+        return [sound] if sound and name in _LISTS else sound or None
     if isinstance(value, list):
-        kept = _mended_items(value, depth) if depth else None
+        kept = _repaired_items(value, depth) if depth else None
         return kept[0] if kept and len(kept) == 1 and name in _SINGLE else kept or None
     return value
 
 
-def _mended_items(values: list[Any], depth: int) -> list[Any]:
-    mended = [_mended("", item, depth - 1) for item in values]
-    if all(map(is_, mended, values)) and None not in mended:
+def _repaired_items(values: list[Any], depth: int) -> list[Any]:
+    sound = [_repaired("", item, depth - 1) for item in values]
+    if all(map(is_, sound, values)) and None not in sound:
         return values
-    return [item for item in mended if item is not None]
+    return [item for item in sound if item is not None]
 
 
-def _mended_members(value: dict[str, Any], depth: int) -> dict[str, Any]:
-    mended = value
+def _repaired_members(value: dict[str, Any], depth: int) -> dict[str, Any]:
+    sound = value
     for name, item in value.items():
         if item.__class__ in _NEVER_FAULTY:
             continue
         if item.__class__ is str and item and name not in _FOLDED:
             if not (item[0].isspace() or item[-1].isspace()):
                 continue  # nearly always
-        new = _mended(name, item, depth - 1)
+        new = _repaired(name, item, depth - 1)
         if new is not item or new is None:
-            mended = dict(value) if mended is value else mended
+            sound = dict(value) if sound is value else sound
             if new is None:
-                del mended[name]
+                del sound[name]
             else:
-                mended[name] = new
-    return mended
+                sound[name] = new
+    return sound

@@ -1,4 +1,4 @@
-"""What a record states: its coded parts, each with the resource that it stands in."""
+"""What a record states: its coded parts, each with its resource."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from cds_service.knowledge.record.validation import is_faulty
 
 
 class Judgement:
-    """What is found out of a resource once, however many statements it makes.
+    """What is found out about a resource once, however many statements it makes.
 
-    `written` is the resource as it came. Nothing is mended or validated before a fact asks for it:
-    of a long history most is never looked at.
+    `written` is the resource as it came. Nothing is repaired or validated before a fact asks for
+    it, because most of a long history is never used.
     """
 
     def __init__(self, written: Resource) -> None:
@@ -24,23 +24,23 @@ class Judgement:
 
     @cached_property
     def resource(self) -> Resource:
-        """What is read of the resource, mended."""
+        """What is read of the resource, repaired."""
         return repaired(self.written)
 
     @cached_property
     def is_faulty(self) -> bool:
-        """Whether what decides what the resource says is no FHIR."""
+        """Whether the decisive parts of the resource are not valid FHIR."""
         return is_faulty(self.resource)
 
     @property
     def status(self) -> str:
-        """Its status in small letters; "" when it has none."""
+        """Its status in lower case; "" if it has none."""
         return (text_of(self.written.get("status")) or "").strip().lower()
 
     @property
     def effective(self) -> dates.Span | None:
         """When an Observation was made or a form was filled in."""
-        # Nearly always a plain date, for which nothing has to be mended.
+        # Nearly always a plain date, which needs no repair.
         return dates.read(self.written.get("effectiveDateTime")) or self._effective
 
     @cached_property
@@ -63,9 +63,9 @@ class Statement:
     """One coded statement of the record.
 
     `part` is the component of an Observation or the answer of a form that was coded, or None for
-    the whole resource; `is_weak` is whether only its words placed it in the value set, or a code
-    that has other meanings too; `is_past` whether they call it history, `is_denied` whether they
-    deny what its code says.
+    the whole resource. `is_weak` means that only its words, or a code with other meanings too,
+    placed it in the value set; `is_past` that its words call it history; `is_denied` that they deny
+    what its code says.
     """
 
     judgement: Judgement
@@ -92,18 +92,18 @@ class Statement:
 
     @property
     def is_heading(self) -> bool:
-        """Whether it only gathers other Observations, as a panel does."""
+        """Whether it only groups other Observations, as a panel does."""
         if self.part is None and not gathers_others(self.judgement.written):
             return False
         return is_heading(self.element)
 
     @property
     def is_faulty(self) -> bool:
-        """Whether what decides what the resource says is no FHIR: it counts as uncertain only."""
+        """Whether its decisive parts are not valid FHIR: then it is only uncertain."""
         return self.judgement.is_faulty
 
 
 class Unsure(str):
-    """A name from the record of which it cannot be told whether it still holds."""
+    """A name from the record that may no longer be true."""
 
     __slots__ = ()

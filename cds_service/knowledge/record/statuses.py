@@ -1,4 +1,4 @@
-"""What a status means in whatever code or word it comes, and what words tell of a time."""
+"""What a status means, whatever code or word it has, and what words say about a time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _UNSPACED = re.compile("[\u4e00-\u9fff]")
 
 
 class Status(StrEnum):
-    """What a status may mean; UNCLEAR is one that says something that we do not understand."""
+    """What a status may mean; UNCLEAR is a status that we do not understand."""
 
     ACTIVE = "active"
     OVER = "over"
@@ -44,8 +44,8 @@ VERIFICATION = frozenset(
 class Statuses:
     """cards/statuses.yaml: the codes by (system, code) and the words of every status.
 
-    `lifelong` are words for an onset as long ago as the patient has lived, `time_units` the names
-    of units in days.
+    `lifelong` are words for an onset at birth or in childhood, `time_units` the days in each unit
+    of time.
     """
 
     codes: Mapping[tuple[str, str], Status] = field(default_factory=dict)
@@ -57,10 +57,10 @@ class Statuses:
     def read(
         self, concept: object, among: frozenset[Status], coded: object = None
     ) -> Status | None:
-        """What a status means, or None when nothing is said.
+        """What a status means, or None when there is none.
 
-        `coded` is the concept whose codings may carry a status as an extension, as German
-        diagnoses do. Two that contradict each other are unclear.
+        `coded` is the concept whose codings may have a status in an extension, as German diagnoses
+        do. If the two contradict each other, the status is unclear.
         """
         found = self._of_concept(concept, among) | self._of_extensions(coded, among)
         if len(found) > 1:
@@ -81,12 +81,12 @@ class Statuses:
         return self.words.get(word) or self.words.get(normalise(word))
 
     def is_lifelong(self, text: str) -> bool:
-        """Whether words tell of an onset at birth or in childhood."""
+        """Whether words mean an onset at birth or in childhood."""
         padded = f" {normalise(text)} "
         return any(phrase in padded for phrase in self._padded_lifelong)
 
     def duration(self, amount: object, unit: object) -> timedelta | None:
-        """An amount of a unit that is a UCUM code or a word for it, or None."""
+        """The length of a time in a unit, a UCUM code or a word; None if it cannot be read."""
         days = self.time_units.get(normalise(unit)) if isinstance(unit, str) else None
         if days is None or isinstance(amount, bool) or not isinstance(amount, int | float):
             return None
@@ -95,8 +95,10 @@ class Statuses:
         return timedelta(days=amount * days)
 
     def ago(self, text: str) -> timedelta | None:
-        """How long ago the words put it: "3 weeks ago", "seit 10 Jahren"; None if they do not."""
-        amount = _AMOUNT.search(text[:_LONGEST_TEXT])  # digits alone are searched many times
+        """How long ago, in words: "3 weeks ago", "seit 10 Jahren"; None if they do not say."""
+        amount = _AMOUNT.search(
+            text[:_LONGEST_TEXT]
+        )  # digits alone would be searched for many times
         if amount is None:
             return None
         return self.duration(float(amount[1].replace(",", ".")), amount[2])
@@ -109,7 +111,7 @@ class Statuses:
         )
 
     def _of_concept(self, concept: object, among: frozenset[Status]) -> frozenset[Status]:
-        """What the first of these says that says anything: FHIR's codes, other codes, words."""
+        """The first of these that has a meaning: FHIR's codes, other codes, words."""
         if isinstance(concept, str):
             return self._of_words([concept], among)
         codings = list(codings_of(concept))

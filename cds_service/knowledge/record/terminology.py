@@ -1,4 +1,4 @@
-"""Which value sets a CodeableConcept belongs to: by code first, by its words only then."""
+"""Which value sets a CodeableConcept belongs to: by its codes first, then by its words."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ICD_10 = "http://hl7.org/fhir/sid/icd-10"
 # In these systems a code also belongs to a set that names one of its headings.
 HIERARCHICAL = frozenset({ICD_10_CM, ICD_10, ATC})
 _LONGEST_CODE = 100
-_LONGEST_KNOWN = 500  # characters of a concept that is remembered
+_LONGEST_KNOWN = 500  # the longest concept that is remembered, in characters
 _NO_CODE_CHARACTER = re.compile(r"[^A-Z0-9]+")
 # The concepts of a SNOMED CT expression before its refinement: "192970008 |Cauda equina|:...".
 _FOCUS = re.compile(r"(\d{6,18})\s*(?:\|[^|]*\|)?\s*(?:\+|$)")
@@ -31,12 +31,11 @@ Said = tuple[str, ...]  # the text of a concept; system, code and display of eac
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """The value sets of one concept, and whether only its words told so.
+    """The value sets of one concept, and whether only its words say so.
 
     `codes` are the sets found by code, `words` those found by text alone, `denied` those that its
-    text names and denies, `barred` those that it names and means something else; `recognised` are
-    the systems that our value sets speak in which a code came, so that no match means "something
-    else".
+    text names and denies, `barred` those that it names but with another meaning; `recognised` are
+    its code systems that our value sets use, so that no match means "something else".
     """
 
     codes: frozenset[str]
@@ -47,10 +46,10 @@ class Match:
 
 
 class Terminology:
-    """Every value set at once: a dictionary lookup a coding, whatever the number of sets.
+    """Every value set at once: one dictionary lookup for each coding.
 
     `codes` maps a code system to its codes and those to the value sets that hold them; ICD and ATC
-    codes come as `bare` gives them.
+    codes are in the form that `bare` returns.
     """
 
     def __init__(
@@ -68,14 +67,14 @@ class Terminology:
         }
         self._reader = TextReader(phrases, negation)
         self._of_kind: dict[str, Terminology] = {}
-        # Charts repeat the same concepts; the bounds keep the memory of them small.
+        # Charts repeat the same concepts; the limits keep memory small.
         self._known = lru_cache(maxsize=2048)(self._find)
 
     def for_kinds(self, sets_of: Mapping[str, frozenset[str]]) -> Terminology:
-        """The same value sets, of which each kind of resource is matched against its own only.
+        """The same value sets, but each kind of resource is matched only against its own.
 
-        A medicine is ordered, a problem is had: a code of a value set of another kind says nothing
-        of the resource and must not keep its words from being read.
+        A code in a value set for another kind, such as a medicine in a list of problems, says
+        nothing about the resource, and must not prevent its words from being read.
         """
         whole = Terminology(self._codes, self._phrases, self._negation, self._systems)
         for kind, set_ids in sets_of.items():
@@ -90,7 +89,7 @@ class Terminology:
     def match(self, concept: object, kind: str | None = None, *, with_words: bool = True) -> Match:
         """The value sets of a CodeableConcept of a kind of resource; of any kind without one.
 
-        A shape that is no CodeableConcept matches nothing.
+        Anything that is not a CodeableConcept matches nothing.
         """
         if not isinstance(concept, dict):
             return NOTHING
@@ -126,7 +125,7 @@ class Terminology:
         )
 
     def _read_code(self, name: str, code: str) -> tuple[frozenset[str], tuple[str, ...]]:
-        """The value sets that hold a code; its system, if another code were something else."""
+        """The value sets with a code; and its system, if its other codes mean something else."""
         spoken, code = self._systems.of(name), code[:_LONGEST_CODE].strip()
         if spoken is None or not code:
             return _NO_SETS, ()
@@ -140,13 +139,13 @@ class Terminology:
         sets = codes.get(code)
         if sets is None and system == SNOMED_CT and not code.isdigit():
             focus = _FOCUS.findall(code.partition(":")[0])
-            # What an expression adds is not understood.
+            # We do not understand the rest of an expression.
             return _NO_SETS.union(*(codes.get(each, _NO_SETS) for each in focus)), ()
         return sets or _NO_SETS, recognised
 
 
 def _said_by(concept: Mapping[str, object], with_words: bool) -> Said:
-    """What of a concept decides its value sets; "" for what is no text."""
+    """The parts of a concept that decide its value sets; "" for what is not a text."""
     said = [concept.get("text") if with_words else ""]
     codings = concept.get("coding")
     for coding in codings if isinstance(codings, list) else ():
@@ -157,12 +156,12 @@ def _said_by(concept: Mapping[str, object], with_words: bool) -> Said:
 
 
 def _as_text(part: object) -> str:
-    """A code that came as a number is one all the same."""
+    """A code that was sent as a number is still a code."""
     return str(part) if isinstance(part, int) and not isinstance(part, bool) else ""
 
 
 def bare(code: str) -> str:
-    """An ICD or ATC code in capitals without dot, dagger, asterisk and blanks."""
+    """An ICD or ATC code in capitals, without dot, dagger, asterisk and blanks."""
     return _NO_CODE_CHARACTER.sub("", code.upper())
 
 
@@ -171,5 +170,5 @@ NOTHING = Match(_NO_SETS, _NO_SETS)
 
 
 def with_past(value_sets: tuple[str, ...]) -> tuple[str, ...]:
-    """The value sets, and what the words call past of them: "history of falls"."""
+    """The value sets, and the same as past: "history of falls"."""
     return (*value_sets, *(f"past:{each}" for each in value_sets))

@@ -1,4 +1,4 @@
-"""One spelling for a unit, whatever a record calls it: by rules, and a table of words."""
+"""One spelling for each unit, whatever a record calls it: by rules and a table of words."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from functools import lru_cache
 _LONGEST_UNIT = 60
 _ANNOTATION = re.compile(r"\{[^{}]*\}")
 _WORD = re.compile(r"[^\W\d_]+\d*")
-# One international unit is one unit: IU, [IU], UI, IE; mcg and mcU begin with a micro.
+# IU, [IU], UI and IE are the same unit; mcg and mcU begin with "micro".
 _INTERNATIONAL = re.compile(r"(?<![a-z])([mukn]?)(?:iu|ui|ie)(?![a-z])")
 _MICRO = re.compile(r"(?<![a-z])mc(?=(?:g|i?u|mol|l)(?![a-z]))")
 _DECILITRE = re.compile(r"100ml(?![a-z])|(?<=g)/?%$")  # mg/100 mL, mg%: both are mg/dL
@@ -25,11 +25,11 @@ class Units:
         self.fold = lru_cache(maxsize=1024)(self._fold)
 
     def counts_nothing(self, folded: str) -> bool:
-        """Whether a folded unit is none: a score, UCUM's 1, a bare annotation, nothing at all."""
+        """Whether a folded unit is none: a score, UCUM's 1, an annotation alone, or nothing."""
         return folded in ("", "1")
 
     def _fold(self, unit: str) -> str:
-        """The unit without case, annotations and punctuation; an absurd one folds to itself.
+        """The unit without case, annotations and punctuation; an absurdly long one is unchanged.
 
         UCUM tells milli from mega by case alone; no laboratory reports in mega.
         """

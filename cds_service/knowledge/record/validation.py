@@ -1,4 +1,4 @@
-"""Whether what is read of a resource is FHIR R4: asked only of what a fact is read from."""
+"""Whether what is read of a resource is FHIR R4; only resources behind a fact are checked."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from cds_service.knowledge.call import Resource
 from cds_service.knowledge.record import dates
 from cds_service.knowledge.record.repairs import is_read
 
-# What beside them is wrong in these makes no statement uncertain: without an end a course is open,
-# without a reference range our own holds.
+# Other faults in these make no statement uncertain: without an end a course is open, without a
+# reference range our own holds.
 _BESIDE = ("interpretation", "referenceRange", "dosageInstruction", "dosage", "dispenseRequest")
 _NOT_JUDGED = frozenset(
     {*_BESIDE, "resourceType", "id", "meta", "contained", "category", "reaction"}
 )
-# Of these an element may have too many or too few without being wrong itself.
+# An element may have too many or too few of these without being wrong itself.
 _HARMLESS = frozenset({"extra_forbidden", "missing", "model_field_validation.missing"})
-# What the library raises for odd input beside its errors.
+# What the library raises for odd input besides its own errors.
 _REFUSALS = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 _MODELS: dict[str, type[FHIRAbstractModel]] = {}
-# A chart is opened more than once: what was found is known again by a digest under a key that this
-# process alone has, so that nothing of a record is kept.
+# A chart is opened more than once: the result is remembered under a keyed digest. Only this process
+# has the key, so nothing of a record is kept.
 _KEY = token_bytes(32)
-_MOST_REMEMBERED = 30_000  # 3 MiB; then it begins anew
+_MOST_REMEMBERED = 30_000  # 3 MiB; then it is emptied
 _found: dict[bytes, bool] = {}
 
 
@@ -41,10 +41,10 @@ def load_models(resource_types: Iterable[str]) -> None:
 
 
 def is_faulty(resource: Resource) -> bool:
-    """Whether fhir.resources finds a fault, as R4B, in what decides what a repaired resource says.
+    """Whether fhir.resources (R4B) finds a fault in the decisive parts of a repaired resource.
 
-    Unknown members and missing ones are no fault here: the first are not read, of the second the
-    readers know what they mean.
+    Unknown and missing members are not faults: nobody reads unknown ones, and the readers know what
+    a missing one means.
     """
     judged = {name: value for name, value in resource.items() if _is_judged(resource, name)}
     try:
@@ -69,7 +69,7 @@ def _is_refused(resource: Resource, judged: Mapping[str, Any]) -> bool:
     try:
         model.model_validate({"resourceType": resource["resourceType"], **judged})
     except ValidationError as error:
-        # What it says quotes values, so only where and of which kind it is looked at.
+        # Messages quote values, so only the place and the kind of an error are used.
         found = error.errors(include_url=False, include_context=False, include_input=False)
         return any(_is_fault(each, judged) for each in found)
     except _REFUSALS:
@@ -86,12 +86,12 @@ def _is_fault(found: Mapping[str, Any], judged: Mapping[str, Any]) -> bool:
             value = value[step]
         except (KeyError, IndexError, TypeError):
             return True
-    # A time without a zone, a fraction behind a comma: no FHIR, and understood all the same.
+    # A time without a zone, a fraction after a comma: not FHIR, but still understood.
     return dates.read(value) is None
 
 
 def _has_text_for_number(judged: Mapping[str, Any]) -> bool:
-    """The library takes "2.3" for a number; a record that writes so may mean something else."""
+    """The library reads "2.3" as a number, but the record may mean something else."""
     quantity = judged.get("valueQuantity")
     return "valueString" in judged or (
         isinstance(quantity, dict) and isinstance(quantity.get("value"), str)

@@ -1,4 +1,4 @@
-"""Harmless faults are mended, faults in what is read make a resource uncertain, others nothing."""
+"""Harmless faults are repaired; faults in what is read make a resource uncertain."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ FAULTY: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("members", HARMLESS, ids=str)
-def test_a_harmless_fault_is_mended(tiny: CDSService, members: dict[str, Any]) -> None:
+def test_a_harmless_fault_is_repaired(tiny: CDSService, members: dict[str, Any]) -> None:
     odd = observation(2.4, **members)
     assert not is_faulty(repaired(odd))
     (card,) = tiny.answer(call(*OPEN, odd)).cards
