@@ -115,6 +115,14 @@ Language = Annotated[
     str,
     _form(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*", "a language tag such as en or zh-Hans"),
 ]
+_Detail = Annotated[
+    str,
+    _form(
+        r"(?:[^\s=]+=)?(?:short|full)",
+        "short or full for all, or <issuer>=short, separated by commas",
+    ),
+]
+Details = Annotated[tuple[_Detail, ...], CommaSeparated]
 # service/rule, or a rule.
 _Rule = Annotated[
     str,

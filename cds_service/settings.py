@@ -84,6 +84,11 @@ class Settings(BaseSettings):
         "en",
         "The language of cards if the caller asks for none that the content has.",
     )
+    detail: types.Details = _setting(
+        ("full",),
+        "The text of the information card: full, or short without what every textbook says;"
+        " <issuer>=short for one client.",
+    )
     suggestions: bool = _setting(
         True, "Whether cards have suggestions that a clinician can accept with one click."
     )

@@ -39,7 +39,8 @@ class Retrieved:
 class Call:
     """Everything that an answer depends on; `now` is aware, ids are as in the hook's context.
 
-    `context` holds what the hook has besides the ids, such as draft orders, by member name.
+    `context` holds what the hook has besides the ids, such as draft orders, by member name;
+    `is_short` asks for the short text of the information card.
     """
 
     retrieved: Retrieved
@@ -50,6 +51,7 @@ class Call:
     language: str
     encounter_id: str | None = None
     context: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    is_short: bool = False
 
 
 @dataclass(frozen=True, slots=True)

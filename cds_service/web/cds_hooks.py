@@ -124,6 +124,7 @@ def call_service(service_id: str) -> Response:
         language=language,
         encounter_id=context.encounter_id,
         context=context.others,
+        is_short=_is_short(collaborators().settings, notes.client),
     )
     with notes.stage("evaluate"):
         answer = service.answer(call) if retrieved else service.unavailable(call)
@@ -258,6 +259,12 @@ def _retrieved(
     finally:
         if fetch is not None:
             call_notes().fetches = dict(fetch.fetched.outcomes)
+
+
+def _is_short(settings: Settings, issuer: str | None) -> bool:
+    """Whether a client gets the short text: by its own entry, else by the one for all."""
+    forms = dict(entry.rpartition("=")[::2] for entry in settings.detail)
+    return forms.get(issuer or "", forms.get("")) == "short"
 
 
 def _permitted(cards: Sequence[Card], settings: Settings) -> Sequence[Card]:

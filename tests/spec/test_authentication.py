@@ -431,3 +431,22 @@ def test_d_an_absurd_time_is_401_and_counts_towards_the_limit(
 def test_d_without_a_memory_for_used_tokens_nothing_starts(tmp_path: Path) -> None:
     with pytest.raises(ValidationError, match="CDS_REDIS_URL"):
         settings(tmp_path, store_url="none")
+
+
+@pytest.mark.parametrize(
+    "detail, is_short",
+    [
+        (("full",), False),
+        (("short",), True),
+        (("full", f"{ISSUER}=short"), True),
+        (("short", f"{ISSUER}=full"), False),
+        (("full", "https://other.example.org=short"), False),
+    ],
+)
+def test_a_client_gets_the_text_that_is_set_for_it(
+    knowledge: ToyKnowledge, tmp_path: Path, detail: tuple[str, ...], is_short: bool
+) -> None:
+    client = create_app(settings(tmp_path, detail=detail), knowledge, lambda: NOW).test_client()
+    assert call(client, Signer().token(CALL)).status_code == 200
+    (service,) = knowledge.services.values()
+    assert service.calls[-1].is_short is is_short

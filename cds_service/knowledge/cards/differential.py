@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from cds_service.knowledge.cards.voice import Voice
-from cds_service.knowledge.content.artifacts import DrugClass
+from cds_service.knowledge.content.artifacts import LEVELS, DrugClass, Rule
 from cds_service.knowledge.content.service import Service
 from cds_service.knowledge.content.words import OPTION
 from cds_service.knowledge.outcomes.evaluation import (
@@ -16,28 +18,38 @@ from cds_service.knowledge.outcomes.evaluation import (
     CauseOutcome,
     Evaluation,
 )
-from cds_service.knowledge.outcomes.judging import OF_LAYOUT
+from cds_service.knowledge.outcomes.judging import OF_LAYOUT, RuleOutcome
+
+_HEADING = re.compile(r"\*\*.*?\*\*")
 
 
-def render_differential(
-    service: Service, evaluation: Evaluation, voice: Voice
-) -> tuple[str, list[str]]:
-    """The detail as Markdown, and the ids of the rules and causes it rests on."""
-    return _Differential(service, evaluation, voice).render()
+def told(service: Service, evaluation: Evaluation) -> list[RuleOutcome]:
+    """The rules with a card of their own that the differential tells too, most urgent first."""
+    slots = {slot.id for slot in service.slots if slot.told_in}
+    outcomes = [
+        outcome
+        for outcome in evaluation.applied
+        if outcome.rule.slot in slots and outcome.level != "info"
+    ]
+    return sorted(outcomes, key=lambda outcome: (LEVELS.index(str(outcome.level)), outcome.urgency))
 
 
-class _Differential:
+class Differential:
+    """The full text: every line with what it rests on."""
+
     def __init__(self, service: Service, evaluation: Evaluation, voice: Voice) -> None:
         self._service = service
         self._evaluation = evaluation
         self._voice = voice
+        self._slots = {slot.id: slot for slot in service.slots}
         self._rules: list[str] = []
         self._shown_before: set[str] = set()  # items: measures, classes, drugs
         self._lines_said: set[str] = set()  # lines of rules
-        self._kept_back: list[str] = []
+        self._kept_back: dict[str, tuple[str, ...]] = {}  # the reasons by item
 
     def render(self) -> tuple[str, list[str]]:
-        blocks = [self._voice.say("layout", "opening")]
+        """The detail as Markdown, and the ids of the rules and causes it rests on."""
+        blocks = self._opening()
         for section in self._service.sections:
             blocks.extend(self._block(section, self._lines_of(section)))
         shown = self._evaluation.causes[: self._service.most_causes]
@@ -47,8 +59,12 @@ class _Differential:
             titles = self._voice.join("list-separator", map(self._title, others))
             causes.append(f"- {self._voice.say('layout', 'less-support')} {titles}")
         blocks.extend(self._block("causes", causes))
-        blocks.extend(self._block("not-listed", [*self._not_listed(), *self._kept_back]))
+        not_listed = [*self._not_listed(), *self._lines_kept_back()]
+        blocks.extend(self._block("not-listed", not_listed))
         return "\n\n".join(blocks), self._rules
+
+    def _opening(self) -> list[str]:
+        return [self._voice.say("layout", "opening")]
 
     def _block(self, part: str, lines: Sequence[str]) -> Iterable[str]:
         if lines:
@@ -57,7 +73,7 @@ class _Differential:
 
     def _lines_of(self, section: str) -> list[str]:
         """A bullet for each rule that applies and has its line here, unless it is on a card."""
-        lines = []
+        lines = [f"- **{summary}**" for summary in self._told_in(section)]
         for outcome in self._evaluation.applied:
             rule = outcome.rule
             if rule.section != section:
@@ -68,9 +84,22 @@ class _Differential:
                 continue
             if rule.section_when and not rule.section_when.evaluate(self._evaluation.facts):
                 continue
-            self._rules.append(rule.id)
-            lines.append(f"- {self._voice.about(outcome.facts).say(rule.id, 'info')}")
+            if line := self._line(rule, "info", outcome.facts):
+                lines.append(f"- {line}")
         return lines
+
+    def _told_in(self, section: str) -> Iterable[str]:
+        """What the other cards say, in the order of urgency: their own cards may be away."""
+        for outcome in told(self._service, self._evaluation):
+            if self._slots[str(outcome.rule.slot)].told_in == section:
+                self._rules.append(outcome.rule.id)
+                text = self._voice.text(outcome.rule.id, str(outcome.level)).summary
+                yield self._voice.about(outcome.facts).fill(text)
+
+    def _line(self, rule: Rule, part: str, facts: Mapping[str, Any] | None) -> str:
+        """What a rule says; "" where it has nothing to say in this form of the card."""
+        self._rules.append(rule.id)
+        return self._voice.about(facts).say(rule.id, part)
 
     def _shown_items(self) -> set[str]:
         shown = self._evaluation.causes[: self._service.most_causes]
@@ -82,12 +111,17 @@ class _Differential:
         as_pattern = cause.pattern_of in listed
         return self._voice.say(cause.id, "pattern" if as_pattern else "title")
 
-    def _cause(self, outcome: CauseOutcome) -> Iterable[str]:
+    def _heading(self, outcome: CauseOutcome) -> str:
+        """A cause and why the record supports it."""
         cause, voice = outcome.cause, self._voice
         self._rules.append(cause.id)
         said = (voice.say(cause.id, f"because {part}") for part in outcome.because)
         because = voice.join("separator", said) + voice.plain("layout", "full-stop")
-        yield f"- **{self._title(outcome)}** – {because}"
+        return f"- **{self._title(outcome)}** – {because}"
+
+    def _cause(self, outcome: CauseOutcome) -> Iterable[str]:
+        cause, voice = outcome.cause, self._voice
+        yield self._heading(outcome)
         yield f"  - {voice.say(cause.id, 'mechanism')}"
         for note in cause.notes:
             if note.when.evaluate(self._evaluation.facts):
@@ -108,16 +142,16 @@ class _Differential:
             if line not in self._lines_said:
                 self._lines_said.add(line)
                 yield f"{indent}- {line}"
-            elif line.startswith("**"):
-                yield f"{indent}- {line.partition('** ')[0]}** ↑"
+            elif heading := _HEADING.match(line):
+                yield f"{indent}- {heading[0]} ↑"
 
     def _lines_beside(self, item: str) -> Iterable[str]:
         for rule_id in self._service.beside.get(item, ()):
             outcome = self._evaluation.outcomes[rule_id]
             if outcome.level is not None:
-                self._rules.append(rule_id)
                 part = next(filter(partial(self._voice.has, rule_id), (item, OPTION)), "info")
-                yield self._voice.about(outcome.facts).say(rule_id, part)
+                if line := self._line(outcome.rule, part, outcome.facts):
+                    yield line
 
     def _measures(self, measures: Sequence[str]) -> Iterable[str]:
         for measure in measures:
@@ -133,23 +167,30 @@ class _Differential:
             yield f"    - {self._label(measure)} {text}"
             yield from self._beside(measure, "      ")
 
-    def _class(self, outcome: CauseOutcome, class_id: str) -> Iterable[str]:
+    def _shown_drugs(self, class_id: str) -> list[str]:
+        """The drugs of a class in their order; the others are kept back with their reasons."""
         drug_class = self._service.classes[class_id]
         if not self._fits_first_cause(drug_class):
             self._keep_back(class_id, [self._voice.say(class_id, "not-first")])
-            return
+            return []
         drugs = self._offered(drug_class)
         drugs.sort(key=self._evaluation.demoted.__contains__)
         if not drugs:
             self._keep_back_class(drug_class)
-            return
+            return []
         if drug_class.never_alone and not self._is_another_offered(drug_class):
             self._keep_back(class_id, [self._voice.say(class_id, "not-alone")])
-            return
+            return []
         for drug in drug_class.drugs:
             reasons = self._why(class_id, drug)
             if reasons:
                 self._keep_back(drug, self._say_all(reasons))
+        return drugs
+
+    def _class(self, outcome: CauseOutcome, class_id: str) -> Iterable[str]:
+        drugs = self._shown_drugs(class_id)
+        if not drugs:
+            return
         if class_id in self._shown_before:
             yield f"    - {self._voice.say(class_id, 'title')} ↑"
             return
@@ -214,7 +255,11 @@ class _Differential:
         if item in self._shown_before:
             return
         self._shown_before.add(item)
-        self._kept_back.append(f"- {self._label(item)} {self._voice.join('separator', reasons)}")
+        self._kept_back[item] = tuple(reasons)
+
+    def _lines_kept_back(self) -> Iterable[str]:
+        for item, reasons in self._kept_back.items():
+            yield f"- {self._label(item)} {self._voice.join('separator', reasons)}"
 
     def _label(self, id_: str) -> str:
         """A title in bold, with the language's colon."""

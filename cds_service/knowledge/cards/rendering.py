@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from uuid import uuid5
 
 from cds_service.knowledge.call import Call, Card, Source
-from cds_service.knowledge.cards.differential import render_differential
+from cds_service.knowledge.cards.differential import Differential, told
+from cds_service.knowledge.cards.short_differential import ShortDifferential
 from cds_service.knowledge.cards.suggestions import NAMESPACE, offered_suggestions
 from cds_service.knowledge.cards.voice import (
     ANSWERED,
@@ -29,7 +30,8 @@ def render(service: Service, evaluation: Evaluation, call: Call) -> tuple[Card, 
     if evaluation.gate is GateState.CLOSED:
         return ()
     voice = Voice(service.words[call.language], evaluation.facts)
-    drafts = list(_drafts(service, evaluation, voice))
+    form = ShortDifferential if call.is_short else Differential
+    drafts = list(_drafts(service, evaluation, voice, form))
     order = [slot.id for slot in service.slots]
     drafts.sort(
         key=lambda draft: (
@@ -101,7 +103,8 @@ class _Draft:
         """The card. Its uuid is the same when the same call is repeated, and never otherwise."""
         offers = self.indicator != "critical" and evaluation.gate is GateState.OPEN
         identity = f"{call.hook_instance} {call.patient_id} {self.slot.id} {' '.join(self._rules)}"
-        detail = f"{self._detail}\n\n{_footer(service, voice, self._rules)}"
+        footer = _footer(service, voice, self._rules, is_short=call.is_short)
+        detail = f"{self._detail}\n\n{footer}"
         return Card(
             uuid=str(uuid5(NAMESPACE, identity)),
             summary=_checked(self._summary),
@@ -135,7 +138,9 @@ class _Draft:
         return only is None or not set(only).isdisjoint(self._rules)
 
 
-def _drafts(service: Service, evaluation: Evaluation, voice: Voice) -> Iterable[_Draft]:
+def _drafts(
+    service: Service, evaluation: Evaluation, voice: Voice, form: type[Differential]
+) -> Iterable[_Draft]:
     if evaluation.gate is GateState.UNCHECKED:
         yield _unchecked(service.slot_of("unchecked"), voice)
         return
@@ -146,7 +151,7 @@ def _drafts(service: Service, evaluation: Evaluation, voice: Voice) -> Iterable[
             continue
         if slot.id in evaluation.critical_slots:
             silenced |= slot.silences
-        for draft in _of_slot(service, evaluation, voice, slot):
+        for draft in _of_slot(service, evaluation, voice, slot, form):
             if not _is_silenced(draft, silenced):
                 yield draft
             elif draft.indicator != "info":
@@ -158,13 +163,17 @@ def _drafts(service: Service, evaluation: Evaluation, voice: Voice) -> Iterable[
 
 
 def _of_slot(
-    service: Service, evaluation: Evaluation, voice: Voice, slot: Slot
+    service: Service,
+    evaluation: Evaluation,
+    voice: Voice,
+    slot: Slot,
+    form: type[Differential],
 ) -> Iterable[_Draft]:
     if slot.kind != DIFFERENTIAL:
         for outcomes in _groups(slot, evaluation):
             yield _merged(service, outcomes, slot, evaluation, voice)
     elif evaluation.by_record:
-        yield _differential(service, evaluation, voice, slot)
+        yield _differential(service, evaluation, voice, slot, form)
 
 
 def _is_silenced(draft: _Draft, silenced: Mapping[str, str]) -> bool:
@@ -224,11 +233,31 @@ def _with_others(summary: str, outcomes: Sequence[RuleOutcome], voice: Voice) ->
     return cut(summary, LONGEST_SUMMARY - utf16_length(suffix)) + suffix
 
 
-def _differential(service: Service, evaluation: Evaluation, voice: Voice, slot: Slot) -> _Draft:
-    detail, rules = render_differential(service, evaluation, voice)
+def _differential(
+    service: Service,
+    evaluation: Evaluation,
+    voice: Voice,
+    slot: Slot,
+    form: type[Differential],
+) -> _Draft:
+    detail, rules = form(service, evaluation, voice).render()
     listed = evaluation.causes
     first = listed[0].cause.id if listed else "no-cause"
-    return _Draft(slot, "info", voice.fill(voice.text(first, "summary"), plain=True), detail, rules)
+    summary = voice.fill(voice.text(first, "summary"), plain=True)
+    for outcome in told(service, evaluation)[:1]:
+        text = voice.text(outcome.rule.id, str(outcome.level)).summary
+        summary = voice.about(outcome.facts).fill(text, plain=True)
+        if listed:
+            suffix = f" {voice.mark('then')}{voice.plain(first, 'title')}"
+            summary = _cut_at_a_word(summary, LONGEST_SUMMARY - utf16_length(suffix)) + suffix
+    return _Draft(slot, "info", summary, detail, rules)
+
+
+def _cut_at_a_word(text: str, longest: int) -> str:
+    if utf16_length(text) <= longest:
+        return text
+    words, _, _ = cut(text, longest).rpartition(" ")
+    return f"{words.rstrip(',;:')}…" if words else cut(text, longest)
 
 
 def _unchecked(slot: Slot, voice: Voice) -> _Draft:
@@ -236,8 +265,9 @@ def _unchecked(slot: Slot, voice: Voice) -> _Draft:
     return _Draft(slot, "info", voice.fill(text.summary, plain=True), voice.fill(text.detail), ())
 
 
-def _footer(service: Service, voice: Voice, rules: Sequence[str]) -> str:
-    footer = voice.say("layout", "footer")
+def _footer(service: Service, voice: Voice, rules: Sequence[str], *, is_short: bool = False) -> str:
+    part = "footer short"
+    footer = voice.say("layout", part if is_short and voice.has("layout", part) else "footer")
     return f"{footer} {service.version}" + (f" · {' '.join(rules)}" if rules else "")
 
 

@@ -18,6 +18,7 @@ _MARKDOWN = re.compile(r"([\\`*_\[\]#|~$])")
 _AT_THE_START = re.compile(r"^(\d{1,9}(?=[.)](?:\s|$))|(?=[-=+]))")
 _WEB_ADDRESS = re.compile(r"(www)\.", re.IGNORECASE)
 _SPACES = re.compile(r"\s+")
+_BLANKS = re.compile(r"(?<=\S) {2,}")
 # The longest text of the record on a card, and the longest list of names.
 LONGEST_TEXT = 40
 _MOST_READ = 1000  # characters of a text that are read; forty of them are shown
@@ -66,7 +67,7 @@ class Voice:
     def mark(self, name: str) -> str:
         """A punctuation mark of the language; an ASCII mark is followed by a blank."""
         mark = self.plain("layout", name)
-        return f"{mark} " if mark.isascii() else mark
+        return f"{mark} " if mark[-1:].isascii() else mark
 
     def fill(self, text: Text, *, plain: bool = False) -> str:
         """A text with the facts put in; a line is left out if all its facts are empty or 0."""
@@ -79,10 +80,12 @@ class Voice:
         return not named or any(self._value(piece) not in (None, (), 0) for piece in named)
 
     def _fill_line(self, line: Pieces, plain: bool) -> str:
-        return "".join(
+        said = "".join(
             piece if isinstance(piece, str) else self.shown(self._value(piece), plain=plain)
             for piece in line
         )
+        # Where one of several names is not there, its blank goes too.
+        return _BLANKS.sub(" ", said).replace("( ", "(").replace(" )", ")")
 
     def _value(self, placeholder: Placeholder) -> Any:
         return getattr(self._facts[placeholder.fact], placeholder.member)

@@ -125,6 +125,11 @@ class Rule:
         return self.governance.id
 
     @property
+    def is_for_everybody(self) -> bool:
+        """Whether it applies whatever the record says: a line of a textbook."""
+        return not any(condition.facts for condition in self.levels.values())
+
+    @property
     def conditions(self) -> tuple[Expression, ...]:
         """Every condition of the rule."""
         others = (*(withhold.when for withhold in self.withhold), self.section_when)
@@ -185,7 +190,8 @@ class Slot:
     `kind` is how its card is laid out: MERGED or DIFFERENTIAL. `silences`: while this slot has a
     critical card, cards of those slots up to that level stay away. `withholds`: while this slot has
     a card, these items are not offered. `only_with` names reasons that are offered only on cards of
-    one of the rules.
+    one of the rules. `told_in` is the section of the differential that has a line for each of its
+    rules that applies, whether or not its own card is sent.
     """
 
     id: str
@@ -195,6 +201,7 @@ class Slot:
     silences: Mapping[str, str]
     withholds: tuple[str, ...]
     only_with: Mapping[str, tuple[str, ...]]
+    told_in: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from functools import cached_property
 
 _HEADING = re.compile(r"^(#{1,2}) +(.*?) *$")
 _PLACEHOLDER = re.compile(r"\{\{ *([a-z_0-9]+)(?:\.([a-z_]+))? *\}\}")
+SHORT = "short"  # what a rule or a measure says in the short text of the information card
 OPTION = "option"  # what a rule says beside all items that have no words of their own
 LONGEST_SUMMARY = 139  # UTF-16 code units; CDS Hooks, "Card Attributes": under 140
 
@@ -59,6 +60,12 @@ class Text:
     def detail(self) -> Text:
         """All paragraphs but the first; empty if there is only one."""
         return Text(self.lines[self._first_blank + 1 :])
+
+    @cached_property
+    def about_the_patient(self) -> Text:
+        """Its lines that say something of the record."""
+        named = (line for line in self.lines if any(isinstance(each, Placeholder) for each in line))
+        return Text(tuple(named))
 
     @property
     def _first_blank(self) -> int:

@@ -85,6 +85,8 @@ class _Checker:
         for slot in service.slots:
             self._want("service.yaml", f"slots.{slot.id}.silences", slot.silences, slots)
             self._want("service.yaml", f"slots.{slot.id}.withholds", slot.withholds, items)
+            told_in = filter(None, [slot.told_in])
+            self._want("service.yaml", f"slots.{slot.id}.told_in", told_in, service.sections)
         check_suppression(service, partial(self._add, "service.yaml"))
         self._want("service.yaml", "notices", service.notices.values(), slots)
         self._want("service.yaml", "never_muted", service.never_muted, service.sections)

@@ -47,6 +47,7 @@ class SlotSchema(StrictSchema):
     )
     withholds = Texts(load_default=())
     only_with = fields.Dict(keys=fields.String(), values=Texts(), load_default=dict)
+    told_in = fields.String(load_default=None)
 
 
 class NoticesSchema(StrictSchema):

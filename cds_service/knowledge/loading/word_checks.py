@@ -11,6 +11,7 @@ from cds_service.knowledge.content.service import Service
 from cds_service.knowledge.content.words import (
     LONGEST_SUMMARY,
     OPTION,
+    SHORT,
     Text,
     Words,
     utf16_length,
@@ -110,6 +111,8 @@ def _layout(service: Service) -> Iterable[str]:
         yield from (f"more {level}" for level in ("critical", "warning"))
     if _has_differential(service):
         yield from _LAYOUT_OF_DIFFERENTIAL
+    if service.causes and any(slot.told_in for slot in service.slots):
+        yield "then"
     if service.causes:
         yield from _LAYOUT_OF_CAUSES
     if service.measures:
@@ -162,6 +165,10 @@ def _optional(service: Service) -> Iterable[Key]:
     for cause in service.causes:
         for class_id in service.classes:
             yield class_id, f"for {cause.id}"
+    yield "layout", "footer short"
+    rules = (rule.id for rule in service.rules)
+    for id_ in (*rules, *service.measures, *service.classes, *service.drugs):
+        yield id_, SHORT
     for name in service.facts:
         yield name, "label"
         yield name, "reading"
