@@ -11,7 +11,7 @@ from typing import Annotated
 from cds_service.knowledge.call import Resource
 from cds_service.knowledge.facts.kind import PRESENT, Fact
 from cds_service.knowledge.record import dates
-from cds_service.knowledge.record.fhir_json import interpretation_of
+from cds_service.knowledge.record.fhir_json import interpretation_of, text_of
 from cds_service.knowledge.record.quantities import (
     Number,
     Quantity,
@@ -137,7 +137,7 @@ def results_of(
             continue  # the list of results counts it
         is_in_window = span is not None and span.is_within(within, now)
         is_old = span is not None and not is_in_window and span.is_before(within, now)
-        if span and (is_old or is_in_window) and _is_final(statement, status):
+        if span and (is_old or is_in_window) and _is_final(statement):
             final.append((span, statement))
         elif not is_old:
             doubtful.append((span, statement))
@@ -236,9 +236,11 @@ def _split(
     return unread, tuple(newest), chain(older, rest)
 
 
-def _is_final(statement: Statement, status: str) -> bool:
-    is_form = statement.judgement.written["resourceType"] == "QuestionnaireResponse"
-    return status in (_COMPLETED if is_form else _FINAL)
+def _is_final(statement: Statement) -> bool:
+    """Whether it is sure to stand: only by a code of FHIR as it is written, never by a repair."""
+    written = statement.judgement.written
+    is_form = written["resourceType"] == "QuestionnaireResponse"
+    return text_of(written.get("status")) in (_COMPLETED if is_form else _FINAL)
 
 
 def _are_one_time(one: Result, other: Result) -> bool:

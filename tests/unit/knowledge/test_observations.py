@@ -90,7 +90,7 @@ def test_only_what_came_whole_and_holds_nothing_is_missing(facts_of: FactsOf) ->
 @pytest.mark.parametrize(
     ("status", "state"),
     [
-        *(("final", "ok"), ("amended", "ok"), ("corrected", "ok"), ("FINAL ", "ok")),
+        *(("final", "ok"), ("amended", "ok"), ("corrected", "ok"), ("FINAL ", "uncertain")),
         *(("preliminary", "uncertain"), ("registered", "uncertain"), ("unknown", "uncertain")),
         *((..., "uncertain"), (None, "uncertain"), ("finalised", "uncertain")),
         *(("cancelled", "missing"), ("entered-in-error", "missing")),
