@@ -1,6 +1,6 @@
-"""A CDS Hooks service that says to clinicians what the content in cards/ says of a record.
+"""A CDS Hooks service that tells clinicians what the content in cards/ means for a record.
 
-`create_app` gives the WSGI application, `application` the one of a worker; see factory.py. Both are
+`create_app` returns the WSGI application, `application` that of a worker; see factory.py. Both are
 imported only when used: the first process of `serve` just supervises its workers and needs neither.
 """
 

@@ -100,7 +100,7 @@ def create_app(
     _allow_browsers(app, settings)
     app.after_request(_add_security_headers)
     # The knowledge lives as long as the process: the garbage collector can skip it. A call leaves
-    # no circles behind, so there is little to look for.
+    # no cycles behind, so there is little to look for.
     gc.freeze()
     gc.set_threshold(20_000)
     return app

@@ -35,7 +35,7 @@ _NEVER = tuple(
 class Base:
     """The base address of a FHIR server; `path` has no slash at its start or end.
 
-    Two are equal if they lead to the same place, however they are written in `text`.
+    Two are equal if they mean the same address, even if their `text` differs.
     """
 
     scheme: str
@@ -75,10 +75,10 @@ class Base:
         return is_same_origin and (not self.path or f"{other.path}/".startswith(f"{self.path}/"))
 
     def next_page(self, page: str, link: str, resource_type: str) -> tuple[str, bool]:
-        """The address on this server for the next link of a page, and whether the link led away.
+        """The address on this server for the next link of a page, and whether it led elsewhere.
 
-        Servers behind a proxy write the name by which they know themselves. The query of a link
-        that leads away is asked here, at the type or the base: no request goes elsewhere.
+        Servers behind a proxy may write their internal name. The query of such a link is sent to
+        this server, to the type or the base: no request goes elsewhere.
         """
         try:
             place, mark, query = urljoin(page, link).partition("?")

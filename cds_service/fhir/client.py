@@ -139,7 +139,7 @@ class Fetching:
         return by_key
 
     def _can_fill(self, wanted: Wanted) -> bool:
-        return all(fill(each, self._tokens) is not None for each in wanted.templates)
+        return all(fill(template, self._tokens) is not None for template in wanted.templates)
 
     def _query(self, base: Base, wanted: Wanted) -> Query:
         is_search = "?" in wanted.templates[0]

@@ -71,7 +71,9 @@ def complete(
     _require(service.required_keys, states)
     # Clients send keys in any order; the answer must not depend on it.
     in_order = (*service.prefetch, MEDICATIONS, MEDICATION_READS)
-    resources = tuple(each for key in in_order if key in came for each in came[key].resources)
+    resources = tuple(
+        resource for key in in_order if key in came for resource in came[key].resources
+    )
     if len(resources) > most_resources:
         # An answer from part of a record would not say that it is only a part.
         raise BodyTooLarge(
@@ -109,7 +111,7 @@ def _medications_left_out(
     """Those that the search did not find: some servers can read a Medication, but not search."""
     if MEDICATIONS not in came:
         return {}
-    templates = [f"Medication/{each}" for each in _unknown_medications(request, came)]
+    templates = [f"Medication/{id_}" for id_ in _unknown_medications(request, came)]
     return {MEDICATION_READS: Wanted(tuple(templates[:MOST_READS]))} if templates else {}
 
 

@@ -1,4 +1,4 @@
-"""What one prefetch key asks a FHIR server: one address, or several whose answers are joined."""
+"""What a FHIR server is asked for one prefetch key: one address, or several with joined answers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NONE_HERE: Resource = {
 
 
 class Query:
-    """Downloads that together answer one key; one that is refused gives way to other ways to ask.
+    """Downloads that together answer one key; if one is refused, it is asked in another way.
 
     `download` makes the Download of an address. Everything can be read at any time.
     """
@@ -34,7 +34,7 @@ class Query:
         self._lock = Lock()
 
     def lanes(self, most: int) -> Iterator[Callable[[], None]]:
-        """The work, in at most so many parts that can be done side by side."""
+        """The work, in at most `most` parts that can run in parallel."""
         for number in range(min(most, len(self._downloads))):
             yield partial(self._run, self._downloads[number::most])
 
@@ -61,7 +61,9 @@ class Query:
         downloads = self._downloads.copy()
         if len(downloads) == 1:
             return downloads[0].value
-        values = [value for value in (each.value for each in downloads) if value is not None]
+        values = [
+            value for value in (download.value for download in downloads) if value is not None
+        ]
         if not values:
             return None
         joined: Resource = {"resourceType": "Bundle", "type": "collection"}
@@ -85,7 +87,7 @@ class Query:
     @property
     def label(self) -> str:
         """The outcome as it is logged and counted."""
-        return label(self.outcome, next((each.status for each in self._downloads), None))
+        return label(self.outcome, next((download.status for download in self._downloads), None))
 
     @property
     def requests(self) -> int:

@@ -1,4 +1,4 @@
-"""What one prefetch value says: its resources, and whether they are all there are."""
+"""What one prefetch value says: its resources, and whether the list is complete."""
 
 from __future__ import annotations
 

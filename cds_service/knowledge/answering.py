@@ -107,7 +107,7 @@ def _muted(service: CDSService, evaluation: Evaluation, rules: Set[str]) -> Eval
 
 
 def _checked(service: CDSService, evaluation: Evaluation, muted: Set[str]) -> Evaluation:
-    """The outcomes; UNCHECKED if the gate is closed but might have opened without a failure."""
+    """The outcomes; UNCHECKED if the gate is closed, but might be open if nothing had failed."""
     if evaluation.gate is not GateState.CLOSED or is_silenced(service, evaluation.facts):
         return evaluation
     facts = evaluation.facts

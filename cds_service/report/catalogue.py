@@ -71,9 +71,9 @@ def catalogue_of(knowledge: Knowledge) -> Catalogue:
         services=[_service(service) for service in services],
         hooks=frozenset(service.hook for service in services),
         titles={
-            f"{service.id}/{id_}": each.title
+            f"{service.id}/{id_}": governance.title
             for service in services
-            for id_, each in service.governed.items()
+            for id_, governance in service.governed.items()
         },
         reasons=frozenset(
             reason.code

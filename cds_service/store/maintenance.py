@@ -27,7 +27,7 @@ _AGES = (
 def can_write(store: Store) -> bool:
     """Whether a row can be stored now, in the newest schema.
 
-    Only a write tells: a database on a full disk can still be read.
+    Only a write shows it: a database on a full disk can still be read.
     """
     row = {"key": _TRIAL, "until": _LONG_AGO}
 

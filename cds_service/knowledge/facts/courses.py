@@ -107,8 +107,8 @@ def _may_be_left(
 ) -> bool:
     """Whether what is called completed may still be taken.
 
-    A prescription is completed when it was dispensed, not when it was used up (FHIR R4,
-    medicationrequest-status); a statement when the medicine is no longer taken.
+    A prescription is completed when it was dispensed, not when it is used up (FHIR R4,
+    medicationrequest-status); a statement is completed when the medicine is no longer taken.
     """
     if status != "completed":
         return False
@@ -204,7 +204,7 @@ def _end_of_supply(resource: Resource, record: PatientRecord) -> date | None:
     if first is None or supply is None or not isinstance(repeats, int):
         return None
     fill = _duration(_object(dispense.get("initialFill")).get("duration"), record)
-    repeats = min(max(repeats, 0), 1000)  # an absurd number is no reason to fail
+    repeats = min(max(repeats, 0), 1000)  # an absurd number must not raise an error
     return _later(first, supply * (1 + repeats) + (fill or timedelta()))
 
 

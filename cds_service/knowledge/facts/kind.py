@@ -27,7 +27,7 @@ class FactName:
 
 
 class Fact:
-    """What every fact offers beside its members."""
+    """What every fact offers besides its members."""
 
     __slots__ = ()
 
@@ -109,9 +109,9 @@ F = TypeVar("F", bound=Fact)
 class Kind(Generic[D, F]):
     """One kind of fact. The loader, relevance, validation, examples and the guide follow it.
 
-    `key` names it in YAML; `schema` says what may stand beside and builds a `definition`. `read`
-    gives a `fact`, whose annotations and typed properties are the members; the bare name of the
-    fact means the member `main`. `keys` gives the keys of the record's index that it reads,
+    `key` names it in YAML; `schema` says which other keys it may have, and builds a `definition`.
+    `read` gives a `fact`, whose annotations and typed properties are the members; the bare name of
+    the fact means the member `main`. `keys` gives the keys of the record's index that it reads,
     `source` the prefetch key that its definition names, `made_of` the facts from which it is
     computed; `resource_types` are the FHIR resources that it reads. `example` gives the fact for
     the value of `main` in an example, or for NOT_TOLD.
@@ -137,11 +137,11 @@ class Kind(Generic[D, F]):
         }
 
     def options(self) -> tuple[str, ...]:
-        """The keys that may stand beside its own in YAML."""
+        """The other keys that it may have in YAML."""
         return tuple(key for key, _, _ in self.schema.named_fields() if key != self.key)
 
     def value_sets(self, definition: D) -> Iterable[tuple[str, str]]:
-        """Every value set that a definition names, after the key in YAML that names it."""
+        """Every value set that a definition names, each with its key in YAML."""
         for key, name, field in self.schema.named_fields():
             named = getattr(definition, name, None)
             if isinstance(field, ValueSets):

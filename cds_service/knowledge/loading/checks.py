@@ -53,12 +53,12 @@ class _Checker:
     def _add(self, name: str, key: str, message: str) -> None:
         self._problems.add(self._folder / name, key, message)
 
-    def _want(self, name: str, key: str, named: Iterable[str], known: Iterable[str]) -> None:
+    def _want(self, file: str, key: str, named: Iterable[str], known: Iterable[str]) -> None:
         known = set(known)
-        for each in named:
-            if each not in known | self._problems.broken:
+        for name in named:
+            if name not in known | self._problems.broken:
                 allowed = ", ".join(sorted(known))
-                self._add(name, key, f"there is no {each}; there are {allowed}")
+                self._add(file, key, f"there is no {name}; there are {allowed}")
 
     def check_templates(self, hooks: Mapping[str, Collection[str]]) -> None:
         """Prefetch templates: known tokens, no repeated parameter, only what R4 has."""
@@ -68,7 +68,7 @@ class _Checker:
         allowed = hooks.get(self._service.hook, ())
         for key, template in prefetch.items():
             self._want("service.yaml", f"prefetch.{key}", _TOKEN.findall(template), allowed)
-            parameters = [each.partition("=")[0] for each in template.partition("?")[2].split("&")]
+            parameters = [pair.partition("=")[0] for pair in template.partition("?")[2].split("&")]
             twice = [name for name, times in Counter(parameters).items() if times > 1]
             if twice:
                 self._add("service.yaml", f"prefetch.{key}", f"has {', '.join(twice)} twice")
@@ -154,7 +154,7 @@ class _Checker:
     def check_use(self) -> None:
         """No fact, value set or words of records that nothing uses."""
         service = self._service
-        used = {name for each in service.conditions for name in each.facts}
+        used = {name for condition in service.conditions for name in condition.facts}
         for words in service.words.values():
             for text in words.texts.values():
                 used.update(placeholder.fact for placeholder in text.placeholders)
@@ -166,11 +166,11 @@ class _Checker:
 
 
 def _below(name: str, service: Service) -> Iterable[str]:
-    """The facts that a group or an expression fact is made of, all the way down."""
+    """The facts from which a group or an expression fact is computed, at any depth."""
     definition = service.facts.get(name)
-    for each in made_of(definition) if definition else ():
-        yield each
-        yield from _below(each, service)
+    for fact in made_of(definition) if definition else ():
+        yield fact
+        yield from _below(fact, service)
 
 
 def check_value_sets(services: Mapping[str, Service], library: Library, problems: Problems) -> None:

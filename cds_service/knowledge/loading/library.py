@@ -167,8 +167,8 @@ def _load_quantities(path: Path, problems: Problems) -> dict[str, Quantity]:
             unit=entry["unit"],
             plausible=(entry["plausible"][0], entry["plausible"][1]),
             conversions={
-                units.fold(unit): Conversion(each["factor"], each["offset"])
-                for unit, each in entry["convert"].items()
+                units.fold(unit): Conversion(conversion["factor"], conversion["offset"])
+                for unit, conversion in entry["convert"].items()
             },
             units=units,
             unitless=entry["unitless"],

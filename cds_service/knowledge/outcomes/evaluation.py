@@ -74,7 +74,7 @@ class Evaluation:
     not_listed: Sequence[CauseOutcome] = ()
     withheld: Mapping[str, tuple[Because, ...]] = field(default_factory=dict)
     only_slots: frozenset[str] | None = None
-    demoted: frozenset[str] = frozenset()  # drugs that stand behind the others of their class
+    demoted: frozenset[str] = frozenset()  # drugs that come after the others of their class
     critical_slots: frozenset[str] = frozenset()  # where a muted rule would be critical
 
     @cached_property
@@ -201,7 +201,11 @@ def _withheld(
             for item in withhold.items if withholds(withhold, outcome, readings) else ():
                 found.setdefault(item, []).append(_because(outcome, withhold, readings))
     for slot in service.slots:
-        warned = [each for each in applied if each.rule.slot == slot.id and each.level != "info"]
+        warned = [
+            outcome
+            for outcome in applied
+            if outcome.rule.slot == slot.id and outcome.level != "info"
+        ]
         for item in slot.withholds if warned else ():
             found.setdefault(item, []).append(Because(warned[0].rule.id, WARNED))
     return {item: tuple(reasons) for item, reasons in found.items()}

@@ -56,7 +56,9 @@ def _by_state(facts: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
 def near_misses(evaluation: Evaluation, relevance: Relevance) -> Mapping[str, tuple[str, ...]]:
     """The rules that could not be decided, each with the facts that were missing."""
     facts, evidence = evaluation.facts, relevance.evidence
-    open_ = [id_ for id_, each in evaluation.outcomes.items() if each.unknown and not each.level]
+    open_ = [
+        id_ for id_, outcome in evaluation.outcomes.items() if outcome.unknown and not outcome.level
+    ]
     # A fact that was not read cannot be the reason.
     named = {name for id_ in open_ for name in evidence[id_] if name in facts}
     lacking = {name for name in named if facts[name].standing() in LACKING}

@@ -8,7 +8,7 @@ from typing import Any
 
 from cds_service.knowledge.content.artifacts import LEVELS, Rule, Withhold
 
-# The words of `layout` for reasons that are no rule's own: what decides could not be read, and a
+# The words of `layout` for reasons that belong to no rule: what decides could not be read, and a
 # card comes first.
 UNREAD, WARNED = OF_LAYOUT = ("unread", "warned")
 # Behind every outcome that has an urgency.

@@ -102,8 +102,8 @@ def _ordinals(codings: list[dict[str, Any]]) -> Iterator[float]:
 
 def _texts(element: Mapping[str, Any], codings: list[dict[str, Any]]) -> Iterator[str]:
     concept = element.get("valueCodeableConcept")
-    said = [element.get("valueString"), concept.get("text") if isinstance(concept, dict) else None]
-    said += [coding.get("display") for coding in codings]
+    texts = [element.get("valueString"), concept.get("text") if isinstance(concept, dict) else None]
+    texts += [coding.get("display") for coding in codings]
     if isinstance(element.get("valueBoolean"), bool):
-        said.append("yes" if element["valueBoolean"] else "no")
-    yield from (text for text in said if isinstance(text, str) and text.strip())
+        texts.append("yes" if element["valueBoolean"] else "no")
+    yield from (text for text in texts if isinstance(text, str) and text.strip())

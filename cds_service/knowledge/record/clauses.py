@@ -1,4 +1,4 @@
-"""Text in clauses: words without case and accents, and what stands between the clauses."""
+"""Text in clauses: words without case and accents, and the marks between the clauses."""
 
 from __future__ import annotations
 

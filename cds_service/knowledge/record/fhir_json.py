@@ -61,7 +61,9 @@ def substances_of(allergy: Resource) -> list[Any]:
         for reaction in (reactions if isinstance(reactions, list) else ())
         if isinstance(reaction, dict)
     ]
-    return [each for each in substances if isinstance(each, dict) and not says_nothing(each)]
+    return [
+        concept for concept in substances if isinstance(concept, dict) and not says_nothing(concept)
+    ]
 
 
 def may_be_in_force(order: Resource) -> bool:
@@ -95,7 +97,9 @@ def concepts_of_medication(medication: Resource) -> list[Resource]:
     for ingredient in ingredients if isinstance(ingredients, list) else ():
         if isinstance(ingredient, dict):
             concepts.append(ingredient.get("itemCodeableConcept"))
-    return [each for each in concepts if isinstance(each, dict) and not says_nothing(each)]
+    return [
+        concept for concept in concepts if isinstance(concept, dict) and not says_nothing(concept)
+    ]
 
 
 def _resolve(
@@ -106,7 +110,7 @@ def _resolve(
     if reference.startswith("#"):
         contained = order.get("contained")
         inside = objects([contained] if isinstance(contained, dict) else contained)
-        return next((each for each in inside if each.get("id") == reference[1:]), None)
+        return next((resource for resource in inside if resource.get("id") == reference[1:]), None)
     return medications.get(id_of(reference))
 
 
@@ -115,8 +119,8 @@ def content_unlike(first: Resource, resource: Resource) -> str | None:
     if resource == first:
         return None
     content, other = (
-        {name: value for name, value in each.items() if name not in _OF_SERVER}
-        for each in (resource, first)
+        {name: value for name, value in content.items() if name not in _OF_SERVER}
+        for content in (resource, first)
     )
     return None if content == other else json.dumps(content, sort_keys=True)
 
@@ -155,7 +159,7 @@ def name_of(concept: object) -> str:
         for coding in codings if isinstance(codings, list) else ():
             if isinstance(coding, dict):
                 candidates.append(coding.get(member))
-    return next((each.strip() for each in candidates if isinstance(each, str) and each.strip()), "")
+    return next((name.strip() for name in candidates if isinstance(name, str) and name.strip()), "")
 
 
 def as_written(element: Mapping[str, Any]) -> str | None:
@@ -191,7 +195,7 @@ def interpretation_of(element: Resource) -> str | None:
 
 def objects(value: object) -> Iterable[dict[str, Any]]:
     """The objects in a list; nothing if it is not a list."""
-    return (each for each in (value if isinstance(value, list) else ()) if isinstance(each, dict))
+    return (item for item in (value if isinstance(value, list) else ()) if isinstance(item, dict))
 
 
 def _itself(resource: Resource) -> Iterable[tuple[Resource, object]]:

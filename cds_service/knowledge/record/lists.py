@@ -94,8 +94,8 @@ class Lists:
         """The resources of a kind that were not read for one of these reasons, by default any."""
         if not self._unread:
             return []
-        found = (self._unread.get((kind, why), ()) for why in reasons or _REASONS)
-        return [each for unread in found for each in unread]
+        reasons = reasons or _REASONS
+        return [unread for why in reasons for unread in self._unread.get((kind, why), ())]
 
     def count_unread(self) -> Mapping[str, int]:
         """How many resources were not read, by their kind."""

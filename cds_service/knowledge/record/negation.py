@@ -136,7 +136,7 @@ class Surroundings:
             if word in lists.joins:
                 return False
             if word in lists.links:
-                whose = [each for each in rest[at + 1 : at + 5] if each not in lists.fillers]
+                whose = [word for word in rest[at + 1 : at + 5] if word not in lists.fillers]
                 return bool(whose) and whose[0] in lists.people
         return False
 

@@ -63,7 +63,8 @@ class TextReader:
         self._by_first_word: dict[str, list[tuple[Words, str]]] = {}
         self._stems: dict[str, list[tuple[Words, str]]] = {}  # "weak*" is filed under "weak"
         self._unspaced: list[tuple[str, str]] = []
-        for set_id, phrase in ((i, p) for i, each in phrases.items() for p in each.match):
+        pairs = ((set_id, phrase) for set_id in phrases for phrase in phrases[set_id].match)
+        for set_id, phrase in pairs:
             if is_unspaced(phrase):
                 self._unspaced.append((phrase.translate(self._variants), set_id))
                 continue
@@ -83,14 +84,14 @@ class TextReader:
             text = unicodedata.normalize("NFKC", text).translate(self._variants)
         if self._signs:
             text = self._sign.sub(lambda sign: self._signs[sign[0].lower()], text)
-        said = list(self._spaced_in(text))
+        hits = list(self._spaced_in(text))
         if self._unspaced and not text.isascii():
-            said.extend(self._unspaced_in(text))
-        if not said:
+            hits.extend(self._unspaced_in(text))
+        if not hits:
             return _NOTHING_SAID
         whole = normalise(text).split()
         found, denied, barred = set(), set(), set()
-        for set_id, turn in said:
+        for set_id, turn in hits:
             if any(forbidden.stands_in(text, whole) for forbidden in self._forbidding[set_id]):
                 barred.add(set_id)
             elif turn == DENIED:

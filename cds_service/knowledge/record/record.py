@@ -169,7 +169,7 @@ class PatientRecord(Lists):
         if not concepts:
             self.set_aside(resource, UNREADABLE)
             return
-        known = [self._add(kind, resource, each) is not _UNKNOWN for each in concepts]
+        known = [self._add(kind, resource, concept) is not _UNKNOWN for concept in concepts]
         if kind == "Condition":
             known.append(self._read_allergy_of(resource, concepts[0]))
         if any(known):
@@ -211,8 +211,8 @@ class PatientRecord(Lists):
         kept = self._medicines[kind, id(medication)] = []
         for concept in concepts_of_medication(repaired(medication)):
             match = self._match(kind, concept)[1]
-            says = {("code", each, each in match.denied) for each in match.codes}
-            says |= {("word", each, each in match.denied) for each in match.words}
+            says = {("code", set_id, set_id in match.denied) for set_id in match.codes}
+            says |= {("word", set_id, set_id in match.denied) for set_id in match.words}
             says = says or {("", "", is_understood(kind, match))}
             if not says <= found:
                 found |= says

@@ -13,7 +13,7 @@ from typing import Any
 
 from cds_service.knowledge.call import Resource
 
-# What facts read, by resource type; a name that ends in * stands for every choice of its type.
+# What facts read, by resource type; a name that ends in * means every choice of its type.
 _READ: Mapping[str, tuple[str, ...]] = {
     "AllergyIntolerance": (
         "code", "clinicalStatus", "verificationStatus", "patient", "subject", "category",

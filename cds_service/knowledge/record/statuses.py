@@ -77,7 +77,7 @@ class Statuses:
 
     def of_word(self, word: str) -> Status | None:
         """What a word means as a whole status."""
-        # Nearly always a code of FHIR, as it stands.
+        # Nearly always a code of FHIR, spelled as in FHIR.
         return self.words.get(word) or self.words.get(normalise(word))
 
     def is_lifelong(self, text: str) -> bool:
@@ -128,7 +128,7 @@ class Statuses:
     def _of_codes(
         self, codings: Iterable[Mapping[str, Any]], among: frozenset[Status]
     ) -> frozenset[Status]:
-        keys = ((self._system_of(each), str(each.get("code")).strip()) for each in codings)
+        keys = ((self._system_of(coding), str(coding.get("code")).strip()) for coding in codings)
         return frozenset(self.codes[key] for key in keys if key in self.codes) & among
 
     def _system_of(self, coding: Mapping[str, Any]) -> str:
@@ -179,8 +179,8 @@ def _says_something(concept: object) -> bool:
         return bool(concept.strip())
     if not isinstance(concept, dict):
         return concept is not None
-    said = [concept.get("text")]
+    texts = [concept.get("text")]
     for coding in codings_of(concept):
         if not _is_absence(coding):
-            said += [coding.get("code"), coding.get("display")]
-    return any(isinstance(each, str) and each.strip() for each in said)
+            texts += [coding.get("code"), coding.get("display")]
+    return any(isinstance(text, str) and text.strip() for text in texts)

@@ -140,7 +140,7 @@ class Terminology:
         if sets is None and system == SNOMED_CT and not code.isdigit():
             focus = _FOCUS.findall(code.partition(":")[0])
             # We do not understand the rest of an expression.
-            return _NO_SETS.union(*(codes.get(each, _NO_SETS) for each in focus)), ()
+            return _NO_SETS.union(*(codes.get(code, _NO_SETS) for code in focus)), ()
         return sets or _NO_SETS, recognised
 
 
@@ -171,4 +171,4 @@ NOTHING = Match(_NO_SETS, _NO_SETS)
 
 def with_past(value_sets: tuple[str, ...]) -> tuple[str, ...]:
     """The value sets, and the same as past: "history of falls"."""
-    return (*value_sets, *(f"past:{each}" for each in value_sets))
+    return (*value_sets, *(f"past:{set_id}" for set_id in value_sets))

@@ -71,7 +71,7 @@ def _is_refused(resource: Resource, judged: Mapping[str, Any]) -> bool:
     except ValidationError as error:
         # Messages quote values, so only the place and the kind of an error are used.
         found = error.errors(include_url=False, include_context=False, include_input=False)
-        return any(_is_fault(each, judged) for each in found)
+        return any(_is_fault(error, judged) for error in found)
     except _REFUSALS:
         return True
     return False
