@@ -8,7 +8,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cds_service.knowledge.content.words import Pieces, Placeholder, Text, Words, utf16_length
+from cds_service.knowledge.content.words import (
+    LONGEST_SUMMARY,
+    Pieces,
+    Placeholder,
+    Text,
+    Words,
+    utf16_length,
+)
 from cds_service.knowledge.facts.kind import FactName
 from cds_service.knowledge.record.quantities import Interval, number_text
 from cds_service.knowledge.record.statements import Unsure
@@ -23,6 +30,7 @@ _BLANKS = re.compile(r"(?<=\S) {2,}")
 LONGEST_TEXT = 40
 _MOST_READ = 1000  # characters of a text that are read; forty of them are shown
 _MOST_NAMED = LONGEST_TEXT  # names that are read, because there is no space for more
+_CONVERTED = ("value", "last_value")
 ANSWERED = "answered"  # used like a fact in the words for an answered card
 
 
@@ -73,17 +81,36 @@ class Voice:
         """A text with the facts put in; a line is left out if all its facts are empty or 0."""
         if not text.placeholders:
             return text.literal
-        return "\n".join(self._fill_line(line, plain) for line in text.lines if self._says(line))
+        lines = [line for line in text.lines if self._says(line)]
+        said = "\n".join(self._fill_line(line, plain) for line in lines)
+        if plain and utf16_length(said) > LONGEST_SUMMARY:
+            return "\n".join(self._fill_line(line, plain, is_short=True) for line in lines)
+        return said
 
     def _says(self, line: Pieces) -> bool:
         named = [piece for piece in line if isinstance(piece, Placeholder)]
         return not named or any(self._value(piece) not in (None, (), 0) for piece in named)
 
-    def _fill_line(self, line: Pieces, plain: bool) -> str:
-        said = "".join(
-            piece if isinstance(piece, str) else self.shown(self._value(piece), plain=plain)
-            for piece in line
-        )
+    def _fill_line(self, line: Pieces, plain: bool, *, is_short: bool = False) -> str:
+        """The line; a value in another unit than the laboratory's stands in brackets behind it.
+
+        `is_short` leaves out what the laboratory wrote.
+        """
+        pieces: list[str] = []
+        unit = ""  # of the value before
+        for at, piece in enumerate(line):
+            if isinstance(piece, str):
+                pieces.append(piece.removeprefix(unit))
+                unit = ""
+                continue
+            shown = self.shown(self._value(piece), plain=plain)
+            fact, behind = self._facts[piece.fact], line[at + 1 : at + 2]
+            reported = getattr(fact, "reported", None) if piece.member in _CONVERTED else None
+            if reported and not is_short and str(*behind).startswith(f" {fact.unit}"):
+                unit = f" {fact.unit}"
+                shown = f"{self.shown(reported, plain=plain)} ({shown}{unit})"
+            pieces.append(shown)
+        said = "".join(pieces)
         # Where one of several names is not there, its blank goes too.
         return _BLANKS.sub(" ", said).replace("( ", "(").replace(" )", ")")
 

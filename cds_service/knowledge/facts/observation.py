@@ -15,6 +15,7 @@ from cds_service.knowledge.facts.results import (
     ObservationFact,
     Result,
     Results,
+    as_reported,
     days_between,
     is_outside,
     reference_range,
@@ -161,6 +162,7 @@ def _choose(
         )
     )
     low, high = reference_range(chosen, definition.quantity)
+    reported, unit = as_reported(chosen, definition.quantity)
     return ObservationFact(
         state=state,
         value=chosen.number,
@@ -176,6 +178,8 @@ def _choose(
         span_days=days_between(in_window),
         other_value=other if other != chosen.number else None,
         newer_unread=results.unread is not None,
+        reported=reported,
+        unit=unit,
         resources=(chosen.statement.resource,),
     )
 

@@ -11,7 +11,7 @@ from typing import Annotated
 from cds_service.knowledge.call import Resource
 from cds_service.knowledge.facts.kind import PRESENT, Fact
 from cds_service.knowledge.record import dates
-from cds_service.knowledge.record.fhir_json import interpretation_of, text_of
+from cds_service.knowledge.record.fhir_json import as_written, interpretation_of, text_of
 from cds_service.knowledge.record.quantities import (
     Number,
     Quantity,
@@ -75,6 +75,8 @@ class ObservationFact(Fact):
     other_value: Number | None = None
     newer_unread: Annotated[bool, "a newer one could not be read"] = False
     written: Annotated[str | None, "as the record writes it, where it cannot be read"] = None
+    reported: Annotated[str | None, "as the laboratory wrote it, where its unit is not ours"] = None
+    unit: Annotated[str | None, "ours, where the laboratory wrote another"] = None
     resources: tuple[Resource, ...] = ()
 
     @property
@@ -205,6 +207,13 @@ def _is_beyond(number: Number, limits: tuple[float | None, float | None]) -> boo
     low, high = limits
     value = middle(number)
     return (low is not None and value < low) or (high is not None and value > high)
+
+
+def as_reported(result: Result, quantity: Quantity | None) -> tuple[str | None, str | None]:
+    """Value and unit as the laboratory wrote them, and our unit; nothing where it is the same."""
+    if quantity is None or not quantity.is_converted(result.statement.element):
+        return None, None
+    return as_written(result.statement.element), quantity.unit
 
 
 def days_between(results: Iterable[Result]) -> float | None:

@@ -79,6 +79,11 @@ class Quantity:
         number = conversion.apply(number)
         return number if self._is_plausible(number) else None
 
+    def is_converted(self, element: Mapping[str, Any]) -> bool:
+        """Whether the value of an Observation stands there in another unit, with another number."""
+        conversion = self._conversion(_number_and_unit(element)[1])
+        return conversion is not None and conversion != _AS_IT_IS
+
     def read_bound(self, bound: object) -> float | None:
         """One end of an Observation's reference range in our unit, or None."""
         if not isinstance(bound, dict):
