@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import structlog
 from flask import Flask, Response, request
@@ -35,6 +36,7 @@ from cds_service.web import web
 from cds_service.web.cds_hooks import cds_hooks
 from cds_service.web.collaborators import EXTENSION, Check, Collaborators, call_notes
 from cds_service.web.operations import operations
+from cds_service.web.path_prefix import below
 from cds_service.web.receiving import Receiver
 
 if TYPE_CHECKING:
@@ -95,6 +97,8 @@ def create_app(
     app.register_blueprint(cds_hooks)
     app.register_blueprint(operations)
     app.register_blueprint(web)
+    if prefix := urlsplit(settings.public_url).path:
+        app.wsgi_app = below(prefix, app.wsgi_app)  # type: ignore[method-assign, assignment]
     if tracing:  # how Flask adds middleware; its types do not allow it
         app.wsgi_app = tracing.around(app.wsgi_app)  # type: ignore[method-assign, assignment]
     _allow_browsers(app, settings)
@@ -166,8 +170,14 @@ def _allow_browsers(app: Flask, settings: Settings) -> None:
         send_wildcard=True,
         methods=["GET", "POST"],
         # An asterisk would not cover Authorization (Fetch standard).
-        allow_headers=["Authorization", "Content-Type", "Accept-Language"],
-        expose_headers=["Knowledge-Version", "X-Request-Id"],
+        allow_headers=[
+            "Authorization",
+            "Content-Type",
+            "Accept-Language",
+            "X-Request-Id",
+            "traceparent",
+        ],
+        expose_headers=["Knowledge-Version", "X-Request-Id", "Retry-After", "Server-Timing"],
         max_age=600,
         vary_header=False,  # it would omit Vary for origins that are not allowed
     )

@@ -20,6 +20,14 @@ class Issuer:
     keys: str
 
 
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """An organisation that a CDS Client may call for."""
+
+    issuer: str
+    name: str
+
+
 def is_loopback(host: str) -> bool:
     """Whether the name or address of a host means this machine."""
     return re.fullmatch(r"localhost|127(\.\d{1,3}){3}|::1", host) is not None
@@ -86,6 +94,16 @@ def _issuer(text: Any) -> Any:
     return Issuer(name, keys)
 
 
+def _tenant(text: Any) -> Any:
+    """`<issuer>=<tenant>`."""
+    if not isinstance(text, str):
+        return text
+    issuer, _, name = (part.strip() for part in text.rpartition("="))
+    if not issuer or not name:
+        raise ValueError("expected <issuer>=<tenant>, separated by commas")
+    return Tenant(issuer, name)
+
+
 def _each_once(issuers: tuple[Issuer, ...]) -> tuple[Issuer, ...]:
     if len({issuer.name for issuer in issuers}) < len(issuers):
         raise ValueError("an issuer is named twice")
@@ -149,6 +167,7 @@ Issuers = Annotated[
     CommaSeparated,
     AfterValidator(_each_once),
 ]
+Tenants = Annotated[tuple[Annotated[Tenant, BeforeValidator(_tenant)], ...], CommaSeparated]
 PublicAddress = Annotated[str, AfterValidator(_https)]
 AddressInside = Annotated[
     str, _form(r"https?://[^/\s]+.*", "an address such as http://collector:4318/v1/traces")

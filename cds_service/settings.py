@@ -194,6 +194,16 @@ class Settings(BaseSettings):
         "The CDS Clients that may call, each as <issuer>=<JWKS>, where the JWKS is an https address"
         " or a file; none means that everybody may call.",
     )
+    tenants: types.Tenants = _setting(
+        (),
+        "The organisations that a client may call for, each as <issuer>=<tenant>, by the tenant in"
+        " its tokens; a client without any may call for all.",
+    )
+    jwks_ca_bundle: FilePath | None = _setting(
+        None,
+        "The file (PEM) of the certificate authorities to trust for the addresses in CDS_ISSUERS,"
+        " instead of the public ones.",
+    )
     public_url: types.PublicAddress = _setting(
         "",
         "The address at which clients call this service, without /cds-services; the audience of"
@@ -246,6 +256,9 @@ class Settings(BaseSettings):
                 "CDS_ISSUERS: a token is accepted only once, so used tokens must be kept: set"
                 " CDS_REDIS_URL, or a CDS_STORE_URL other than none"
             )
+        unknown = {tenant.issuer for tenant in self.tenants} - {each.name for each in self.issuers}
+        if unknown:
+            problems.append(f"CDS_TENANTS: {', '.join(sorted(unknown))} is not in CDS_ISSUERS")
         if self.trusts_sandbox and not self.development:
             problems.append(
                 f"CDS_ISSUERS: the private key of {SANDBOX_HOST} is public, so anybody can sign"

@@ -41,7 +41,7 @@ class KeySet:
     """The keys of one CDS Client, read when first needed and again when they may have changed.
 
     `read` returns the JSON of a JWK Set, or raises OSError or ValueError. It is called at most once
-    in `PAUSE`, so tokens with invented key ids cause no load on the client's server.
+    in `PAUSE`, so tokens with invented key ids or signatures cause no load on the client's server.
     """
 
     def __init__(self, source: str, read: Callable[[], bytes]) -> None:
@@ -50,13 +50,21 @@ class KeySet:
         self._keys: Mapping[str, dict[str, Any]] = {}
         self._read_at: datetime | None = None
         self._tried_at: datetime | None = None
+        self._has_failed = False
         self._lock = Lock()
 
-    def key(self, kid: str, algorithm: str, now: datetime) -> PyJWK | None:
-        """The key with this id if it may be used with the algorithm, otherwise None."""
-        self._refresh(now, unless_known=kid)
+    def key(self, kid: str, algorithm: str, now: datetime, *, anew: bool = False) -> PyJWK | None:
+        """The key with this id if it may be used with the algorithm, otherwise None.
+
+        With `anew` the keys are read again: a client may have put another key under the same id.
+        """
+        self._refresh(now, unless_known="" if anew else kid)
         entry = self._keys.get(kid) if self._is_usable(now) else None
         return _key(entry, algorithm) if entry else None
+
+    def are_certain(self, now: datetime) -> bool:
+        """Whether a key that is not here does not exist, as far as we can tell."""
+        return self._is_usable(now) and not self._has_failed
 
     def is_ready(self, now: datetime) -> bool:
         """Whether there are keys to check tokens with; reads them if they are due."""
@@ -77,18 +85,22 @@ class KeySet:
             if self._tried_at is None or now - self._tried_at >= PAUSE:
                 self._tried_at = now
                 self._keys, self._read_at = _by_id(self._read()), now
+                self._has_failed = False
         except (OSError, ValueError) as error:
+            self._has_failed = True
             # The message of an error may repeat what was read.
             _log.warning("keys not read", source=self.source, error=type(error).__name__)
         finally:
             self._lock.release()
 
 
-def key_set(source: str) -> KeySet:
-    """The keys at an address, or in a file."""
+def key_set(source: str, authorities: Path | None = None) -> KeySet:
+    """The keys at an address, or in a file; `authorities` as for connections.session."""
     if "://" in source:
         # No check of where it leads: the operator wrote this address.
-        session = transport.session(lambda host, address: True, connections=1, authorities=None)
+        session = transport.session(
+            lambda host, address: True, connections=1, authorities=authorities
+        )
         return KeySet(source, lambda: _fetch(session, source))
     return KeySet(source, lambda: _bytes_of(Path(source)))
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,13 +17,14 @@ import structlog
 
 from cds_service.clients.keys import KEY_OF_ALGORITHM, KeySet, key_set
 from cds_service.clients.used_tokens import UsedTokens
-from cds_service.errors import NotAuthenticated
+from cds_service.errors import NotAuthenticated, Unavailable
 from cds_service.settings import Settings
 
 LEEWAY = timedelta(seconds=60)  # between two clocks
 _LONGEST_TOKEN = 8192
 _LONGEST_TEXT = 512
 _BEARER = re.compile(r"bearer +([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)", re.IGNORECASE)
+_PLAIN = re.compile(r"[A-Za-z0-9._:/-]{1,64}")
 _PORTS = {"http": 80, "https": 443}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_SECOND = 7_258_118_400  # of the year 2199: later times could overflow when added to
@@ -37,22 +40,45 @@ class Client:
     issuer: str
     tenant: str | None = None
 
+    @property
+    def name(self) -> str:
+        """The issuer, and its tenant if there is one: limits, log and audit keep tenants apart.
+
+        A tenant that is no plain id is hashed: it is text of the token.
+        """
+        if self.tenant is None:
+            return self.issuer
+        is_plain = _PLAIN.fullmatch(self.tenant)
+        return f"{self.issuer}|{self.tenant if is_plain else _digest('', self.tenant)[:16]}"
+
+
+class _WrongSignature(NotAuthenticated):
+    """The signature is not by the key that we have; the client may have replaced it."""
+
 
 class Clients:
-    """The CDS Clients that may call: each has its issuer and its own keys."""
+    """The CDS Clients that may call: each has its issuer and its own keys.
+
+    `tenants` has the organisations of an issuer that may call; an issuer without any is not asked.
+    """
 
     def __init__(
-        self, keys: Mapping[str, KeySet], used_tokens: UsedTokens, longest_life: timedelta
+        self,
+        keys: Mapping[str, KeySet],
+        used_tokens: UsedTokens,
+        longest_life: timedelta,
+        tenants: Mapping[str, frozenset[str]] = MappingProxyType({}),
     ) -> None:
         self._keys = keys
+        self._tenants = tenants
         self._used_tokens = used_tokens
         self._longest_life = longest_life
 
     def identify(self, authorization: str | None, url: str, now: datetime) -> Client:
         """The client that sent the Authorization header of a call to `url`.
 
-        Raises NotAuthenticated, with a reason only for the log; and Unavailable if it is not known
-        whether the token was used before.
+        Raises NotAuthenticated, with a reason only for the log; and Unavailable if it cannot be
+        checked now: the keys cannot be read, or it is not known whether the token was used before.
         """
         token = _token(authorization)
         header, claims = _unverified(token)
@@ -60,26 +86,39 @@ class Clients:
         keys = self._keys.get(issuer) if isinstance(issuer, str) else None
         if keys is None:
             raise NotAuthenticated("its issuer is not in CDS_ISSUERS")
+        audience = _spellings(claims.get("aud"), url)
         key = _key(header, keys, now)
-        _verify(token, key, issuer=str(issuer), audience=_spellings(claims.get("aud"), url))
+        try:
+            _verify(token, key, issuer=str(issuer), audience=audience)
+        except _WrongSignature:
+            key = _key(header, keys, now, anew=True)
+            _verify(token, key, issuer=str(issuer), audience=audience)
         expires = _check_times(claims, now, self._longest_life)
         client = Client(str(issuer), _tenant(claims))
+        allowed = self._tenants.get(client.issuer)
+        if allowed is not None and client.tenant not in allowed:
+            raise NotAuthenticated("its tenant is not in CDS_TENANTS")
         used = _digest(str(issuer), _jti(claims))
         if not self._used_tokens.first_use(used, expires + LEEWAY, now):
             raise NotAuthenticated("its jti was used before")
         return client
 
     def have_keys(self, now: datetime) -> bool:
-        """Whether tokens of every client could be checked now."""
-        return all(keys.is_ready(now) for keys in self._keys.values())
+        """Whether tokens of some client could be checked now; the others do not suffer for one."""
+        return any([keys.is_ready(now) for keys in self._keys.values()])
 
 
 def clients_of(settings: Settings, used_tokens: UsedTokens) -> Clients:
     """The clients in the settings."""
     if settings.trusts_sandbox:
         _log.warning("tokens of the public sandbox are accepted, although anybody can sign them")
-    keys = {issuer.name: key_set(issuer.keys) for issuer in settings.issuers}
-    return Clients(keys, used_tokens, timedelta(seconds=settings.token_max_lifetime_s))
+    authorities = settings.jwks_ca_bundle
+    keys = {issuer.name: key_set(issuer.keys, authorities) for issuer in settings.issuers}
+    tenants: dict[str, frozenset[str]] = defaultdict(frozenset)
+    for tenant in settings.tenants:
+        tenants[tenant.issuer] |= {tenant.name}
+    longest_life = timedelta(seconds=settings.token_max_lifetime_s)
+    return Clients(keys, used_tokens, longest_life, dict(tenants))
 
 
 def _token(authorization: str | None) -> str:
@@ -100,8 +139,10 @@ def _unverified(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
     return decoded["header"], decoded["payload"]
 
 
-def _key(header: Mapping[str, Any], keys: KeySet, now: datetime) -> jwt.PyJWK:
-    """The key that the token names, among those of its issuer."""
+def _key(
+    header: Mapping[str, Any], keys: KeySet, now: datetime, *, anew: bool = False
+) -> jwt.PyJWK:
+    """The key that the token names, among those of its issuer, read `anew` if that is asked."""
     algorithm, kid = header.get("alg"), header.get("kid")
     if not isinstance(algorithm, str) or algorithm not in KEY_OF_ALGORITHM:
         raise NotAuthenticated("its algorithm is not accepted")
@@ -112,7 +153,11 @@ def _key(header: Mapping[str, Any], keys: KeySet, now: datetime) -> jwt.PyJWK:
     # A token never chooses where its key comes from; with keys in a file, its jku is ignored.
     if "://" in keys.source and header.get("jku", keys.source) != keys.source:
         raise NotAuthenticated("its jku is not the address in CDS_ISSUERS")
-    key = keys.key(kid, algorithm, now) if isinstance(kid, str) else None
+    if not isinstance(kid, str):
+        raise NotAuthenticated("it has no kid")
+    key = keys.key(kid, algorithm, now, anew=anew)
+    if key is None and not keys.are_certain(now):
+        raise Unavailable("Tokens cannot be checked now; send the call again.")
     if key is None:
         raise NotAuthenticated("its kid names no key of the issuer that fits the algorithm")
     return key
@@ -141,7 +186,7 @@ def _verify(token: str, key: jwt.PyJWK, *, issuer: str, audience: Sequence[str])
     except jwt.InvalidAudienceError:
         raise NotAuthenticated("its aud is not the address that was called") from None
     except jwt.InvalidSignatureError:
-        raise NotAuthenticated("its signature is wrong") from None
+        raise _WrongSignature("its signature is wrong") from None
     except (jwt.PyJWTError, ValueError) as error:
         raise NotAuthenticated(f"it is not valid: {type(error).__name__}") from None
 

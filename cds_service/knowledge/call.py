@@ -29,10 +29,14 @@ class Retrieval(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Retrieved:
-    """The FHIR resources of one call, and the state of each prefetch key."""
+    """The FHIR resources of one call, and the state of each prefetch key.
+
+    `fetches` tells of the keys that were fetched how that went; it is kept with the cards.
+    """
 
     resources: Sequence[Resource]
     states: Mapping[str, Retrieval]
+    fetches: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,7 @@ def card_rows(
             state=states[card.uuid],
             rules=[RuleRow(rule.id, rule.version, rule.level) for rule in _trace(card).rules],
             trace=_trace_json(_trace(card), answer, with_values=with_values)
+            | ({"fetches": dict(call.retrieved.fetches)} if call.retrieved.fetches else {})
             | ({"suppressedBy": row} if row else {}),
             client_hash=people.client,
             reasons=[(reason.system, reason.code) for reason in card.override_reasons],

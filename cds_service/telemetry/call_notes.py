@@ -61,6 +61,14 @@ class CallNotes:
         finally:
             self.seconds[name] = perf_counter() - began
 
+    def note_fetches(self, outcomes: Mapping[str, str]) -> None:
+        """Note the outcome of fetching each key; others than fetched are spans too."""
+        self.fetches = dict(outcomes)
+        for key, outcome in self.fetches.items():
+            if outcome != "fetched":
+                with self.span(f"fetch {key}: {outcome}"):
+                    pass
+
     def note_lists(self, retrieved: Retrieved) -> None:
         """Note how each list came that did not come whole, by its prefetch key."""
         self.lists = {
@@ -92,6 +100,13 @@ class CallNotes:
     @property
     def milliseconds(self) -> float:
         return round(self.seconds.get("total", 0.0) * 1000, 1)
+
+    @property
+    def server_timing(self) -> str:
+        """The stages in milliseconds, as the header Server-Timing has them."""
+        return ", ".join(
+            f"{stage};dur={seconds * 1000:.1f}" for stage, seconds in self.seconds.items()
+        )
 
     def line(self) -> dict[str, Any]:
         """The log line, without empty members."""

@@ -75,7 +75,7 @@ def ask_who_calls() -> None:
     with call_notes().stage("authenticate"):
         try:
             g.client = _client()
-            call_notes().client = g.client and g.client.issuer
+            call_notes().client = g.client and g.client.name
         finally:
             collaborators().limit()
 
@@ -189,6 +189,8 @@ def finish(response: Response) -> Response:
     """Log, count and audit this call. Health checks are too frequent for that, and are left out."""
     call_notes().close(response.status_code)
     response.headers["X-Request-Id"] = call_notes().request_id
+    if call_notes().is_call:
+        response.headers["Server-Timing"] = call_notes().server_timing
     is_preflight = request.method == "OPTIONS"
     if call_notes().is_call and not is_preflight or response.status_code >= 400:
         for observe in collaborators().observers:
@@ -248,17 +250,20 @@ def _retrieved(
     service: CDSService, cds_request: CDSRequest, context: HookContext
 ) -> Retrieved | None:
     """The data of the call; None if required data is missing and the site wants a card about it."""
+    settings = collaborators().settings
     fetch = collaborators().fhir_client.fetch_for(cds_request, context, started=call_notes().began)
     try:
-        settings = collaborators().settings
-        return complete(service, cds_request, fetch, settings.absent_lists, settings.max_resources)
+        retrieved = complete(
+            service, cds_request, fetch, settings.absent_lists, settings.max_resources
+        )
     except PreconditionFailed:
-        if collaborators().settings.unavailable == "card":
+        if settings.unavailable == "card":
             return None
         raise
     finally:
         if fetch is not None:
-            call_notes().fetches = dict(fetch.fetched.outcomes)
+            call_notes().note_fetches(fetch.fetched.outcomes)
+    return replace(retrieved, fetches=call_notes().fetches)
 
 
 def _is_short(settings: Settings, issuer: str | None) -> bool:

@@ -64,8 +64,19 @@ def _reference(*resource_types: str, required: bool = True) -> Text:
     return Text(required=required, validate=pattern)
 
 
+_TYPE_AND_ID = validate.Regexp(rf"[A-Z][A-Za-z]+/{_ID}\Z", error="Must be Type/id.")
+
+
 def _references() -> fields.List[Any]:
     return fields.List(_reference(), required=True, validate=validate.Length(min=1))
+
+
+class Selection(Text):
+    """A reference to a draft; some EHRs write it as an entry of a Bundle: `Bundle/id#Type/id`."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        text = super()._deserialize(value, *args, **kwargs)
+        return text.rpartition("#")[2] if isinstance(text, str) else text
 
 
 def _resource(resource_type: str, *, required: bool = True) -> fields.Dict:
@@ -99,11 +110,12 @@ class PatientView(ContextSchema):
 
 
 class OrderSign(ContextSchema):
-    draft_orders = _resource("Bundle")  # of any type: the sandbox sends none
+    # A Bundle of any type, or none: the sandbox and teaching EHRs call before there is a draft.
+    draft_orders = _resource("Bundle", required=False)
 
 
 class OrderSelect(OrderSign):
-    selections = _references()
+    selections = fields.List(Selection(validate=_TYPE_AND_ID))
 
 
 class EncounterStartOrDischarge(ContextSchema):

@@ -11,6 +11,7 @@ from cds_service.errors import BodyTooLarge, UnreadableBody
 
 LEVELS = 100  # of nesting; the deepest FHIR record that we know has fewer than twenty
 _ORJSON_LEVELS = 1024
+_BOM = b"\xef\xbb\xbf"
 # A body of 16 MiB that holds FHIR has about 800,000 values and takes six times its size in memory;
 # one of nothing but empty objects has eleven million, and takes twenty-five times its size.
 MOST_VALUES = 1_000_000
@@ -22,6 +23,7 @@ def read_json(text: bytes) -> Any:
     Raises UnreadableBody for text that is not JSON or nests too deeply, and BodyTooLarge for more
     values than any record has.
     """
+    text = text.removeprefix(_BOM)  # which some libraries write before UTF-8
     # One of these characters is before each value except the first; inside strings they are rare.
     if len(text) > MOST_VALUES and sum(map(text.count, (b",", b"{", b"["))) > MOST_VALUES:
         raise BodyTooLarge("The body holds more values than this service reads in a call.")

@@ -27,6 +27,7 @@ from cds_service.knowledge.call import Resource
 FAULTS_SHOWN = 20
 MOST_FEEDBACK = 200  # entries in a call
 MOST_ACCEPTED = 1000  # suggestions in all of them
+_URN = "urn:uuid:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +36,6 @@ class FHIRAuthorization:
 
     access_token: str = field(repr=False)
     token_type: str = "Bearer"  # noqa: S105 - the name of a scheme
-    expires_in: int | None = None
-    scope: str | None = None
-    subject: str | None = None
-    patient: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,15 +136,13 @@ class ReceivedSchema(CDSSchema):
 
 
 class FHIRAuthorizationSchema(ReceivedSchema):
+    """The members that are used; others never make a call fail."""
+
     built_as = FHIRAuthorization
     access_token = Text(required=True, data_key="access_token")
     token_type = Text(
         data_key="token_type", validate=validate.Regexp("(?i)bearer$", error="Must be Bearer.")
     )
-    expires_in = fields.Integer(data_key="expires_in", strict=True)
-    scope = Text()
-    subject = Text()
-    patient = Text()
 
 
 class CDSRequestSchema(ReceivedSchema):
@@ -178,8 +173,16 @@ class OverrideReasonSchema(ReceivedSchema):
     user_comment = fields.String()
 
 
+class Uuid(Text):
+    """A uuid; some clients write it as a URN."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        text = super()._deserialize(value, *args, **kwargs)
+        return text[len(_URN) :] if text and text.lower().startswith(_URN) else text
+
+
 class AcceptedSuggestionSchema(ReceivedSchema):
-    id = Text(required=True)
+    id = Uuid(required=True)
 
     @post_load
     def build(self, data: dict[str, Any], **_: Any) -> Any:
@@ -188,7 +191,7 @@ class AcceptedSuggestionSchema(ReceivedSchema):
 
 class FeedbackSchema(ReceivedSchema):
     built_as = Feedback
-    card = Text(required=True)
+    card = Uuid(required=True)
     outcome = Text(required=True, validate=validate.OneOf(["accepted", "overridden"]))
     outcome_timestamp = fields.AwareDateTime(
         required=True, format="iso", validate=_within_the_calendar

@@ -18,6 +18,7 @@ from cds_service.wire.requests import CDSSchema, Text, absolute_address
 CDS_HOOKS_VERSION = "2.0.1"
 # The extension of the answer with the state of the record; see the guide for integrators.
 RECORD_STATE = "urn:cds-service:record-state"
+TOPICS = "urn:cds-service:topics"  # the system of a card's source.topic
 SUMMARY_UNITS = 139  # CDS Hooks, "Card Attributes": under 140 characters
 
 # A list of what is allowed: a list of what is forbidden could miss a way to order a medicine.
@@ -112,9 +113,17 @@ def _written(codings: tuple[Coding, ...]) -> list[dict[str, Any]]:
     return written
 
 
+class TopicSchema(SentSchema):
+    """CDS Hooks "Source": what a card is about, for sorting and counting. Ours is its slot."""
+
+    system = Text(required=True)
+    code = Text(required=True)
+
+
 class SourceSchema(SentSchema):
     label = Text(required=True)
     url = Text(validate=absolute_address)
+    topic = fields.Nested(TopicSchema)
 
 
 class LinkSchema(SentSchema):
@@ -153,6 +162,13 @@ class CardSchema(SentSchema):
         if "suggestions" in card:
             card["selectionBehavior"] = "any"  # suggestions of one card do not exclude each other
         return card
+
+    @post_dump(pass_original=True)
+    def name_the_topic(self, data: dict[str, Any], card: Card, **_: Any) -> dict[str, Any]:
+        if card.slot:
+            topic = {"system": TOPICS, "code": card.slot}
+            data["source"] = data["source"] | {"topic": topic}
+        return data
 
     @validates_schema
     def selects_exactly_when_it_suggests(self, data: dict[str, Any], **_: Any) -> None:

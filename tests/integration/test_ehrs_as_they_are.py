@@ -11,15 +11,20 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 from builders import NOW, TOY, ToyService, cds_request, patient, searchset, toy_knowledge
+from flask.testing import FlaskClient
 from invented_ehr import Asked, InventedEHR, Reply, invented_ehr, refused
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from cds_service import create_app
 from cds_service.knowledge.call import Retrieval
 from cds_service.settings import Settings
+from cds_service.telemetry.spans import Tracing
 from cds_service.web.collaborators import EXTENSION
 
 TOKEN = "token-of-an-invented-ehr"
@@ -32,6 +37,7 @@ TEMPLATES = {
     "medicationRequests": "MedicationRequest?patient={{context.patientId}}&_count=500",
     "medicationStatements": "MedicationStatement?patient={{context.patientId}}&_count=200",
 }
+DEFAULTS: dict[str, Any] = {"store_url": "none", "fhir_timeout_ms": 20_000}
 COMPLETE, PART, FAILED = Retrieval.COMPLETE, Retrieval.INCOMPLETE, Retrieval.FAILED
 Answer = Callable[[Asked, InventedEHR], Any]
 
@@ -67,6 +73,9 @@ class Called:
     ids: frozenset[str]
     fetches: Mapping[str, str]
     ehr: InventedEHR
+    client: FlaskClient
+    writer: Any
+    card: str
 
     def asked(self, resource_type: str) -> list[Asked]:
         return [each for each in self.ehr.asked if each.path.split("/")[0] == resource_type]
@@ -78,9 +87,7 @@ def called(answer: Answer, prefetch: Any = None, **settings: Any) -> Iterator[Ca
     toy = ToyService(prefetch=TEMPLATES)
     with invented_ehr(answer) as ehr:
         app = create_app(
-            Settings(
-                store_url="none", fhir_servers=(ehr.base,), fhir_timeout_ms=20_000, **settings
-            ),
+            Settings(**{**DEFAULTS, "fhir_servers": (ehr.base,), **settings}),
             toy_knowledge(toy),
             clock=lambda: NOW,
         )
@@ -93,13 +100,22 @@ def called(answer: Answer, prefetch: Any = None, **settings: Any) -> Iterator[Ca
             prefetch=prefetch(ehr) if prefetch else {},
         )
         try:
-            response = app.test_client().post(TOY, json=body)
+            client = app.test_client()
+            response = client.post(TOY, json=body)
             assert response.status_code == 200, response.text
             assert {each.token for each in ehr.asked} <= {f"Bearer {TOKEN}"}
             retrieved = toy.calls[0].retrieved
             ids = frozenset(str(each.get("id")) for each in retrieved.resources)
             [line] = notes
-            yield Called(retrieved.states, ids, line.line()["fetches"], ehr)
+            yield Called(
+                retrieved.states,
+                ids,
+                line.line()["fetches"],
+                ehr,
+                client,
+                here.memory.writer,
+                response.get_json()["cards"][0]["uuid"],
+            )
         finally:
             here.fhir_client.close()
 
@@ -428,3 +444,38 @@ def test_results_were_kept_back(code: str, severity: str) -> None:
 def test_remarks_are_harmless(code: str) -> None:
     with called(with_issue(code, "warning")) as call:
         assert call.states["laboratory"] is COMPLETE
+
+
+# -- outcomes told apart, in log, metrics and traces ---------------------------------------------
+
+
+def test_outcomes_are_told_apart_in_metrics_spans_and_the_trace_of_a_card(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exporter = InMemorySpanExporter()
+    tracing = Tracing(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr("cds_service.factory.tracing_to", lambda url: tracing)
+
+    def answer(asked: Asked, ehr: InventedEHR) -> Any:
+        statuses = {"MedicationRequest": 401, "Condition": 404, "MedicationStatement": 999}
+        if asked.path in statuses:
+            return refused(statuses[asked.path])
+        return in_two_pages("https://internal.example.org/Observation?page=2")(asked, ehr)
+
+    url = f"sqlite:///{tmp_path / 'store.sqlite3'}"
+    with called(answer, store_url=url, metrics_open=True) as call:
+        outcomes = {
+            "medicationRequests": "refused-401",
+            "conditions": "not-supported",
+            "medicationStatements": "refused",
+            "laboratory": "next-elsewhere",
+        }
+        assert call.fetches == outcomes | {"patient": "fetched"}
+        metrics = call.client.get("/metrics").text
+        for key, outcome in outcomes.items():
+            assert f'cds_fetches_total{{key="{key}",outcome="{outcome}"}} 1.0' in metrics
+        names = {span.name for span in exporter.get_finished_spans()}
+        assert {f"fetch {key}: {outcome}" for key, outcome in outcomes.items()} <= names
+        call.writer.close()
+        trace = call.client.get(f"/trace/{call.card}").get_json()
+        assert trace["fetches"] == call.fetches

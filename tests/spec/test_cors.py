@@ -26,7 +26,7 @@ def preflight(client: FlaskClient, address: str, method: str, origin: str) -> Te
     headers = {
         "Origin": origin,
         "Access-Control-Request-Method": method,
-        "Access-Control-Request-Headers": "authorization,content-type",
+        "Access-Control-Request-Headers": "authorization,content-type,x-request-id,traceparent",
     }
     return client.options(address, headers=headers)
 
@@ -40,7 +40,8 @@ def test_x_1_x_2_x_3_a_preflight_allows_what_the_sandbox_needs(
     assert response.headers["Access-Control-Allow-Origin"] == "*"
     assert method in response.headers["Access-Control-Allow-Methods"]
     allowed = response.headers["Access-Control-Allow-Headers"].lower()
-    assert "authorization" in allowed and "content-type" in allowed
+    for header in ("authorization", "content-type", "x-request-id", "traceparent"):
+        assert header in allowed
     assert int(response.headers["Access-Control-Max-Age"]) > 0
 
 
@@ -52,7 +53,8 @@ def test_x_4_an_answer_may_be_read_by_the_page(client: FlaskClient) -> None:
         assert response.status_code == 200
         assert response.headers["Access-Control-Allow-Origin"] == "*"
         assert (
-            response.headers["Access-Control-Expose-Headers"] == "Knowledge-Version, X-Request-Id"
+            response.headers["Access-Control-Expose-Headers"]
+            == "Knowledge-Version, Retry-After, Server-Timing, X-Request-Id"
         )
 
 

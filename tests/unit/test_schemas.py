@@ -52,7 +52,7 @@ def test_a_request_becomes_a_frozen_value() -> None:
     assert request.context == {"userId": "Practitioner/grace", "patientId": "ada"}
     assert request.prefetch == prefetch()
     assert request.fhir_server == "https://fhir.example.org/r4"
-    assert request.fhir_authorization == FHIRAuthorization("secret", expires_in=300, patient="ada")
+    assert request.fhir_authorization == FHIRAuthorization("secret")
     with pytest.raises(FrozenInstanceError):
         request.hook = "order-sign"  # type: ignore[misc]
 
