@@ -41,8 +41,8 @@ def tables(report: Report) -> dict[str, Table]:
         _rules(report),
         _reasons(report),
         _days(report),
-        _complaints("ruleWrong", "Cards whose rule is wrong, clinicians say", report.rule_wrong),
-        _complaints("dataWrong", "Cards whose data is wrong, clinicians say", report.data_wrong),
+        _complaints("ruleWrong", "Cards reported for a wrong rule", report.rule_wrong),
+        _complaints("dataWrong", "Cards reported for wrong data", report.data_wrong),
     )
     return {table.name: table for table in all_tables}
 

@@ -61,7 +61,7 @@ def test_the_first_page_says_what_the_service_is_and_what_is_switched(
         assert service.title in text
         assert all(f'<th scope="row">{rule.id}</th>' in text for rule in service.rules)
     assert "<strong>R54</strong> Dementia or delirium:\n    switched off" in text
-    assert "watched only" in text and "Shadow mode" not in text
+    assert "in shadow mode" in text and "Shadow mode" not in text
 
 
 def test_shadow_mode_is_said_on_both_pages(cards: Knowledge, tmp_path: Path) -> None:
