@@ -64,7 +64,7 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         if not ours.get(file):
             continue
         if ours.get(variable):
-            problems[file] = f"{variable} is set too; set one of them"
+            problems[file] = f"{variable} is set too; set only one of them"
         try:
             ours[variable] = Path(ours[file]).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError):

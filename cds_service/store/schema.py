@@ -18,7 +18,7 @@ _LOCK = 5_284_113_066  # any number that no other program locks
 
 
 def upgrade(engine: Engine, to: str = HEAD) -> None:
-    """Bring the schema up to `to`. Processes that try at the same time wait, and find it done.
+    """Bring the schema up to `to`. Other processes wait, and then find it current.
 
     Raises SettingsError if a newer release made the schema.
     """

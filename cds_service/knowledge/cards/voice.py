@@ -148,7 +148,7 @@ class Voice:
         return text if plain else escape_markdown(text)
 
     def _name(self, name: str, room: int) -> str:
-        """A name of the record; a name that may no longer be true says so."""
+        """A name of the record, with a remark if it may no longer be true."""
         if not isinstance(name, Unsure):
             return harmless(name)
         unsure = self.plain("layout", "unsure")

@@ -55,7 +55,7 @@ class AllergyFact(Fact):
 
 
 def read_allergy(definition: AllergyDefinition, record: PatientRecord) -> AllergyFact:
-    """The fact that a definition gives on a record."""
+    """The fact that a definition gives for a record."""
     valid = [
         statement
         for statement in record.statements("AllergyIntolerance", _value_sets(definition))

@@ -122,7 +122,7 @@ class _Problem:
 
 
 def read_condition(definition: ConditionDefinition, record: PatientRecord) -> ConditionFact:
-    """The fact that a definition gives on a record."""
+    """The fact that a definition gives for a record."""
     current: list[_Problem] = []
     refuted: list[Statement] = []
     sex = (record.patient or {}).get("gender")

@@ -105,7 +105,7 @@ def _in_force(
 def _may_be_left(
     resource: Resource, status: str, start: date | None, end: _End, today: date
 ) -> bool:
-    """Whether what is called completed may still be taken.
+    """Whether a completed order may still be taken.
 
     A prescription is completed when it was dispensed, not when it is used up (FHIR R4,
     medicationrequest-status); a statement is completed when the medicine is no longer taken.

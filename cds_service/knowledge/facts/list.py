@@ -86,7 +86,7 @@ class ListFact(Fact):
     failed: Annotated[bool, "came in part, not at all, or in a form that is not read"] = False
     failure: Annotated[FactName | None, "what failed, or that it is never given"] = None
     shortfall: Annotated[FactName | None, "the same, or that it was not sent"] = None
-    unread: Annotated[tuple[str, ...], "names of the unreadable"] = ()
+    unread: Annotated[tuple[str, ...], "names of unreadable resources"] = ()
     unreadable: int = 0
     other_version: int = 0
     other_patient: int = 0
@@ -118,7 +118,7 @@ class ListFact(Fact):
 
 
 def read_list(definition: ListDefinition, record: PatientRecord) -> ListFact:
-    """The fact that a definition gives on a record."""
+    """The fact that a definition gives for a record."""
     name, types = definition.name, definition.resource_types
 
     def unread_for(*reasons: str) -> list[Unread]:

@@ -79,7 +79,7 @@ class MedicationFact(Fact):
 
 
 def read_medication(definition: MedicationDefinition, record: PatientRecord) -> MedicationFact:
-    """The fact that a definition gives on a record."""
+    """The fact that a definition gives for a record."""
     statements = [
         statement for kind in _KINDS for statement in record.statements(kind, definition.value_sets)
     ]

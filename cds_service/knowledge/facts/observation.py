@@ -95,7 +95,7 @@ def read_observation(
     highest: bool = False,
     certain: bool = False,
 ) -> ObservationFact:
-    """The fact that a definition gives on a record.
+    """The fact that a definition gives for a record.
 
     `highest` chooses between different values of one time, or values that may be equally new;
     `other_value` is the one not chosen. `certain` leaves out what is not final or has no sure date.

@@ -57,7 +57,7 @@ class OrderFact(Fact):
 
 
 def read_order(definition: OrderDefinition, record: PatientRecord) -> OrderFact:
-    """The fact that a definition gives on a record."""
+    """The fact that a definition gives for a record."""
     found = [
         statement.resource
         for statement in record.statements("ServiceRequest", definition.value_sets)

@@ -46,7 +46,7 @@ class PatientSchema(DefinitionSchema):
 
 
 def read_patient(definition: PatientDefinition, record: PatientRecord) -> ValueFact:
-    """The fact that a definition gives on a record."""
+    """The fact that a definition gives for a record."""
     return _MEMBERS[definition.member].read(record)
 
 

@@ -67,7 +67,7 @@ class ProcedureFact(Fact):
 
 
 def read_procedure(definition: ProcedureDefinition, record: PatientRecord) -> ProcedureFact:
-    """The fact that a definition gives on a record; without a date it counts as done recently."""
+    """The fact that a definition gives for a record; without a date it counts as done recently."""
     done = [
         (statement, span)
         for statement in record.statements("Procedure", definition.value_sets)

@@ -120,7 +120,7 @@ class Surroundings:
         return False
 
     def _ends(self, phrases: ByFirstWord, words: Words) -> bool:
-        """Whether the words are one of the phrases, followed at most by how or when."""
+        """Whether the words are only one of the phrases, or also say how or when."""
         return bool(words) and any(
             stands_at(phrase, words, 0)
             and (len(words) == len(phrase) or words[len(phrase)] in self._lists.tails)
