@@ -213,7 +213,7 @@ def _service_of(knowledge: Knowledge, hook: str, service_id: str | None) -> CDSS
 
 def _known(language: str | None, service: CDSService) -> str:
     if language is not None and language not in service.languages:
-        stop(f"there are no words in {language}; there are {', '.join(service.languages)}")
+        stop(f"there are no words in {language}; available: {', '.join(service.languages)}")
     return language or service.default_language
 
 

@@ -279,7 +279,7 @@ def test_the_setting_decides_where_the_caller_does_not(
 
 
 def test_a_language_that_no_service_has_stops_the_start(knowledge: ToyKnowledge) -> None:
-    with pytest.raises(SettingsError, match="^CDS_LANGUAGE: .* fr; there are en, es, zh-Hans"):
+    with pytest.raises(SettingsError, match="^CDS_LANGUAGE: .* fr; available: en, es, zh-Hans"):
         create_app(Settings(language="fr"), knowledge)
 
 

@@ -85,7 +85,7 @@ class ListFact(Fact):
     complete: bool
     failed: Annotated[bool, "came in part, not at all, or in a form that is not read"] = False
     failure: Annotated[FactName | None, "what failed, or that it is never given"] = None
-    shortfall: Annotated[FactName | None, "the same, or that it was not sent"] = None
+    shortfall: Annotated[FactName | None, "what `failure` says, or that it was not sent"] = None
     unread: Annotated[tuple[str, ...], "names of unreadable resources"] = ()
     unreadable: int = 0
     other_version: int = 0

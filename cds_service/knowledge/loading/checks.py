@@ -58,7 +58,7 @@ class _Checker:
         for name in named:
             if name not in known | self._problems.broken:
                 allowed = ", ".join(sorted(known))
-                self._add(file, key, f"there is no {name}; there are {allowed}")
+                self._add(file, key, f"there is no {name}; allowed: {allowed}")
 
     def check_templates(self, hooks: Mapping[str, Collection[str]]) -> None:
         """Prefetch templates: known tokens, no repeated parameter, only what R4 has."""
