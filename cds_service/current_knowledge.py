@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from cds_service.errors import KnowledgeError, SettingsError, StartError
+from cds_service.fhir.profiles import profile_of
 from cds_service.knowledge import CDSService, Knowledge, load
 from cds_service.knowledge.outcomes.muting import can_be_muted
 from cds_service.settings import Settings
@@ -89,13 +90,15 @@ def knowledge_of(settings: Settings) -> Knowledge:
 
 
 def switched(knowledge: Knowledge, settings: Settings) -> Knowledge:
-    """The knowledge with the rules of CDS_DISABLED_RULES and CDS_SHADOW_RULES muted.
+    """The knowledge with the rules of CDS_DISABLED_RULES and CDS_SHADOW_RULES muted, and with the
+    templates of the site.
 
     Raises SettingsError for an unknown rule, for a rule that protects and so cannot be switched
     off, for a CDS_LANGUAGE that no service has, and for a list that no service prefetches.
     """
     _check_language(knowledge, settings.language)
     _check_lists(knowledge, settings.absent_lists)
+    knowledge = profile_of(settings).of_site(knowledge)
     if not settings.disabled_rules and not settings.shadow_rules:
         return knowledge
     services = knowledge.services.values()

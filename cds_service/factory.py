@@ -22,6 +22,7 @@ from cds_service.current_knowledge import CurrentKnowledge, knowledge_of, switch
 from cds_service.environment import from_environment, metrics_are_shared
 from cds_service.errors import StartError
 from cds_service.fhir.client import FHIRClient
+from cds_service.fhir.profiles import profile_of
 from cds_service.knowledge import Knowledge, load
 from cds_service.reload_requests import Stamp, StampWatch
 from cds_service.settings import Settings
@@ -83,6 +84,7 @@ def create_app(
     tracing = tracing_to(settings.otlp_endpoint)
     app.extensions[EXTENSION] = Collaborators(
         settings=settings,
+        profile=profile_of(settings),
         knowledge=current,
         clock=clock,
         memory=Memory(store, writer, pseudonyms, settings),

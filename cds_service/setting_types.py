@@ -28,6 +28,9 @@ class Tenant:
     name: str
 
 
+_PARAMETERS = re.compile(r"[A-Za-z_][\w.:-]*=[^&\s#{}]+(&[A-Za-z_][\w.:-]*=[^&\s#{}]+)*")
+
+
 def is_loopback(host: str) -> bool:
     """Whether the name or address of a host means this machine."""
     return re.fullmatch(r"localhost|127(\.\d{1,3}){3}|::1", host) is not None
@@ -104,6 +107,28 @@ def _tenant(text: Any) -> Any:
     return Tenant(issuer, name)
 
 
+def _extra(text: Any) -> Any:
+    """`<prefetch key>=<parameter>=<value>`, separated by semicolons."""
+    if not isinstance(text, str):
+        return text
+    pairs = []
+    for part in filter(None, map(str.strip, text.split(";"))):
+        key, _, query = part.partition("=")
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9]*", key) or not _PARAMETERS.fullmatch(query):
+            raise ValueError(
+                "expected <prefetch key>=<parameter>=<value>, separated by semicolons, such as"
+                " medicationRequests=intent=order,plan; laboratory=category=laboratory"
+            )
+        pairs.append((key, query))
+    return tuple(pairs)
+
+
+def _each_key_once(pairs: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    if len(dict(pairs)) < len(pairs):
+        raise ValueError("a prefetch key is named twice; join its parameters with &")
+    return pairs
+
+
 def _each_once(issuers: tuple[Issuer, ...]) -> tuple[Issuer, ...]:
     if len({issuer.name for issuer in issuers}) < len(issuers):
         raise ValueError("an issuer is named twice")
@@ -168,6 +193,9 @@ Issuers = Annotated[
     AfterValidator(_each_once),
 ]
 Tenants = Annotated[tuple[Annotated[Tenant, BeforeValidator(_tenant)], ...], CommaSeparated]
+Extra = Annotated[
+    tuple[tuple[str, str], ...], BeforeValidator(_extra), AfterValidator(_each_key_once)
+]
 PublicAddress = Annotated[str, AfterValidator(_https)]
 AddressInside = Annotated[
     str, _form(r"https?://[^/\s]+.*", "an address such as http://collector:4318/v1/traces")

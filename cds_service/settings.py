@@ -157,6 +157,17 @@ class Settings(BaseSettings):
         "The file (PEM) of the certificate authorities to trust for these servers, instead of the"
         " public ones.",
     )
+    fhir_profile: Annotated[
+        Literal["none", "epic", "oracle", "athena", "us-core", "au-core", "hapi"], types.LowerCase
+    ] = _setting(
+        "none", "The kind of FHIR server of this site, to whose searches the templates are adapted."
+    )
+    fhir_extra: types.Extra = _setting(
+        (),
+        "Search parameters that the FHIR server needs besides, each as"
+        " <prefetch key>=<parameter>=<value>, separated by semicolons; they must not leave out"
+        " anything.",
+    )
     fhir_timeout_ms: int = _setting(
         3000,
         "The milliseconds for all fetching of one call; after that, the call is answered with the"

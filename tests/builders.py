@@ -152,6 +152,9 @@ class ToyService:
         self.calls.append(call)
         return self.answered_by(call)
 
+    def prepare(self) -> None:
+        """Nothing to compute in advance."""
+
     def unavailable(self, call: Call) -> Answer:
         warning = card(call.hook_instance, summary="Nothing could be checked", suggestions=())
         return Answer(cards=(warning,), applied=(), unknown=(), missing=("patient",))

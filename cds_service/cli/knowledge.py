@@ -16,6 +16,7 @@ from cds_service.clock import now
 from cds_service.current_knowledge import knowledge_of
 from cds_service.errors import CDSError, KnowledgeError, StartError
 from cds_service.fhir.prefetch import complete
+from cds_service.fhir.profiles import load_profiles, profile_of, too_long
 from cds_service.knowledge import CDSService, Knowledge, load
 from cds_service.knowledge.call import Call
 from cds_service.knowledge.loading.problems import Problems
@@ -64,6 +65,7 @@ def check(show_coverage: bool) -> None:
         for problem in error.problems:
             click.echo(problem, err=True)
         stop(f"{len(error.problems)} problems in {settings.cards_dir.name}/")
+    _check_templates(knowledge, settings)
     for service in knowledge.services.values():
         _hazards(_safety_folder(settings, service), service)
         if show_coverage:
@@ -74,6 +76,19 @@ def check(show_coverage: bool) -> None:
             f"{len(service.causes)} causes, {examples} examples, "
             f"languages {', '.join(service.languages)}: sound"
         )
+
+
+def _check_templates(knowledge: Knowledge, settings: Settings) -> None:
+    """Stop if a template is too long once it is adapted to a site: to this one, or to any maker."""
+    try:
+        profiles = {"CDS_FHIR_EXTRA": profile_of(settings)} | load_profiles()
+        profiles["CDS_FHIR_EXTRA"].of_site(knowledge)
+    except (StartError, ValueError) as error:
+        stop(str(error))
+    for service in knowledge.services.values():
+        for name, profile in profiles.items():
+            for key in too_long(profile.adapted(service.prefetch)):
+                stop(f"{service.id}: the template of {key} is too long with {name}")
 
 
 @click.command("safety-case")

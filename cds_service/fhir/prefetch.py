@@ -9,7 +9,7 @@ from typing import Any
 
 from cds_service.errors import BodyTooLarge, PreconditionFailed
 from cds_service.fhir.addresses import Base
-from cds_service.fhir.received import FAILED, NO_DATA, Received, is_read, next_page, read
+from cds_service.fhir.received import ABSENT, FAILED, NO_DATA, Received, is_read, next_page, read
 from cds_service.knowledge import CDSService
 from cds_service.knowledge.call import Resource, Retrieval, Retrieved
 from cds_service.wire.requests import CDSRequest
@@ -46,17 +46,20 @@ def complete(
     request: CDSRequest,
     fetch: Fetch | None = None,
     never_given: Collection[str] = (),
+    lacking: Collection[str] = (),
     most_resources: int = MOST_RESOURCES,
 ) -> Retrieved:
     """The resources of the call, and the state of each prefetch key of the service.
 
     Keys that the service did not ask for are not read. `never_given` are keys that this EHR never
-    sends, so nothing has failed if they are missing.
+    sends, so nothing has failed if they are missing; `lacking` are keys of lists that its server
+    does not have, which are not asked for.
     Raises PreconditionFailed with each required key that neither prefetch nor fetching provided,
     and BodyTooLarge for more than `most_resources`.
     """
     sent = request.prefetch or {}
     came = _read_all(service, {key: sent[key] for key in service.prefetch if key in sent})
+    came = dict.fromkeys(lacking, ABSENT) | came
     if fetch:
         # The references in the lists are known only after the lists are there.
         for missing_in in (_missing_lists, _missing_medications, _medications_left_out):
@@ -87,11 +90,12 @@ def _missing_lists(
 ) -> dict[str, Wanted]:
     """The keys that are missing or failed, and those with more pages to fetch."""
     missing = {}
+    sent = request.prefetch or {}
     for key, template in service.prefetch.items():
         if _state(came, key) in _NOT_AN_ANSWER:
             missing[key] = Wanted((template,))
-        elif next_page((request.prefetch or {})[key]) is not None:
-            missing[key] = Wanted((template,), (request.prefetch or {})[key])
+        elif next_page(sent.get(key)) is not None:
+            missing[key] = Wanted((template,), sent[key])
     return missing
 
 

@@ -27,7 +27,7 @@ class Received:
 
 FAILED = Received(Retrieval.FAILED)
 NO_DATA = Received(Retrieval.COMPLETE)
-_ABSENT = Received(Retrieval.ABSENT)
+ABSENT = Received(Retrieval.ABSENT)
 _UNREADABLE = Received(Retrieval.INCOMPLETE)
 
 
@@ -47,7 +47,7 @@ def read(value: Any, template: str | None) -> Received:
     if not isinstance(resource_type, str):
         return FAILED
     if resource_type == "OperationOutcome":
-        return _ABSENT if has_none(value) else FAILED
+        return ABSENT if has_none(value) else FAILED
     if template is not None and is_read(template):
         expected = template.partition("/")[0]
         return Received(Retrieval.COMPLETE, (value,)) if resource_type == expected else FAILED
@@ -63,7 +63,7 @@ def _read_wrapped(wrapper: Resource, template: str | None) -> Received:
     status = str(response.get("status", "")) if isinstance(response, dict) else ""
     resource = wrapper.get("resource")
     if status and not status.startswith("2"):
-        return _ABSENT if status.startswith("404") else FAILED
+        return ABSENT if status.startswith("404") else FAILED
     if resource is None:
         return NO_DATA if status else FAILED
     is_wrapped_again = isinstance(resource, dict) and "resourceType" not in resource

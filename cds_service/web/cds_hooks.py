@@ -99,7 +99,8 @@ def _origin(fhir_server: str | None = None) -> Origin:
 @cds_hooks.get("/cds-services")
 def discover() -> Response:
     """CDS Hooks "Discovery": every service of the knowledge."""
-    return json_response(dump_discovery(current_knowledge().services.values()))
+    services = map(collaborators().profile.published, current_knowledge().services.values())
+    return json_response(dump_discovery(services))
 
 
 # A client that knows the discovery address with a slash at the end calls with two slashes.
@@ -254,7 +255,12 @@ def _retrieved(
     fetch = collaborators().fhir_client.fetch_for(cds_request, context, started=call_notes().began)
     try:
         retrieved = complete(
-            service, cds_request, fetch, settings.absent_lists, settings.max_resources
+            service,
+            cds_request,
+            fetch,
+            never_given=settings.absent_lists,
+            lacking=collaborators().profile.lacking(service.prefetch),
+            most_resources=settings.max_resources,
         )
     except PreconditionFailed:
         if settings.unavailable == "card":

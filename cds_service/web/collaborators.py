@@ -12,6 +12,7 @@ from flask import Response, current_app, g
 
 from cds_service.current_knowledge import CurrentKnowledge
 from cds_service.fhir.client import FHIRClient
+from cds_service.fhir.profiles import Profile
 from cds_service.knowledge import Knowledge
 from cds_service.settings import Settings
 from cds_service.store.suppression import Memory
@@ -43,6 +44,7 @@ class Collaborators:
     """
 
     settings: Settings
+    profile: Profile
     knowledge: CurrentKnowledge
     clock: Callable[[], datetime]
     memory: Memory
