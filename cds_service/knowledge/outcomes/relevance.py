@@ -82,7 +82,7 @@ class Relevance:
 
     def baseline(self, record: PatientRecord) -> Baseline:
         """The baseline with the same list states as a record."""
-        return self._baseline(tuple(_came(record, key) for key in self._service.prefetch))
+        return self._baseline(tuple(map(record.came, self._service.prefetch)))
 
     def _baseline_of(self, states: Sequence[Retrieval]) -> Baseline:
         service = self._service
@@ -102,13 +102,6 @@ class Relevance:
             rules={key: frozenset(numbers) for key, numbers in rules.items()},
             facts={key: frozenset(names) for key, names in self._facts.items()},
         )
-
-
-def _came(record: PatientRecord, key: str) -> Retrieval:
-    """The state of a list, as far as it matters for absent items."""
-    if record.has_failed(key):
-        return Retrieval.FAILED
-    return Retrieval.COMPLETE if record.is_complete(key) else Retrieval.MISSING
 
 
 def _evidence(service: Service) -> dict[str, tuple[str, ...]]:

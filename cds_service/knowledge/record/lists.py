@@ -23,6 +23,7 @@ _FROM_WORST = (
     Retrieval.NEVER_GIVEN,
     Retrieval.COMPLETE,
 )
+_FAILURES = frozenset(state for state in Retrieval if state.is_failure)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +69,15 @@ class Lists:
         is_whole = self.state(name) is Retrieval.COMPLETE
         return is_whole and not self.has_failed(name)
 
+    def came(self, name: str) -> Retrieval:
+        """The state of a list as far as it matters for items that are absent from it."""
+        if self.has_failed(name):
+            return Retrieval.FAILED
+        return Retrieval.COMPLETE if self.is_complete(name) else Retrieval.MISSING
+
     def has_failed(self, name: str) -> bool:
         """Whether a list that should have come did not, came only in part, or cannot be read."""
-        if self.state(name).is_failure:
+        if self.state(name) in _FAILURES:
             return True
         if not self._unread:
             return False
@@ -116,7 +123,7 @@ class Lists:
     @property
     def has_gaps(self) -> bool:
         """Whether a list failed, or a resource was not read."""
-        return bool(self._unread) or any(state.is_failure for state in self.states.values())
+        return bool(self._unread) or not _FAILURES.isdisjoint(self.states.values())
 
     def doubted(self) -> Self:
         """The same record, where only what failed or could not be read is unknown.
