@@ -115,7 +115,7 @@ def _check_language(knowledge: Knowledge, language: str) -> None:
     languages = {tag for service in knowledge.services.values() for tag in service.languages}
     if languages and language.lower() not in {tag.lower() for tag in languages}:
         raise SettingsError(
-            f"CDS_LANGUAGE: no card is written in {language}; there are"
+            f"CDS_LANGUAGE: no card is written in {language}; available:"
             f" {', '.join(sorted(languages))}"
         )
 

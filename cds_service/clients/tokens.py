@@ -44,7 +44,7 @@ class Client:
     def name(self) -> str:
         """The issuer, and its tenant if there is one: limits, log and audit keep tenants apart.
 
-        A tenant that is no plain id is hashed: it is text of the token.
+        A tenant that is not a plain id is hashed, because the token may say anything.
         """
         if self.tenant is None:
             return self.issuer

@@ -31,7 +31,7 @@ class Retrieval(StrEnum):
 class Retrieved:
     """The FHIR resources of one call, and the state of each prefetch key.
 
-    `fetches` tells of the keys that were fetched how that went; it is kept with the cards.
+    `fetches` has the outcome for each key that was fetched; it is stored with the cards.
     """
 
     resources: Sequence[Resource]

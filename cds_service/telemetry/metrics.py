@@ -42,7 +42,7 @@ class Metrics:
         self._fetches = Counter(
             "cds_fetches", "Prefetch keys fetched", ["key", "outcome"], registry=ours
         )
-        # Their names come from the content, so there are only so many; finding one takes a while.
+        # Their names come from the content, so their number is limited; finding one takes a while.
         self._of_rule = cache(
             lambda service, rule, outcome: rules.labels(service, f"{service}/{rule}", outcome)
         )

@@ -1,4 +1,4 @@
-"""The path of CDS_PUBLIC_URL: a proxy may cut it off or leave it, links have it either way."""
+"""The path of CDS_PUBLIC_URL: a proxy may remove it or keep it; links always have it."""
 
 from __future__ import annotations
 

@@ -23,8 +23,8 @@ from cds_service.knowledge.outcomes.judging import OF_LAYOUT, RuleOutcome
 _HEADING = re.compile(r"\*\*.*?\*\*")
 
 
-def told(service: Service, evaluation: Evaluation) -> list[RuleOutcome]:
-    """The rules with a card of their own that the differential tells too, most urgent first."""
+def also_shown(service: Service, evaluation: Evaluation) -> list[RuleOutcome]:
+    """The rules with a card of their own that the differential also shows, most urgent first."""
     slots = {slot.id for slot in service.slots if slot.told_in}
     outcomes = [
         outcome
@@ -90,7 +90,7 @@ class Differential:
 
     def _told_in(self, section: str) -> Iterable[str]:
         """What the other cards say, in the order of urgency: their own cards may be away."""
-        for outcome in told(self._service, self._evaluation):
+        for outcome in also_shown(self._service, self._evaluation):
             if self._slots[str(outcome.rule.slot)].told_in == section:
                 self._rules.append(outcome.rule.id)
                 text = self._voice.text(outcome.rule.id, str(outcome.level)).summary

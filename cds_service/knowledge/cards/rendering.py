@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from uuid import uuid5
 
 from cds_service.knowledge.call import Call, Card, Source
-from cds_service.knowledge.cards.differential import Differential, told
+from cds_service.knowledge.cards.differential import Differential, also_shown
 from cds_service.knowledge.cards.short_differential import ShortDifferential
 from cds_service.knowledge.cards.suggestions import NAMESPACE, offered_suggestions
 from cds_service.knowledge.cards.voice import (
@@ -244,7 +244,7 @@ def _differential(
     listed = evaluation.causes
     first = listed[0].cause.id if listed else "no-cause"
     summary = voice.fill(voice.text(first, "summary"), plain=True)
-    for outcome in told(service, evaluation)[:1]:
+    for outcome in also_shown(service, evaluation)[:1]:
         text = voice.text(outcome.rule.id, str(outcome.level)).summary
         summary = voice.about(outcome.facts).fill(text, plain=True)
         if listed:
