@@ -53,17 +53,19 @@ class KeySet:
         self._has_failed = False
         self._lock = Lock()
 
-    def key(self, kid: str, algorithm: str, now: datetime, *, anew: bool = False) -> PyJWK | None:
+    def key(
+        self, kid: str, algorithm: str, now: datetime, *, read_again: bool = False
+    ) -> PyJWK | None:
         """The key with this id if it may be used with the algorithm, otherwise None.
 
-        With `anew` the keys are read again: a client may have put another key under the same id.
+        With `read_again` the keys are read again: a client may have replaced a key under its id.
         """
-        self._refresh(now, unless_known="" if anew else kid)
+        self._refresh(now, unless_known="" if read_again else kid)
         entry = self._keys.get(kid) if self._is_usable(now) else None
         return _key(entry, algorithm) if entry else None
 
     def are_certain(self, now: datetime) -> bool:
-        """Whether a key that is not here does not exist, as far as we can tell."""
+        """Whether a key that is missing here surely does not exist."""
         return self._is_usable(now) and not self._has_failed
 
     def is_ready(self, now: datetime) -> bool:

@@ -91,7 +91,7 @@ class Clients:
         try:
             _verify(token, key, issuer=str(issuer), audience=audience)
         except _WrongSignature:
-            key = _key(header, keys, now, anew=True)
+            key = _key(header, keys, now, read_again=True)
             _verify(token, key, issuer=str(issuer), audience=audience)
         expires = _check_times(claims, now, self._longest_life)
         client = Client(str(issuer), _tenant(claims))
@@ -140,9 +140,9 @@ def _unverified(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _key(
-    header: Mapping[str, Any], keys: KeySet, now: datetime, *, anew: bool = False
+    header: Mapping[str, Any], keys: KeySet, now: datetime, *, read_again: bool = False
 ) -> jwt.PyJWK:
-    """The key that the token names, among those of its issuer, read `anew` if that is asked."""
+    """The key that the token names, among those of its issuer; `read_again` reads them first."""
     algorithm, kid = header.get("alg"), header.get("kid")
     if not isinstance(algorithm, str) or algorithm not in KEY_OF_ALGORITHM:
         raise NotAuthenticated("its algorithm is not accepted")
@@ -155,7 +155,7 @@ def _key(
         raise NotAuthenticated("its jku is not the address in CDS_ISSUERS")
     if not isinstance(kid, str):
         raise NotAuthenticated("it has no kid")
-    key = keys.key(kid, algorithm, now, anew=anew)
+    key = keys.key(kid, algorithm, now, read_again=read_again)
     if key is None and not keys.are_certain(now):
         raise Unavailable("Tokens cannot be checked now; send the call again.")
     if key is None:

@@ -250,7 +250,7 @@ def _body() -> Any:
 def _retrieved(
     service: CDSService, cds_request: CDSRequest, context: HookContext
 ) -> Retrieved | None:
-    """The data of the call; None if required data is missing and the site prefers a card about it."""
+    """The data of the call; None if required data is missing and the site prefers a card."""
     settings = collaborators().settings
     fetch = collaborators().fhir_client.fetch_for(cds_request, context, started=call_notes().began)
     try:

@@ -1,6 +1,6 @@
 """The table of facts in cards/README.md, made from the rows of KINDS.
 
-`python -m tests.cards.facts_table` writes it anew.
+`python -m tests.cards.facts_table` writes it again.
 """
 
 from __future__ import annotations

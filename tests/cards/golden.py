@@ -1,4 +1,4 @@
-"""Write fixtures/requests and fixtures/responses anew: `make golden`, then read the difference."""
+"""Write fixtures/requests and fixtures/responses again: `make golden`, then read the difference."""
 
 from __future__ import annotations
 

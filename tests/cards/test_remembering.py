@@ -46,7 +46,7 @@ class Ward:
         return copy.deepcopy(conversations.request(self._service, path))
 
     def open(self, name: str | dict[str, Any], **context: Any) -> list[dict[str, Any]]:
-        """The cards of a chart that is opened anew; what is kept of them is kept on return."""
+        """The cards of a chart that is opened again; what is kept of them is kept on return."""
         request = self.request(name) if isinstance(name, str) else copy.deepcopy(name)
         request["hookInstance"] = str(uuid4())
         request["context"] |= context

@@ -26,7 +26,7 @@ BODY = orjson.loads((PROJECT / "fixtures/requests/samuel-potassium-2-3.json").re
 
 
 def _call(session: requests.Session, running: Service, patient: str) -> list[dict[str, Any]]:
-    """The cards for a person like Samuel, whose chart is opened anew."""
+    """The cards for a person like Samuel, whose chart is opened again."""
     body = orjson.dumps(BODY).replace(BODY["context"]["patientId"].encode(), patient.encode())
     request = orjson.loads(body) | {"hookInstance": str(uuid4())}
     response = session.post(running.address + ADDRESS, json=request, timeout=60)
