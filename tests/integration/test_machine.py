@@ -16,7 +16,9 @@ from pathlib import Path
 import pytest
 import requests
 from builders import feedback
+from listeners import Listener
 from servers import PROJECT, Service, cluster, environment, service
+from tokens import ISSUER, PUBLIC_URL, bearer_of_today, write_jwks
 
 from benchmarks import processes
 
@@ -45,6 +47,30 @@ def test_a_full_disk_is_said_by_readiness_and_calls_are_answered(tmp_path: Path)
         assert _answer(running) == 503
         assert _call(running) == 200
         assert requests.get(running.address + "/health/ready").json()["checks"]["store"] == "failed"
+
+
+@pytest.mark.skipif(not processes.HAS_PROC, reason="a limit on a running process needs Linux")
+def test_on_a_full_disk_no_token_is_let_in_and_readiness_says_so(tmp_path: Path) -> None:
+    """A used token cannot be kept, so it could be used again."""
+    settings = {
+        "CDS_STORE_URL": f"sqlite:///{tmp_path}/store.sqlite3",
+        "CDS_ISSUERS": f"{ISSUER}={write_jwks(tmp_path, 'ES384')}",
+        "CDS_PUBLIC_URL": PUBLIC_URL,
+    }
+    with service(**settings) as running:
+
+        def call() -> int:
+            headers = bearer_of_today(ISSUER, PUBLIC_URL + ADDRESS)
+            url = running.address + ADDRESS
+            return requests.post(url, BODY, headers=headers, timeout=30).status_code
+
+        assert call() == 200
+        for worker in running.workers:
+            _, most = resource.prlimit(worker, resource.RLIMIT_FSIZE)
+            resource.prlimit(worker, resource.RLIMIT_FSIZE, (0, most))
+        assert call() == 503
+        ready = requests.get(running.address + "/health/ready", timeout=30)
+        assert (ready.status_code, ready.json()["checks"]["usedTokens"]) == (503, "failed")
 
 
 def test_feedback_during_a_lock_is_refused_within_three_seconds(tmp_path: Path) -> None:
@@ -101,6 +127,39 @@ def test_a_pipe_in_the_runtime_folder_does_not_hang_the_start(tmp_path: Path) ->
         os.mkfifo(stamp)
     with service(**settings) as running:
         assert _call(running) == 200
+
+
+def test_a_runtime_folder_that_others_may_write_reloads_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "runtime"
+    folder.mkdir()
+    folder.chmod(0o777)
+    with service(CDS_STORE_URL="none", CDS_RUNTIME_DIR=str(folder)) as running:
+        running.process.send_signal(signal.SIGHUP)
+        running.wait_until_printed("others may write there")
+        assert _call(running) == 200
+        assert not any(folder.iterdir())
+
+
+@pytest.mark.parametrize(("path", "is_asked"), [("/r4", True), ("/r4/..;/x", False)])
+def test_an_address_with_a_semicolon_is_of_no_server(path: str, is_asked: bool) -> None:
+    """`/r4/..;/x` is inside /r4 for some programs and outside for others."""
+    request = json.loads(BODY)
+    del request["prefetch"]["conditions"]
+    request["fhirAuthorization"] = {
+        "access_token": "token",
+        "token_type": "Bearer",
+        "expires_in": 300,
+        "scope": "patient/*.read",
+        "subject": "test",
+    }
+    with (
+        Listener() as server,
+        service(CDS_STORE_URL="none", CDS_FHIR_SERVERS=server.address + "/r4") as running,
+    ):
+        request["fhirServer"] = server.address + path
+        answer = requests.post(running.address + ADDRESS, json=request, timeout=30)
+        assert answer.status_code == 412
+        assert bool(server.paths) is is_asked
 
 
 def test_without_issuers_the_start_says_that_anybody_can_answer(tmp_path: Path) -> None:

@@ -6,36 +6,23 @@ import json
 import re
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import jwt
 import pytest
 import redis
 import requests
 from databases import redis_url
 from servers import FIXTURES, Service, service
-from tokens import private_key, write_jwks
+from tokens import bearer_of_today as bearer
+from tokens import write_jwks
 
 ADDRESS = "/cds-services/anxiety-leg-weakness"
 BODY = FIXTURES / "requests" / "george-no-anxiety.json"
 
 
 PUBLIC_URL = "https://cds.example.org"  # as a proxy in front would have it
-
-
-def bearer(issuer: str, url: str) -> dict[str, str]:
-    """A token of today: the servers here have the clock of the machine."""
-    now = datetime.now(UTC)
-    claims = {"iss": issuer, "aud": url, "iat": now, "exp": now + timedelta(seconds=300)}
-    claims["jti"] = str(uuid4())
-    headers = {"kid": "ES384"}
-    return {
-        "Authorization": "Bearer " + jwt.encode(claims, private_key("ES384"), "ES384", headers),
-        "Content-Type": "application/json",
-    }
 
 
 @pytest.fixture(scope="module", params=["store", "redis"])
