@@ -76,8 +76,10 @@ class ShortDifferential(Differential):
 
     def _cautions(self, class_id: str) -> Iterable[str]:
         """What rules say of this patient beside a class or one of its drugs."""
-        yield from self._beside(class_id)
-        for drug in self._shown_drugs(class_id):
+        drugs = self._shown_drugs(class_id)
+        if drugs:
+            yield from self._beside(class_id)
+        for drug in drugs:
             if lines := " ".join(self._lines_beside(drug)):
                 yield f"  - {self._name(drug)}{self._voice.mark('colon')}{lines}"
 

@@ -112,7 +112,7 @@ class Voice:
             pieces.append(shown)
         said = "".join(pieces)
         # Where one of several names is not there, its blank goes too.
-        return _BLANKS.sub(" ", said).replace("( ", "(").replace(" )", ")")
+        return _BLANKS.sub(" ", said).replace("( ", "(").replace(" )", ")").replace(" ）", "）")
 
     def _value(self, placeholder: Placeholder) -> Any:
         return getattr(self._facts[placeholder.fact], placeholder.member)
