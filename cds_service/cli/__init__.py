@@ -26,6 +26,7 @@ _COMMANDS = {
     "report": "report:report_command",
     "store": "store:store_commands",
     "audit": "audit:audit",
+    "doctor": "doctor:doctor",
     "keys": "keys:keys",
     "token": "keys:token",
 }

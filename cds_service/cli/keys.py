@@ -7,14 +7,13 @@ from pathlib import Path
 from uuid import uuid4
 
 import click
-import jwt
 import orjson
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 
+from cds_service.clients.signing import ALGORITHM, signed_token
 from cds_service.clock import now
 
-_ALGORITHM = "ES384"  # which CDS Hooks recommends
 _PRIVATE, _PUBLIC = "private-key.json", "jwks.json"
 _ISSUER = "https://ehr.example.org"
 _folder = click.option(
@@ -57,28 +56,25 @@ def keys(folder: Path, issuer: str) -> None:
 @click.option("--seconds", default=300, show_default=True, help="Lifetime of the token.")
 def token(url: str, folder: Path, issuer: str, seconds: int) -> None:
     """Sign a token for one call of URL, the exact address of the call."""
+    entry = private_key(folder)
+    click.echo(signed_token(entry, issuer, url, now(), timedelta(seconds=seconds)))
+
+
+def private_key(folder: Path) -> dict[str, str]:
+    """The private JWK that `cds-service keys` made there."""
     try:
-        entry = orjson.loads((folder / _PRIVATE).read_bytes())
+        entry: dict[str, str] = orjson.loads((folder / _PRIVATE).read_bytes())
     except FileNotFoundError:
         raise click.ClickException(
             f"there is no {folder / _PRIVATE}: `cds-service keys` makes it"
         ) from None
-    issued = now()
-    claims = {
-        "iss": issuer,
-        "aud": url,
-        "iat": issued,
-        "exp": issued + timedelta(seconds=seconds),
-        "jti": str(uuid4()),
-    }
-    key = jwt.PyJWK(entry, _ALGORITHM)
-    click.echo(jwt.encode(claims, key, _ALGORITHM, headers={"kid": entry["kid"], "typ": "JWT"}))
+    return entry
 
 
 def _new_pair() -> tuple[dict[str, str], dict[str, str]]:
     """A private JWK and its public part."""
     key = ec.generate_private_key(ec.SECP384R1())
-    named = {"kid": str(uuid4()), "alg": _ALGORITHM, "use": "sig"}
+    named = {"kid": str(uuid4()), "alg": ALGORITHM, "use": "sig"}
     return (
         ECAlgorithm.to_jwk(key, as_dict=True) | named,
         ECAlgorithm.to_jwk(key.public_key(), as_dict=True) | named,

@@ -1,0 +1,108 @@
+"""`cds-service doctor`: looks at a FHIR server or at an installation, and says what to mend."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from datetime import timedelta
+from pathlib import Path
+from textwrap import fill as wrapped
+from typing import IO
+
+import click
+import orjson
+
+from cds_service.cli import settings_or_stop, stop
+from cds_service.clock import now
+from cds_service.current_knowledge import knowledge_of
+from cds_service.doctor.fhir_server import FHIRExamination
+from cds_service.doctor.findings import Caller, Finding, Level
+from cds_service.doctor.service import ServiceExamination, Sign
+from cds_service.errors import StartError
+from cds_service.fhir.addresses import Base
+
+_WIDTH = 80
+_LIFE = timedelta(minutes=5)
+_COLOURS = {Level.WELL: "green", Level.NOTE: "yellow", Level.FAULT: "red"}
+
+
+@click.group()
+def doctor() -> None:
+    """Look at a FHIR server or an installation; the status is 1 if something has to be mended."""
+
+
+@doctor.command("fhir")
+@click.argument("base")
+@click.option("--patient", "patient_id", help="Id of a patient to ask for (default: any).")
+@click.option("--token", help="Bearer token for the server.")
+@click.option("--token-file", type=click.File(), help="The file with it; - is standard input.")
+@click.option("--service", "service_id", help="Id of the service (default: the first).")
+def fhir(
+    base: str,
+    patient_id: str | None,
+    token: str | None,
+    token_file: IO[str] | None,
+    service_id: str | None,
+) -> None:
+    """Run every template on the FHIR server at BASE, as the settings adapt it.
+
+    Prints counts, never a value of a record.
+    """
+    settings = settings_or_stop()
+    address = Base.read(base)
+    if address is None:
+        stop(f"{base}: expected an address such as https://fhir.example.org/r4", status=2)
+    try:
+        services = knowledge_of(settings).services
+    except StartError as error:
+        stop(str(error))
+    service = services.get(service_id or next(iter(services), ""))
+    if service is None:
+        stop(f"there is no service {service_id}", status=2)
+    if token_file:
+        token = token_file.readline().strip()
+    caller = Caller(authorities=settings.fhir_ca_bundle)
+    examination = FHIRExamination(caller, address, service, settings, token=token, now=now())
+    _tell(examination.findings(patient_id))
+
+
+@doctor.command("service")
+@click.argument("base")
+@click.argument("requests", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--keys", type=click.Path(file_okay=False, path_type=Path), help="Folder of `cds-service keys`."
+)
+@click.option("--issuer", default="https://ehr.example.org", show_default=True, help="Who signs.")
+def service(base: str, requests: tuple[Path, ...], keys: Path | None, issuer: str) -> None:
+    """Call the service at BASE as a CDS Client would, with the invented people in REQUESTS.
+
+    A file is the JSON of one call. Never use a real patient.
+    """
+    calls = {path.stem: orjson.loads(path.read_bytes()) for path in requests}
+    sign = _signer(keys, issuer) if keys else None
+    examination = ServiceExamination(Caller(), base, calls, sign=sign, now=now())
+    _tell(examination.findings())
+
+
+def _signer(folder: Path, issuer: str) -> Sign:
+    from cds_service.cli.keys import private_key  # late: its cryptography is large
+    from cds_service.clients.signing import signed_token
+
+    private = private_key(folder)
+    return lambda url: signed_token(private, issuer, url, now(), _LIFE)
+
+
+def _tell(findings: Iterable[Finding]) -> None:
+    """Print each finding as it is made, then how many; end with 1 if there are faults."""
+    counts = dict.fromkeys(Level, 0)
+    for finding in findings:
+        counts[finding.level] += 1
+        label = click.style(f"{finding.level:<6}", fg=_COLOURS[finding.level])
+        text = wrapped(f"{finding.about}: {finding.text}", _WIDTH - 7, subsequent_indent=" " * 9)
+        click.echo(f"{label} {text}")
+        if finding.mend:
+            click.echo(
+                wrapped(finding.mend, _WIDTH, initial_indent=" " * 9, subsequent_indent=" " * 9)
+            )
+    click.echo(f"{counts[Level.FAULT]} to mend, {counts[Level.NOTE]} to know.")
+    sys.exit(1 if counts[Level.FAULT] else 0)
