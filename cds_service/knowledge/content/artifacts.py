@@ -16,7 +16,10 @@ MERGED, DIFFERENTIAL = "merged", "differential"
 
 @dataclass(frozen=True, slots=True)
 class Governance:
-    """Who is responsible for a piece of content, and its sources. A draft has no reviewer yet."""
+    """Who is responsible for a piece of content, and its sources. A draft has no reviewer yet.
+
+    `figures` are the numbers that its words take from a source, and that no condition holds.
+    """
 
     id: str
     title: str
@@ -27,6 +30,7 @@ class Governance:
     confirmed: str
     last_review_date: str
     reviewer: str | None
+    figures: Mapping[str, tuple[float, ...]]
 
 
 @dataclass(frozen=True, slots=True)

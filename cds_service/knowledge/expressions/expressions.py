@@ -31,10 +31,19 @@ class ExpressionError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class Limit:
+    """A fixed number in a condition, and what is compared with it: as text, and to evaluate."""
+
+    compared: str
+    evaluate: Evaluate
+    number: float
+
+
+@dataclass(frozen=True, slots=True)
 class Expression:
     """A condition: its text, the fact members that it names, its type, how to evaluate it.
 
-    `facts` are the names of the facts, without their members.
+    `facts` are the names of the facts, without their members; `limits` its fixed numbers.
     """
 
     text: str
@@ -42,6 +51,7 @@ class Expression:
     facts: tuple[str, ...]
     evaluate: Evaluate
     type: str
+    limits: tuple[Limit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +74,16 @@ def compile_expression(text: str, types: Mapping[str, str]) -> Expression:
         raise ExpressionError(str(fault)) from fault
     names = tuple(compiler.names)
     facts = tuple(dict.fromkeys(path.partition(".")[0] for path in names))
-    return Expression(text, names, facts, whole.evaluate, whole.type)
+    return Expression(text, names, facts, whole.evaluate, whole.type, tuple(compiler.limits))
 
 
 class _Compiler:
-    """Walks the tree once and collects the names."""
+    """Walks the tree once and collects the names and the fixed numbers."""
 
     def __init__(self, types: Mapping[str, str]) -> None:
         self._types = types
         self.names: dict[str, None] = {}
+        self.limits: list[Limit] = []
 
     def compile(self, node: Node) -> _Typed:
         match node:
@@ -93,10 +104,20 @@ class _Compiler:
             case Operation("<" | "<=" | ">" | ">=" as word, left, Literal(float() as limit)):
                 compared = self.compile(left)
                 _want(word, NUMBER, compared)
+                self.limits.append(Limit(str(left), compared.evaluate, limit))
                 return _Typed(logic.comparison(word, compared.evaluate, limit), BOOLEAN)
             case Operation(word, left, right):
-                return self._operation(word, self.compile(left), self.compile(right))
+                one, other = self.compile(left), self.compile(right)
+                if word in logic.ORDER or word in logic.EQUALITY:
+                    self._note_limit(left, one, right)
+                    self._note_limit(right, other, left)
+                return self._operation(word, one, other)
         raise ExpressionError("texts in parentheses are only allowed after `in`")
+
+    def _note_limit(self, node: Node, compared: _Typed, limit: Node) -> None:
+        match limit:
+            case Literal(float() as number):
+                self.limits.append(Limit(str(node), compared.evaluate, number))
 
     def _fact(self, name: Name) -> _Typed:
         path = f"{name.fact}.{name.member}"

@@ -36,6 +36,9 @@ class Literal:
 
     value: float | str | bool
 
+    def __str__(self) -> str:
+        return f"{self.value:g}" if isinstance(self.value, float) else str(self.value)
+
 
 @dataclass(frozen=True, slots=True)
 class Name:
@@ -55,6 +58,9 @@ class Operation:
     operator: str
     left: Node
     right: Node
+
+    def __str__(self) -> str:
+        return f"{self.left} {self.operator} {self.right}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from cds_service.knowledge.call import Source
+from cds_service.knowledge.record.phrases import Phrases
 from cds_service.knowledge.record.quantities import Quantity
 from cds_service.knowledge.record.record import Key
 from cds_service.knowledge.record.statuses import Statuses
@@ -24,6 +25,7 @@ class Library:
     references: Mapping[str, Source]
     codes: Mapping[str, Mapping[str, tuple[str, ...]]]  # value set, system: codes as written
     understood: Mapping[str, frozenset[str]] = field(default_factory=dict)  # record-text.yaml
+    phrases: Mapping[str, Phrases] = field(default_factory=dict, repr=False)  # record-text.yaml
 
     def terminology_for(self, keys: Iterable[Key]) -> Terminology:
         """The terminology of facts that look at these keys: every kind sees its own value sets.

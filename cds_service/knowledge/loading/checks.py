@@ -142,6 +142,7 @@ class _Checker:
         """Sources are there; what is active has a reviewer; reviews are not overdue."""
         for id_, item in self._service.governed.items():
             self._want("", f"{id_}.sources", item.sources, self._library.references)
+            self._want("", f"{id_}.figures", item.figures, item.sources)
             if item.status == "active" and not item.reviewer:
                 self._add("", id_, "is active without a reviewer")
             due = date.fromisoformat(item.last_review_date) + self._service.review_after

@@ -55,6 +55,7 @@ def load_library(folder: Path, problems: Problems, *, thorough: bool = False) ->
         references=_load_references(folder / "references.yaml", problems),
         codes=codes,
         understood=text.understood,
+        phrases=text.phrases,
     )
 
 

@@ -10,6 +10,8 @@ from cds_service.errors import KnowledgeError
 from cds_service.knowledge.answering import Knowledge
 from cds_service.knowledge.facts.kinds import RESOURCE_TYPES
 from cds_service.knowledge.loading import checks
+from cds_service.knowledge.loading.guard_files import GuardsSchema
+from cds_service.knowledge.loading.guards import Guarding
 from cds_service.knowledge.loading.library import load_library
 from cds_service.knowledge.loading.problems import Problems
 from cds_service.knowledge.loading.service_folder import ServiceFolder
@@ -30,15 +32,23 @@ def load(
     """The knowledge in a cards/ folder for the hooks that can be served, each with its tokens.
 
     Raises KnowledgeError with every problem that was found. With a day for a thorough check, it
-    also checks check digits, unused value sets and overdue reviews.
+    also checks check digits, unused value sets, overdue reviews, numbers and lists that are alike.
     """
     problems = Problems(folder)
     library = load_library(folder, problems, thorough=thorough_on is not None)
+    path = folder / "guards.yaml"
+    guards = problems.load(GuardsSchema(), path, problems.read(path))
     services = {}
     for path in sorted(folder.glob("*/service.yaml")):
         service = ServiceFolder(path.parent, library, problems).load()
         if service is not None:
             checks.check_service(service, path.parent, library, problems, hooks, thorough_on)
+            if guards is not None:
+                keep = Guarding(service, path.parent, guards, problems)
+                keep.check_prescriptions(library.phrases)
+                if thorough_on is not None:
+                    keep.check_numbers()
+                    keep.check_lists()
             services[service.id] = service
     if thorough_on is not None:
         checks.check_value_sets(services, library, problems)

@@ -56,6 +56,9 @@ class GovernedSchema(StrictSchema):
     confirmed = fields.String(required=True, validate=OneOf(("C1", "C2", "G")))
     last_review_date = fields.Date(data_key="lastReviewDate", required=True)
     reviewer = fields.String(allow_none=True, load_default=None)
+    figures = fields.Dict(
+        keys=fields.String(), values=Tuple(fields.Float(), validate=_SOME), load_default=dict
+    )
 
     @post_load
     def build(self, data: dict[str, Any], **_: Any) -> Any:

@@ -85,6 +85,7 @@ def test_an_empty_folder_is_no_knowledge(tmp_path: Path) -> None:
         "cards/statuses.yaml: the file is missing",
         "cards/quantities.yaml: the file is missing",
         "cards/references.yaml: the file is missing",
+        "cards/guards.yaml: the file is missing",
     ]
 
 
