@@ -20,12 +20,13 @@ from cds_service.knowledge.facts.kind import (
 )
 from cds_service.knowledge.facts.schema import DefinitionSchema
 from cds_service.knowledge.record import dates
+from cds_service.knowledge.record.fhir_json import ids_of_patient
 from cds_service.knowledge.record.record import PatientRecord
 
 
 @dataclass(frozen=True, slots=True)
 class PatientDefinition:
-    """A fact of kind `patient`: age, sex, deceased, or the type of the user."""
+    """A fact of kind `patient`: age, sex, deceased, merged, or the type of the user."""
 
     member: str
 
@@ -40,8 +41,8 @@ class PatientSchema(DefinitionSchema):
     member = fields.String(
         data_key="patient",
         required=True,
-        validate=OneOf(("age", "sex", "deceased", "user")),
-        metadata={"guide": "age (or sex, deceased, user)"},
+        validate=OneOf(("age", "sex", "deceased", "merged", "user")),
+        metadata={"guide": "age (or sex, deceased, merged, user)"},
     )
 
 
@@ -75,6 +76,10 @@ def _deceased(record: PatientRecord) -> ValueFact:
     return ValueFact(has_day and not is_ahead)
 
 
+def _merged(record: PatientRecord) -> ValueFact:
+    return ValueFact(any(ids_of_patient(record.patient or {})))
+
+
 def _user_type(record: PatientRecord) -> ValueFact:
     return ValueFact(record.user_type)
 
@@ -92,6 +97,7 @@ _MEMBERS: Mapping[str, _Member] = {
     "age": _Member(NUMBER, _age, 40.0),
     "sex": _Member(TEXT, _sex, None),
     "deceased": _Member(BOOLEAN, _deceased, False),
+    "merged": _Member(BOOLEAN, _merged, False),
     "user": _Member(TEXT, _user_type, "Practitioner"),
 }
 

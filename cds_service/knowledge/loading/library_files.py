@@ -127,6 +127,7 @@ class RecordTextSchema(StrictSchema):
         load_default=dict,
     )
     signs = fields.Dict(keys=fields.String(), values=fields.String(), load_default=dict)
+    degrees = Texts(load_default=())
     understood = fields.Dict(keys=fields.String(), values=Texts(), load_default=dict)
     value_sets = fields.Dict(
         keys=fields.String(), values=fields.Nested(PhrasesSchema), required=True
@@ -145,6 +146,7 @@ class RecordTextSchema(StrictSchema):
             people=other.get("people", ()),
             same_characters=data["same_characters"],
             signs=data["signs"],
+            degrees=data["degrees"],
         )
         understood = {kind: frozenset(sets) for kind, sets in data["understood"].items()}
         return RecordText(data["value_sets"], negation, understood)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 Words = tuple[str, ...]
@@ -85,6 +85,18 @@ def stands_at(phrase: Words, words: Sequence[str], start: int) -> bool:
         word.startswith(expected[:-1]) if expected.endswith("*") else word == expected
         for expected, word in zip(phrase, words[start:], strict=False)
     )
+
+
+def end_of(phrase: Words, words: Sequence[str], start: int, between: Container[str]) -> int:
+    """Where a phrase that begins at this word ends, or 0; `between` may stand inside it."""
+    at = start
+    for expected in phrase:
+        while not stands_at((expected,), words, at):
+            if at == start or at >= len(words) or words[at] not in between:
+                return 0
+            at += 1
+        at += 1
+    return at
 
 
 def by_first_word(phrases: Iterable[str]) -> dict[str, list[Words]]:

@@ -55,12 +55,7 @@ def concerns_no_medicine(resource: Resource) -> bool:
 
 def substances_of(allergy: Resource) -> list[Any]:
     """The substances that the reactions of an allergy name."""
-    reactions = allergy.get("reaction")
-    substances = [
-        reaction.get("substance")
-        for reaction in (reactions if isinstance(reactions, list) else ())
-        if isinstance(reaction, dict)
-    ]
+    substances = [reaction.get("substance") for reaction in objects(allergy.get("reaction"))]
     return [
         concept for concept in substances if isinstance(concept, dict) and not says_nothing(concept)
     ]
@@ -93,10 +88,8 @@ def medication_concepts(
 def concepts_of_medication(medication: Resource) -> list[Resource]:
     """The concepts of a Medication: its code and its ingredients."""
     concepts = [medication.get("code")]
-    ingredients = medication.get("ingredient")
-    for ingredient in ingredients if isinstance(ingredients, list) else ():
-        if isinstance(ingredient, dict):
-            concepts.append(ingredient.get("itemCodeableConcept"))
+    ingredients = objects(medication.get("ingredient"))
+    concepts.extend(ingredient.get("itemCodeableConcept") for ingredient in ingredients)
     return [
         concept for concept in concepts if isinstance(concept, dict) and not says_nothing(concept)
     ]
@@ -108,8 +101,7 @@ def _resolve(
     if not isinstance(reference, str):
         return None
     if reference.startswith("#"):
-        contained = order.get("contained")
-        inside = objects([contained] if isinstance(contained, dict) else contained)
+        inside = objects(order.get("contained"))
         return next((resource for resource in inside if resource.get("id") == reference[1:]), None)
     return medications.get(id_of(reference))
 
@@ -128,6 +120,19 @@ def content_unlike(first: Resource, resource: Resource) -> str | None:
 def id_of(reference: str) -> str:
     """The id in a relative, absolute, versioned or urn:uuid reference (FHIR R4, 2.3.0.1)."""
     return reference.partition("/_history/")[0].rpartition("/")[2].rpartition(":")[2]
+
+
+# Patient.link of these types says that the other id is, or was, this very person's.
+_SAME_PERSON = frozenset({"replaces", "replaced-by"})
+
+
+def ids_of_patient(patient: Resource) -> Iterable[str]:
+    """The other ids of a patient whose records were merged (FHIR R4, Patient.link)."""
+    for link in objects(patient.get("link")):
+        other = link.get("other")
+        reference = text_of(other.get("reference")) if isinstance(other, dict) else None
+        if reference and link.get("type") in _SAME_PERSON:
+            yield id_of(reference.strip())
 
 
 def reference_of(resource: Resource) -> str:
@@ -185,8 +190,7 @@ def is_heading(element: Resource) -> bool:
 
 def interpretation_of(element: Resource) -> str | None:
     """The code of an Observation's interpretation: H, L."""
-    interpretations = element.get("interpretation")
-    for interpretation in interpretations if isinstance(interpretations, list) else ():
+    for interpretation in objects(element.get("interpretation")):
         code = code_of(interpretation)
         if code:
             return code
@@ -194,8 +198,9 @@ def interpretation_of(element: Resource) -> str | None:
 
 
 def objects(value: object) -> Iterable[dict[str, Any]]:
-    """The objects in a list; nothing if it is not a list."""
-    return (item for item in (value if isinstance(value, list) else ()) if isinstance(item, dict))
+    """The objects in a list; an object that stands where a list belongs is one of them."""
+    items = [value] if isinstance(value, dict) else value
+    return (item for item in (items if isinstance(items, list) else ()) if isinstance(item, dict))
 
 
 def _itself(resource: Resource) -> Iterable[tuple[Resource, object]]:

@@ -41,6 +41,7 @@ class Negation:
     fillers: tuple[str, ...] = ()
     links: tuple[str, ...] = ()
     people: tuple[str, ...] = ()
+    degrees: tuple[str, ...] = ()
     same_characters: Mapping[str, str] = field(default_factory=dict)
     signs: Mapping[str, str] = field(default_factory=dict)
 

@@ -11,6 +11,7 @@ from functools import lru_cache
 from cds_service.knowledge.record.clauses import (
     Words,
     clauses_of,
+    end_of,
     is_unspaced,
     normalise,
     stands_at,
@@ -19,6 +20,7 @@ from cds_service.knowledge.record.negation import DENIED, Negation, Surroundings
 
 _LONGEST_TEXT = 300
 _UNSPACED_SENTENCE = re.compile("[。;!\n]")
+_NEVER = r"(?!)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,10 @@ class TextReader:
         self._sign = re.compile(
             rf"(?<!\w)(?:{'|'.join(map(re.escape, self._signs))})(?![\w-])", re.IGNORECASE
         )
+        degrees = [degree for degree in negation.degrees if not is_unspaced(degree)]
+        self._degrees = frozenset(map(normalise, degrees))
+        unspaced = "|".join(degree for degree in negation.degrees if is_unspaced(degree))
+        self._unspaced_degrees = re.compile(unspaced or _NEVER)
         self._of_others = frozenset(set_id for set_id in phrases if phrases[set_id].of_others)
         self._forbidding = {
             set_id: [_Forbidden.of(phrase) for phrase in words.unless]
@@ -110,10 +116,10 @@ class TextReader:
         clauses = clauses_of(text)
         for at, clause in enumerate(clauses):
             hits = [
-                (start, start + len(phrase), set_id)
+                (start, end, set_id)
                 for start, word in enumerate(clause.words)
                 for phrase, set_id in self._candidates(word)
-                if stands_at(phrase, clause.words, start)
+                if (end := end_of(phrase, clause.words, start, self._degrees))
             ]
             for start, end, set_id in _widened(hits):
                 of_others = set_id in self._of_others
@@ -122,14 +128,22 @@ class TextReader:
 
     def _unspaced_in(self, text: str) -> Iterable[tuple[str, str]]:
         for sentence in _UNSPACED_SENTENCE.split(text):
-            hits = []
-            for phrase, set_id in self._unspaced:
-                at = sentence.find(phrase)
-                while at >= 0:
-                    hits.append((at, at + len(phrase), set_id))
-                    at = sentence.find(phrase, at + len(phrase))
+            hits = list(self._unspaced_hits(sentence, range(len(sentence))))
+            marked = self._unspaced_degrees.sub(lambda degree: "\0" * len(degree[0]), sentence)
+            if marked != sentence:
+                places = [at for at, character in enumerate(marked) if character != "\0"]
+                hits.extend(self._unspaced_hits("".join(sentence[at] for at in places), places))
             for start, end, set_id in _widened(hits):
                 yield set_id, self._surroundings.turn_unspaced(sentence[:start], sentence[end:])
+
+    def _unspaced_hits(self, text: str, places: Sequence[int]) -> Iterable[tuple[int, int, str]]:
+        """The phrases in a text, and where they begin and end in the sentence it was taken from."""
+        for phrase, set_id in self._unspaced:
+            at = text.find(phrase)
+            while at >= 0:
+                end = at + len(phrase)
+                yield places[at], places[end - 1] + 1, set_id
+                at = text.find(phrase, end)
 
 
 def _widened(hits: list[tuple[int, int, str]]) -> Iterable[tuple[int, int, str]]:

@@ -14,6 +14,7 @@ from cds_service.knowledge.record.fhir_json import (
     concepts_of_medication,
     concerns_no_medicine,
     content_unlike,
+    ids_of_patient,
     is_understood,
     may_be_in_force,
     medication_concepts,
@@ -48,6 +49,7 @@ class PatientRecord(Lists):
         super().__init__(call.retrieved.states, lists)
         self.now: datetime = call.now
         self.patient_id = call.patient_id
+        self._patient_ids = {call.patient_id}
         self.user_type = call.user_id.partition("/")[0]
         self.patient: Resource | None = None
         self.statuses = statuses
@@ -112,6 +114,10 @@ class PatientRecord(Lists):
     def _read(self, resources: Sequence[Resource]) -> None:
         medications: dict[str, Resource] = {}
         orders: list[Resource] = []
+        # First the patient: links say which other ids are the same person's.
+        for resource in resources:
+            if resource.get("resourceType") == "Patient":
+                self._read_patient(resource)
         for resource in self._each_once(resources):
             kind = resource.get("resourceType")
             match kind:
@@ -126,8 +132,6 @@ class PatientRecord(Lists):
                     for element, concept in CODED_PARTS[kind](resource):
                         part = None if element is resource else element
                         self._add(kind, resource, concept, part, with_words=with_words)
-                case "Patient":
-                    self._read_patient(resource)
                 case str() if kind in _FORMER_TYPES:
                     self.set_aside(resource, OTHER_VERSION, kind="MedicationRequest")
         for order in orders:
@@ -157,6 +161,7 @@ class PatientRecord(Lists):
     def _read_patient(self, resource: Resource) -> None:
         if self.patient is None and resource.get("id") in (self.patient_id, None):
             self.patient = repaired(resource)
+            self._patient_ids.update(ids_of_patient(self.patient))
 
     def _read_coded(self, kind: str, resource: Resource, concept: object) -> None:
         # DSTU2 and STU3 have these statuses as plain strings; DSTU2 has `patient` for the subject.
@@ -234,7 +239,7 @@ class PatientRecord(Lists):
             return _KNOWN if is_understood(kind, match) else _UNKNOWN
         part = part and repaired_part(part)
         judgement = self._judgement(resource)
-        if not judgement.is_about(self.patient_id):
+        if not judgement.is_about(self._patient_ids):
             self.set_aside(judgement.resource, OTHER_PATIENT)
             return _OTHER
         if resource.get("modifierExtension") or (part and part.get("modifierExtension")):

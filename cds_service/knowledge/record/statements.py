@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -47,10 +48,10 @@ class Judgement:
     def _effective(self) -> dates.Span | None:
         return dates.effective(self.resource)
 
-    def is_about(self, patient_id: str) -> bool:
-        """Whether it is about a patient; without a subject, validation decides."""
+    def is_about(self, patient_ids: Container[str]) -> bool:
+        """Whether it is about the patient with these ids; without a subject, validation decides."""
         reference = _reference_of_subject(self.written) or _reference_of_subject(self.resource)
-        return reference is None or id_of(reference.strip()) == patient_id
+        return reference is None or id_of(reference.strip()) in patient_ids
 
 
 def _reference_of_subject(resource: Resource) -> str | None:

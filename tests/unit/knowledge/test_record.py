@@ -103,6 +103,34 @@ def test_every_kind_of_reference_to_the_patient_is_known(
     assert found(record, "Condition", "anxiety") == ["c1"]
 
 
+@pytest.mark.parametrize("kind", ["replaces", "replaced-by"])
+def test_the_other_id_of_a_merged_patient_is_this_patient(record_of: RecordOf, kind: str) -> None:
+    link = {"other": {"reference": "Patient/eve"}, "type": kind}
+    theirs = condition(id="c1", subject={"reference": "Patient/eve"})
+    for links in ([link], link):
+        record = record_of(theirs, patient(link=links))
+        assert found(record, "Condition", "anxiety") == ["c1"]
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        {"other": {"reference": "Patient/eve"}, "type": "seealso"},
+        {"other": {"reference": "Patient/eve"}},
+        *({"other": "Patient/eve", "type": "replaces"}, "Patient/eve", None),
+    ],
+)
+def test_no_other_link_makes_two_people_one(record_of: RecordOf, link: object) -> None:
+    theirs = condition(id="c1", subject={"reference": "Patient/eve"})
+    assert found(record_of(patient(link=[link]), theirs), "Condition", "anxiety") == []
+
+
+def test_one_object_where_a_list_belongs_is_its_only_item(record_of: RecordOf) -> None:
+    part = {"code": concept(POTASSIUM), "valueQuantity": quantity(2.2)}
+    record = record_of(observation(code={"text": "Panel"}, component=part))
+    assert len(record.statements("Observation", ["potassium"])) == 1
+
+
 def test_another_patients_resource_is_not_the_patient(record_of: RecordOf) -> None:
     assert record_of(patient(id="bob")).patient is None
     assert record_of(patient(id="bob"), patient()).patient == patient()
