@@ -56,9 +56,11 @@ class Query:
 
         The answers of several downloads are entries of one Bundle, where each is judged.
         """
-        if self.outcome is Outcome.NOT_SUPPORTED and self._searches:
-            return _NONE_HERE
         downloads = self._downloads.copy()
+        # Before the values: what comes in between may not be missing from a list called whole.
+        outcome = self._of_all(downloads)
+        if outcome is Outcome.NOT_SUPPORTED and self._searches:
+            return _NONE_HERE
         if len(downloads) == 1:
             return downloads[0].value
         values = [
@@ -68,14 +70,17 @@ class Query:
             return None
         joined: Resource = {"resourceType": "Bundle", "type": "collection"}
         joined["entry"] = [{"resource": value} for value in values]
-        if self.outcome not in IS_WHOLE:
+        if outcome not in IS_WHOLE:
             joined["link"] = [{"relation": "next"}]
         return joined
 
     @property
     def outcome(self) -> Outcome:
         """The outcome of all downloads together."""
-        outcomes = [download.outcome for download in self._downloads.copy()]
+        return self._of_all(self._downloads.copy())
+
+    def _of_all(self, downloads: Sequence[Download]) -> Outcome:
+        outcomes = [download.outcome for download in downloads]
         if IS_WHOLE.issuperset(outcomes):
             if Outcome.NEXT_ELSEWHERE in outcomes:
                 return Outcome.NEXT_ELSEWHERE
