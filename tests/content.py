@@ -9,6 +9,10 @@ from functools import cache
 from pathlib import Path
 
 from cds_service.knowledge import CDSService, Knowledge, load
+from cds_service.knowledge.loading.guard_files import GuardsSchema
+from cds_service.knowledge.loading.library import load_library
+from cds_service.knowledge.loading.prescriptions import PrescriptionReader
+from cds_service.knowledge.loading.problems import Problems
 from cds_service.wire.hooks import TOKENS
 
 CARDS = Path(__file__).parent.parent / "cards"
@@ -28,6 +32,17 @@ def load_once(
 @cache
 def _loaded(folder: Path, _state: frozenset[object], thorough_on: date | None) -> Knowledge:
     return load(folder, hooks=TOKENS, thorough_on=thorough_on)
+
+
+@cache
+def own_reader() -> PrescriptionReader:
+    """What reads texts for doses and orders, with the word lists of cards/."""
+    problems = Problems(CARDS)
+    library = load_library(CARDS, problems)
+    path = CARDS / "guards.yaml"
+    guards = problems.load(GuardsSchema(), path, problems.read(path))
+    assert problems.found == []
+    return PrescriptionReader(guards, own_service(), library.phrases)
 
 
 def own_service() -> CDSService:

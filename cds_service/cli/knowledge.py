@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -74,7 +75,7 @@ def check(show_coverage: bool) -> None:
         click.echo(
             f"{service.id} {service.version}: {len(service.rules)} rules, "
             f"{len(service.causes)} causes, {examples} examples, "
-            f"languages {', '.join(service.languages)}: sound"
+            f"languages {', '.join(_languages(service))}: sound"
         )
 
 
@@ -179,6 +180,13 @@ def cards(
         click.echo(explanation.as_json(answer.cards))
     else:
         explanation.print_cards(Console(), answer.cards)
+
+
+def _languages(service: CDSService) -> Iterable[str]:
+    """The languages, each with how many of its texts are not translated yet."""
+    for language in service.languages:
+        count = len(service.words[language].borrowed)
+        yield f"{language} (not translated: {count})" if count else language
 
 
 def _safety_folder(settings: Settings, service: CDSService) -> Path:

@@ -39,6 +39,7 @@ def test_a_person_gets_the_same_cards_in_every_language(
 
 def test_the_three_languages_are_there(service: CDSService) -> None:
     assert service.languages == ("en", "es", "zh-Hans")
+    assert all(not words.borrowed for words in service.words.values())
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from content import own_service
+import pytest
+from content import own_reader, own_service
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
@@ -177,6 +179,64 @@ def test_all_languages_give_the_same_cards(told: dict[str, Any]) -> None:
 
 def _in(language: str) -> Call:
     return replace(CALL, language=language)
+
+
+# Caffeine in a day, from food and drink; cards/guards.yaml says why.
+ALLOWED = {"400 mg"}
+
+
+def _texts(card: Card) -> Iterable[str]:
+    """Everything on a card that a clinician reads."""
+    yield card.summary
+    yield from card.detail.splitlines()
+    yield from (suggestion.label for suggestion in card.suggestions)
+    yield from (reason.display for reason in card.override_reasons if reason.display)
+
+
+@settings(max_examples=200)
+@given(facts())
+def test_no_card_holds_a_dose_or_an_order(told: dict[str, Any]) -> None:
+    """What is sent, in every language and in both forms: no schema could see this."""
+    evaluation = _assess(told)
+    for language in SERVICE.languages:
+        for is_short in (False, True):
+            call = replace(CALL, language=language, is_short=is_short)
+            for card in render(SERVICE, evaluation, call):
+                for text in _texts(card):
+                    assert set(own_reader().found(text, language)) <= ALLOWED
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "found"),
+    [
+        (
+            "en",
+            "Stop venlafaxine 75 mg today and start lorazepam 1 mg",
+            ["75 mg", "1 mg", "stop venlafaxine", "start lorazepam"],
+        ),
+        ("en", "- **Consider:** do not take any **benzodiazepine**", ["take any benzodiazepine"]),
+        ("en", "Switch to sertraline.", ["switch to sertraline"]),
+        ("en", "Venlafaxine 37.5mg, 1,5 g or 250 µg/day", ["37.5mg", "1,5 g", "250 μg"]),
+        (
+            "es",
+            "Suspender venlafaxina 75 mg hoy e iniciar lorazepam 1 mg",
+            ["75 mg", "1 mg", "suspender venlafaxina", "iniciar lorazepam"],
+        ),
+        ("es", "Suspéndase la venlafaxina", ["suspendase la venlafaxina"]),
+        (
+            "zh-Hans",
+            "今天停用文拉法辛 75 mg，并开始劳拉西泮 1 mg",
+            ["75 mg", "1 mg", "停用文拉法辛 75 mg", "开始劳拉西泮 1 mg"],
+        ),
+        ("zh-Hans", "立即减少舍曲林，改用 SSRI", ["减少舍曲林", "改用 SSRI"]),
+        ("en", "Haemoglobin 86 g/L, 15 minutes, 5 U/L, GAD-7 14, 3 g/dL", []),
+        ("en", "Neither is to be stopped abruptly; a start of sertraline", []),
+        ("es", "al suspender la venlafaxina; el aumento de litio", []),
+        ("zh-Hans", "停用 SSRI 或米氮平后间隔 14 天", []),
+    ],
+)
+def test_doses_and_orders_are_found(language: str, text: str, found: list[str]) -> None:
+    assert list(own_reader().found(text, language)) == found
 
 
 HOSTILE = st.text(

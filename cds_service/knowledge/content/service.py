@@ -67,7 +67,7 @@ class Service:
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """The languages of the service, the default one first. Each has every text."""
+        """The languages of the service, the default one first."""
         others = sorted(set(self.words) - {self.default_language})
         return (self.default_language, *others)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 _HEADING = re.compile(r"^(#{1,2}) +(.*?) *$")
 _PLACEHOLDER = re.compile(r"\{\{ *([a-z_0-9]+)(?:\.([a-z_]+))? *\}\}")
+_BULLET = re.compile(r"^( *(?:- )?)")
 SHORT = "short"  # what a rule or a measure says in the short text of the information card
 OPTION = "option"  # what a rule says beside all items that have no words of their own
 LONGEST_SUMMARY = 139  # UTF-16 code units; CDS Hooks, "Card Attributes": under 140
@@ -64,20 +65,62 @@ class Text:
     @cached_property
     def about_the_patient(self) -> Text:
         """Its lines that say something of the record."""
-        named = (line for line in self.lines if any(isinstance(each, Placeholder) for each in line))
-        return Text(tuple(named))
+        return Text(tuple(filter(_named, self.lines)))
+
+    def marked(self, language: str) -> Text:
+        """The text with its language at the start, where it stands for a missing translation.
+
+        A line with placeholders may be left out, so those at the start are marked up to the first
+        line without any.
+        """
+        first = next((at for at, line in enumerate(self.lines) if line and not _named(line)), 0)
+        lines = [
+            _marked(line, f"[{language}] ") if line and at <= first else line
+            for at, line in enumerate(self.lines)
+        ]
+        return Text(tuple(lines))
 
     @property
     def _first_blank(self) -> int:
         return self.lines.index(()) if () in self.lines else len(self.lines)
 
 
+def _marked(line: Pieces, mark: str) -> Pieces:
+    """The line with a mark behind its bullet, if it has one."""
+    if not isinstance(line[0], str):
+        return (mark, *line)
+    return (_BULLET.sub(rf"\1{mark}", line[0], count=1), *line[1:])
+
+
+def _named(line: Pieces) -> bool:
+    """Whether a line says something of the record."""
+    return any(isinstance(piece, Placeholder) for piece in line)
+
+
 @dataclass(frozen=True)
 class Words:
-    """All texts of one service in one language, by id and part."""
+    """All texts of one service in one language, by id and part.
+
+    `borrowed` are those that stand in the default language, because there is no translation yet.
+    """
 
     language: str
     texts: Mapping[tuple[str, str], Text]
+    borrowed: frozenset[tuple[str, str]] = frozenset()
+
+    def borrowing(self, default: Words, ids: Container[str]) -> Words:
+        """These words, with what is not translated of some ids in the default language, marked."""
+        missing = {
+            key: text.marked(default.language)
+            for key, text in default.texts.items()
+            if key not in self.texts and key[0] in ids
+        }
+        return replace(self, texts={**self.texts, **missing}, borrowed=frozenset(missing))
+
+    @property
+    def own(self) -> Mapping[tuple[str, str], Text]:
+        """The texts that are written in this language."""
+        return {key: text for key, text in self.texts.items() if key not in self.borrowed}
 
     def has(self, id_: str, part: str) -> bool:
         """Whether there is such a text."""

@@ -33,7 +33,7 @@ def groundless(service: Service, names: Iterable[str]) -> Iterable[tuple[str, st
     held = {id_: set(_held(service, item)) for id_, item in service.governed.items()}
     named = re.compile("|".join(map(re.escape, names)) or "(?!)")
     for language, words in service.words.items():
-        for (id_, part), text in words.texts.items():
+        for (id_, part), text in words.own.items():
             if id_ not in held:
                 continue
             facts = [service.facts.get(placeholder.fact) for placeholder in text.placeholders]

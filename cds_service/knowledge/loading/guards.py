@@ -37,7 +37,7 @@ class Guarding:
             path = self._folder / "words" / language
             if language not in self._guards.orders:
                 self._problems.add(path, "", f"guards.yaml has no orders in {language}")
-            for (id_, part), text in words.texts.items():
+            for (id_, part), text in words.own.items():
                 for said in reader.found_in(text, language):
                     if (id_, part, said) in allowed:
                         needed.add((id_, part, said))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,7 @@ class ServiceFolder:
         definitions, types = facts.define(templates, self._library)
         note = partial(self._problems.add, path)
         with Types(types):
-            return CDSService(
+            service = CDSService(
                 id=self._folder.name,
                 prefetch=fill_templates(templates, definitions, self._library, note),
                 facts=definitions,
@@ -62,6 +63,7 @@ class ServiceFolder:
                 terminology=self._library.terminology_for(keys_of(definitions.values())),
                 statuses=self._library.statuses,
             )
+        return replace(service, words=_borrowed(service))
 
     def _conditional(self, outline: Mapping[str, Any]) -> Mapping[str, Any]:
         """The conditions of service.yaml; a wrong gate is left unknown for the other checks."""
@@ -127,6 +129,18 @@ def _load_words(folder: Path, problems: Problems) -> dict[str, Words]:
     if not languages:
         problems.add(folder, "", "has no language")
     return {path.name: _load_language(path, problems) for path in languages}
+
+
+def _borrowed(service: CDSService) -> dict[str, Words]:
+    """The words, where texts that are not translated yet come from the default language.
+
+    Only texts about the content: a language has its own layout and its own service texts.
+    """
+    default = service.words.get(service.default_language)
+    if default is None:
+        return dict(service.words)
+    ids = {*service.governed, *service.facts}
+    return {language: words.borrowing(default, ids) for language, words in service.words.items()}
 
 
 def _load_language(folder: Path, problems: Problems) -> Words:

@@ -1,4 +1,4 @@
-"""Checks the words: each language has all texts, placeholders are known, summaries are short."""
+"""Checks the words: no needed text is missing, placeholders are known, summaries are short."""
 
 from __future__ import annotations
 
@@ -46,7 +46,11 @@ def check_words(service: Service, folder: Path, problems: Problems) -> None:
                 problems.add(path, f"{id_} {part}", "the text is missing")
             elif is_summary:
                 _check_summary(types, words, id_, part, path, problems)
-        for (id_, part), text in words.texts.items():
+        for id_, part in sorted(words.borrowed):
+            item = service.governed.get(id_)
+            if item is not None and item.status == "active":
+                problems.add(path, f"{id_} {part}", "is signed, so the text needs a translation")
+        for (id_, part), text in words.own.items():
             if id_ not in broken and (id_, part) not in needed and (id_, part) not in optional:
                 problems.add(path, f"{id_} {part}", "this text is never shown")
             known = types | _OF_AN_ANSWER if id_ in lines else types

@@ -12,11 +12,13 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import commands
 import pytest
 import yaml
 
 from cds_service.errors import KnowledgeError
 from cds_service.knowledge import CDSService, load
+from cds_service.knowledge.content.words import parse_text
 
 from .conftest import TINY_CARDS
 
@@ -122,3 +124,47 @@ def test_facts_may_stand_in_any_order_and_in_several_files(cards: Path) -> None:
     edit(cards, {"file": "legs/facts.yaml", "find": "age: {patient: age}\n", "replace": ""})
     edit(cards, {"file": "legs/facts/more.yaml", "append": "age: {patient: age}\n"})
     assert problems_of(cards, thorough=True) == []
+
+
+def _lose_a_translation(cards: Path) -> None:
+    lost = {"find": "## pregnant\nes: pregnancy on record\n", "replace": ""}
+    edit(cards, {"file": "legs/words/es/rules.md", **lost})
+
+
+def test_a_draft_without_a_translation_is_shown_in_the_default_language(cards: Path) -> None:
+    _lose_a_translation(cards)
+    service = load(cards).services["legs"]
+    spanish = service.words["es"]
+    assert spanish.plain("S6", "pregnant") == "[en] pregnancy on record"
+    assert spanish.borrowed == {("S6", "pregnant")}
+    assert service.words["en"].borrowed == frozenset()
+
+
+def test_every_line_up_to_one_that_is_always_there_is_marked() -> None:
+    text = parse_text(
+        "Potassium {{ potassium }}\n\n- Before {{ potassium.previous }}\n- Why\n- More"
+    )
+    assert text.marked("en") == parse_text(
+        "[en] Potassium {{ potassium }}\n\n"
+        "- [en] Before {{ potassium.previous }}\n- [en] Why\n- More"
+    )
+
+
+def test_check_counts_what_is_not_translated(cards: Path) -> None:
+    _lose_a_translation(cards)
+    result = commands.run("check", CDS_CARDS_DIR=str(cards))
+    assert "languages en, es (not translated: 1): sound" in result.stdout
+
+
+def test_a_third_language_is_guarded_as_soon_as_it_has_one_text(cards: Path) -> None:
+    words = cards / "legs" / "words"
+    shutil.copytree(words / "en", words / "zh-Hans", ignore=shutil.ignore_patterns("rules.md"))
+    text = "# S6\n\n## pregnant\n今天停用文拉法辛 75 mg，并开始劳拉西泮 1 mg\n"
+    edit(cards, {"file": "legs/words/zh-Hans/rules.md", "append": text})
+    start = "cards/legs/words/zh-Hans: S6 pregnant: must not say a dose or an order:"
+    assert problems_of(cards) == [
+        f"{start} 75 mg",
+        f"{start} 1 mg",
+        f"{start} 停用文拉法辛 75 mg",
+        f"{start} 开始劳拉西泮 1 mg",
+    ]
