@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from hashlib import blake2b
-from secrets import token_bytes
 from typing import Any
 
-import orjson
 from fhir.resources.R4B import get_fhir_model_class
 from fhir_core.fhirabstractmodel import FHIRAbstractModel
 from pydantic import ValidationError
 
 from cds_service.knowledge.call import Resource
 from cds_service.knowledge.record import dates
+from cds_service.knowledge.record.plain import is_plain
 from cds_service.knowledge.record.repairs import is_read
 
 # Other faults in these make no statement uncertain: without an end a course is open, without a
@@ -27,11 +25,6 @@ _HARMLESS = frozenset({"extra_forbidden", "missing", "model_field_validation.mis
 # What the library raises for odd input besides its own errors.
 _REFUSALS = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 _MODELS: dict[str, type[FHIRAbstractModel]] = {}
-# A chart is opened more than once: the result is remembered under a keyed digest. Only this process
-# has the key, so nothing of a record is kept.
-_KEY = token_bytes(32)
-_MOST_REMEMBERED = 30_000  # 3 MiB; then it is emptied
-_found: dict[bytes, bool] = {}
 
 
 def load_models(resource_types: Iterable[str]) -> None:
@@ -47,15 +40,9 @@ def is_faulty(resource: Resource) -> bool:
     a missing one means.
     """
     judged = {name: value for name, value in resource.items() if _is_judged(resource, name)}
-    try:
-        digest = blake2b(orjson.dumps(judged), digest_size=16, key=_KEY).digest()
-    except _REFUSALS:
-        return True
-    if digest not in _found:
-        if len(_found) >= _MOST_REMEMBERED:
-            _found.clear()
-        _found[digest] = _has_text_for_number(judged) or _is_refused(resource, judged)
-    return _found[digest]
+    if is_plain(judged):
+        return False
+    return _has_text_for_number(judged) or _is_refused(resource, judged)
 
 
 def _is_judged(resource: Resource, name: str) -> bool:
