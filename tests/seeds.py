@@ -66,12 +66,14 @@ class Seeds:
         cards: int = 1,
         status: int = 200,
         hook: str = "patient-view",
+        client: str | None = None,
     ) -> None:
         """An answered call that sent so many cards."""
         row = CallRow(
             at=at or self._at,
             service="anxiety-leg-weakness",
             hook=hook,
+            client=client,
             hook_instance_hash=f"instance {next(self._numbers)}",
             knowledge_version="2026.11.1",
             status=status,

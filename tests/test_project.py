@@ -266,7 +266,10 @@ def test_the_wheel_holds_every_card_and_every_module(wheel: set[str]) -> None:
         for path in CARDS.rglob("*")
         if path.is_file()
     }
-    modules = {f"cds_service/{path.relative_to(PACKAGE).as_posix()}" for path in MODULES}
+    profiles = PACKAGE.glob("fhir/ehrs/*.yaml")
+    modules = {
+        f"cds_service/{path.relative_to(PACKAGE).as_posix()}" for path in (*MODULES, *profiles)
+    }
     assert sorted((cards | modules | {"cds_service/py.typed"}) - wheel) == []
 
 

@@ -12,7 +12,15 @@ from math import sqrt
 from cds_service.report.catalogue import Catalogue
 from cds_service.settings import Settings
 from cds_service.store import Store, figures
-from cds_service.store.figures import ACCEPTED, IGNORED, OVERRIDDEN, WAITING, Complaint, Period
+from cds_service.store.figures import (
+    ACCEPTED,
+    IGNORED,
+    OVERRIDDEN,
+    WAITING,
+    ClientCount,
+    Complaint,
+    Period,
+)
 
 TIME_TO_ANSWER = timedelta(days=1)
 RULE_WRONG, DATA_WRONG = "rule-wrong", "data-wrong"
@@ -89,6 +97,7 @@ class Report:
     threshold: int  # percent
     rules: Sequence[RuleFigures]
     days: Sequence[DayFigures]
+    clients: Sequence[ClientCount]
     rule_wrong: Sequence[Complaint]
     data_wrong: Sequence[Complaint]
 
@@ -146,6 +155,7 @@ def report(
             reasons = figures.reason_counts(connection, period)
             calls = figures.days_of_calls(connection, period, catalogue.hooks)
             cards = figures.days_of_cards(connection, period)
+            clients = figures.client_counts(connection, period, catalogue.hooks)
             wrong = {
                 code: figures.complaints(connection, period, [code], MOST_COMPLAINTS)
                 for code in (RULE_WRONG, DATA_WRONG)
@@ -158,6 +168,7 @@ def report(
             threshold=settings.override_threshold,
             rules=_rules(counts, reasons, catalogue, settings),
             days=_days(period, calls, cards),
+            clients=clients,
             rule_wrong=wrong[RULE_WRONG],
             data_wrong=wrong[DATA_WRONG],
         )

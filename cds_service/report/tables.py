@@ -36,18 +36,19 @@ class Table:
 
 
 def tables(report: Report) -> dict[str, Table]:
-    """Every table of a report by name: rules, reasons, days, ruleWrong, dataWrong."""
+    """Every table of a report by name: rules, reasons, days, clients, ruleWrong, dataWrong."""
     all_tables = (
         _rules(report),
         _reasons(report),
         _days(report),
+        _clients(report),
         _complaints("ruleWrong", "Cards reported for a wrong rule", report.rule_wrong),
         _complaints("dataWrong", "Cards reported for wrong data", report.data_wrong),
     )
     return {table.name: table for table in all_tables}
 
 
-TABLES = ("rules", "reasons", "days", "ruleWrong", "dataWrong")
+TABLES = ("rules", "reasons", "days", "clients", "ruleWrong", "dataWrong")
 
 
 def to_csv(table: Table) -> str:
@@ -165,6 +166,21 @@ def _days(report: Report) -> Table:
 def _day(day: DayFigures) -> Sequence[Cell]:
     became = (day.became.get(outcome, 0) for outcome in _BECAME)
     return (day.day, day.calls, day.silent, day.shown, *became)
+
+
+def _clients(report: Report) -> Table:
+    columns = {
+        "client": "Client and tenant",
+        "calls": "Calls",
+        "refused": "Refused",
+        "silent": "Calls without a card",
+        "cards": "Cards sent",
+    }
+    rows = [
+        (each.client or "not asked", each.calls, each.refused, each.silent, each.cards)
+        for each in report.clients
+    ]
+    return Table("clients", "Calls by client", columns, rows)
 
 
 def _complaints(name: str, caption: str, complaints: Sequence[Complaint]) -> Table:

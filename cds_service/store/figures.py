@@ -69,6 +69,17 @@ class DayOfCalls:
 
 
 @dataclass(frozen=True, slots=True)
+class ClientCount:
+    """The calls of one client and tenant; None stands for calls of which nobody was asked."""
+
+    client: str | None
+    calls: int
+    refused: int
+    silent: int
+    cards: int
+
+
+@dataclass(frozen=True, slots=True)
 class DayOfCards:
     """The number of cards of one UTC day with one result, as in RuleCount."""
 
@@ -126,6 +137,27 @@ def days_of_calls(connection: Connection, period: Period, hooks: Iterable[str]) 
         .group_by("day")
     )
     return [DayOfCalls(*row) for row in connection.execute(query)]
+
+
+def client_counts(
+    connection: Connection, period: Period, hooks: Iterable[str]
+) -> list[ClientCount]:
+    """The calls of these hooks by client: answered, refused, without cards, and their cards."""
+    is_answered = call.c.status == 200
+    query = (
+        select(
+            call.c.client,
+            func.sum(case((is_answered, 1), else_=0)),
+            func.sum(case((is_answered, 0), else_=1)),
+            func.sum(case((and_(is_answered, call.c.cards == 0), 1), else_=0)),
+            func.sum(call.c.cards),
+        )
+        .where(_is_in(call.c.at, period), call.c.hook.in_(list(hooks)))
+        .group_by(call.c.client)
+    )
+    counts = [ClientCount(*row) for row in connection.execute(query)]
+    # In the same order on both databases, which sort NULL in different ways.
+    return sorted(counts, key=lambda count: count.client or "")
 
 
 def days_of_cards(connection: Connection, period: Period) -> list[DayOfCards]:

@@ -8,9 +8,11 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from cds_service import create_app
+from cds_service.knowledge import Knowledge
 from cds_service.knowledge.call import Retrieval
 from cds_service.settings import Settings
 from cds_service.telemetry.spans import Tracing
@@ -444,6 +447,86 @@ def test_results_were_kept_back(code: str, severity: str) -> None:
 def test_remarks_are_harmless(code: str) -> None:
     with called(with_issue(code, "warning")) as call:
         assert call.states["laboratory"] is COMPLETE
+
+
+# Which state of a list is said, and which is silent: the real service, whose patient has everything
+# on record but what the server says of one list.
+SERVICE = "/cds-services/anxiety-leg-weakness"
+ADA = Path(__file__).parents[2] / "fixtures" / "requests" / "ada-generalised-anxiety.json"
+
+
+def cards_with(cards: Knowledge, key: str, answer: Any) -> list[dict[str, Any]]:
+    """The cards for Ada, of whom one list is asked from a server that answers so."""
+    with invented_ehr(lambda asked, ehr: answer) as ehr:
+        settings = Settings(store_url="none", fhir_servers=(ehr.base,), fhir_timeout_ms=20_000)
+        today = datetime(2026, 11, 22, 12, tzinfo=UTC)
+        app = create_app(settings, cards, clock=lambda: today)
+        request = json.loads(ADA.read_text()) | {"fhirServer": ehr.base}
+        del request["prefetch"][key]
+        response = app.test_client().post(SERVICE, json=request)
+        app.extensions[EXTENSION].fhir_client.close()
+    assert response.status_code == 200, response.text
+    return [
+        {name: card[name] for name in ("summary", "detail", "indicator")}
+        for card in response.get_json()["cards"]
+    ]
+
+
+def test_a_list_that_the_server_does_not_have_is_silent(cards: Knowledge) -> None:
+    key = "medicationStatements"
+    assert cards_with(cards, key, refused(404)) == cards_with(cards, key, searchset())
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [refused(401), refused(403), refused(500), refused(200, "forbidden"), searchset(total=7)],
+    ids=["401", "403", "500", "outcome", "in-part"],
+)
+@pytest.mark.parametrize("key", ["medicationRequests", "medicationStatements"])
+def test_a_list_that_was_refused_is_named_and_withholds_drugs(
+    key: str, answer: Any, cards: Knowledge
+) -> None:
+    [whole] = cards_with(cards, key, searchset())
+    [lacking] = cards_with(cards, key, answer)
+    assert "Drug classes for clinician review" in whole["detail"]
+    assert "Drug classes for clinician review" not in lacking["detail"]
+    assert "Not all data came" in lacking["detail"]
+
+
+def test_observations_need_a_category_or_a_code() -> None:
+    def answer(asked: Asked, ehr: InventedEHR) -> Any:
+        is_bare = asked.path == "Observation" and not ("code" in asked or "category" in asked)
+        return refused(400) if is_bare else well(asked, ehr)
+
+    with called(answer) as call:
+        assert call.states["laboratory"] is COMPLETE
+        assert call.fetches["laboratory"] == "fetched"
+
+
+def test_a_list_that_is_late_has_failed_and_the_others_are_there() -> None:
+    def answer(asked: Asked, ehr: InventedEHR) -> Any:
+        if asked.path == "Observation":
+            time.sleep(3)
+        return well(asked, ehr)
+
+    with called(answer, fhir_timeout_ms=1500) as call:
+        assert call.states["laboratory"] is FAILED and "order" in call.ids
+        assert call.fetches["laboratory"] == "late"
+
+
+def test_a_second_try_takes_no_more_time_than_the_call_has() -> None:
+    def answer(asked: Asked, ehr: InventedEHR) -> Any:
+        if "_sort" in asked:
+            return refused(400)
+        if asked.path == "Observation":
+            time.sleep(3)
+        return well(asked, ehr)
+
+    started = time.perf_counter()
+    with called(answer, fhir_timeout_ms=1500) as call:
+        assert time.perf_counter() - started < 2.8
+        assert call.states["laboratory"] is FAILED
+        assert call.fetches["laboratory"] == "late"
 
 
 # -- outcomes told apart, in log, metrics and traces ---------------------------------------------

@@ -17,7 +17,7 @@ from marshmallow import ValidationError
 from cds_service import create_app
 from cds_service.environment import from_environment
 from cds_service.errors import SettingsError
-from cds_service.fhir.profiles import FOLDER, Profile, load_profiles, profile_of, too_long
+from cds_service.fhir.profiles import Profile, load_profiles, profile_of, too_long
 from cds_service.knowledge import CDSService, Knowledge
 from cds_service.settings import Settings
 from cds_service.web.collaborators import EXTENSION
@@ -224,7 +224,3 @@ def test_check_holds_the_templates_of_every_profile(monkeypatch: pytest.MonkeyPa
     long = {"epic": Profile(extra={"Observation": "category=" + "x" * 2000})}
     monkeypatch.setattr("cds_service.cli.knowledge.load_profiles", lambda: long)
     assert "the template of laboratory is too long with epic" in run("check", fails=True).output
-
-
-def test_the_files_ship_with_the_package() -> None:
-    assert sorted(path.suffix for path in FOLDER.iterdir()) == [".yaml"] * len(SERVERS)

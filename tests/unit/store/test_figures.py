@@ -10,7 +10,7 @@ import pytest
 from seeds import Seeds
 
 from cds_service.store import Store, figures
-from cds_service.store.figures import Period
+from cds_service.store.figures import ClientCount, Period
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 PERIOD = Period(NOW - timedelta(days=30), NOW, NOW - timedelta(days=1))
@@ -48,6 +48,7 @@ def test_an_empty_store_gives_empty_figures(store: Store) -> None:
             figures.reason_counts(connection, PERIOD),
             figures.days_of_calls(connection, PERIOD, ["patient-view"]),
             figures.days_of_cards(connection, PERIOD),
+            figures.client_counts(connection, PERIOD, ["patient-view"]),
             figures.complaints(connection, PERIOD, ["rule-wrong"], 10),
         )
     assert all(each == [] for each in found)
@@ -120,6 +121,23 @@ def test_days_are_those_of_utc(store: Store, seeds: Seeds) -> None:
     assert (calls["2026-11-20"].calls, calls["2026-11-20"].silent) == (2, 0)
     assert (calls["2026-11-21"].calls, calls["2026-11-21"].silent) == (1, 1)
     assert [(each.day, each.became, each.cards) for each in cards] == [("2026-11-20", "ignored", 2)]
+
+
+def test_calls_are_counted_by_client_and_tenant(store: Store, seeds: Seeds) -> None:
+    north, south = "https://ehr.example.org|north", "https://ehr.example.org|south"
+    seeds.call(at=NOW - DAY, client=north, cards=2)
+    seeds.call(at=NOW - DAY, client=north, cards=0)
+    seeds.call(at=NOW - DAY, client=north, status=412, cards=0)
+    seeds.call(at=NOW - DAY, client=south)
+    seeds.call(at=NOW - DAY, client=south, hook="discovery", cards=0)
+    seeds.call(at=NOW - DAY)
+    with store.reading() as connection:
+        counts = figures.client_counts(connection, PERIOD, ["patient-view"])
+    assert counts == [
+        ClientCount(None, 1, 0, 0, 1),
+        ClientCount(north, 2, 1, 1, 2),
+        ClientCount(south, 1, 0, 0, 1),
+    ]
 
 
 def test_complaints_come_newest_first_with_the_rules_of_their_card(
