@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from datetime import UTC, datetime
 
@@ -10,15 +9,16 @@ from flask import Flask
 
 import cds_service
 from benchmarks import floor as floor_application
+from cds_service.factory import received
+from cds_service.web.receiving import Receiver
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)  # the day of the fixtures
 NAMES = ("service", "floor")
 
 
-def service() -> Flask:
-    """The service on the day of the fixtures; without a store, unless one is asked for."""
-    os.environ.setdefault("CDS_STORE_URL", "none")
-    return cds_service.create_app(clock=lambda: NOW)
+def service() -> Receiver:
+    """The service as `cds-service serve` runs it, on the day of the fixtures."""
+    return received(cds_service.create_app(clock=lambda: NOW))
 
 
 def floor() -> Flask:
@@ -34,7 +34,7 @@ def main(name: str, port: int) -> None:
     Server(
         f"benchmarks.applications:{name}",
         factory=True,
-        interface=Interfaces.WSGI,
+        interface=Interfaces.RSGI if name == "service" else Interfaces.WSGI,
         address="127.0.0.1",
         port=port,
         workers=1,

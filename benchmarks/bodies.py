@@ -33,17 +33,23 @@ class Body:
     name: str
     content: bytes
     fires: bool
+    patient: str = ""
+
+    def of_another(self, number: int) -> bytes:
+        """The same request about another patient: nothing of it is known to the service."""
+        patient = self.patient.encode()
+        another = b"%s-%d" % (patient, number)
+        return self.content.replace(b'"%s"' % patient, b'"%s"' % another).replace(
+            b'/%s"' % patient, b'/%s"' % another
+        )
 
 
 def make_bodies(service: CDSService) -> list[Body]:
     """Small and large, silent and firing; and firing with a hundred facts that rules read."""
     padded = [
-        Body(f"{size}, {person}", _body(service, stem, SIZES[size]), person == "firing")
-        for size in SIZES
-        for person, stem in PEOPLE.items()
+        _body(service, f"{size}, {person}", SIZES[size]) for size in SIZES for person in PEOPLE
     ]
-    firing = PEOPLE["firing"]
-    return [*padded, Body(f"{FACTS} facts, firing", _body(service, firing, 0, _history), True)]
+    return [*padded, _body(service, f"{FACTS} facts, firing", 0, _history)]
 
 
 def _history(resources: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -59,10 +65,12 @@ def _history(resources: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _body(
     service: CDSService,
-    stem: str,
+    name: str,
     size: int,
     change: Callable[[list[dict[str, Any]]], list[dict[str, Any]]] = list,
-) -> bytes:
+) -> Body:
+    person = name.rpartition(" ")[2]
+    stem = PEOPLE[person]
     resources = change(read_resources(PATIENTS / f"{stem}.json"))
     patient = patient_id(resources)
     prefetch = as_prefetch(resources, service.prefetch)
@@ -79,7 +87,7 @@ def _body(
             break
         prefetch[key].setdefault("entry", []).append(entry)
         prefetch[key]["total"] += 1
-    return orjson.dumps(request)
+    return Body(name, orjson.dumps(request), person == "firing", patient)
 
 
 def _padding(patient: str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
 import time
 from http.client import HTTPConnection
+from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 
 from benchmarks import processes
@@ -24,6 +27,8 @@ class Server:
     def __init__(self, name: str) -> None:
         self.name = name
         self.start_seconds = 0.0
+        self._numbers = count()  # each call is about another patient
+        self._folder = TemporaryDirectory(prefix="cds-bench-")
 
     def __enter__(self) -> Server:
         port = _free_port()
@@ -31,6 +36,7 @@ class Server:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.applications", self.name, str(port)],
             cwd=PROJECT,
+            env=os.environ | {"CDS_STORE_URL": f"sqlite:///{self._folder.name}/store.sqlite3"},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -48,11 +54,13 @@ class Server:
         self._connection.close()
         self._process.terminate()
         self._process.wait(20)
+        self._folder.cleanup()
 
     def call(self, body: Body) -> bytes:
         """The answer to one call. Raises RuntimeError when it is not 200."""
         headers = {"Content-Type": "application/json"}
-        self._connection.request("POST", ADDRESS, body.content, headers)
+        content = body.of_another(next(self._numbers))
+        self._connection.request("POST", ADDRESS, content, headers)
         response = self._connection.getresponse()
         answer = response.read()
         if response.status != 200:

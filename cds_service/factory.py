@@ -148,8 +148,12 @@ def application() -> Flask:
 
 
 def receiver() -> Receiver:
-    """What `serve` runs in each worker: the application behind a reader of requests."""
-    app = application()
+    """What `serve` runs in each worker."""
+    return received(application())
+
+
+def received(app: Flask) -> Receiver:
+    """An application behind the reader of its requests."""
     settings = app.extensions[EXTENSION].settings
     fetches = bool(settings.fhir_servers) or settings.development
     return Receiver(
