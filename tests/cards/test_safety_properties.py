@@ -216,6 +216,9 @@ def test_no_card_holds_a_dose_or_an_order(told: dict[str, Any]) -> None:
         ),
         ("en", "- **Consider:** do not take any **benzodiazepine**", ["take any benzodiazepine"]),
         ("en", "Switch to sertraline.", ["switch to sertraline"]),
+        ("en", "You must take 0.5-1 mg lorazepam", ["1 mg", "take 0 5 1 mg lorazepam"]),
+        ("zh-Hans", "请患者停用文拉法辛７５毫克", ["75毫克", "停用文拉法辛75毫克"]),
+        ("es", "Hay que suspender el litio", ["suspender el litio"]),
         ("en", "Venlafaxine 37.5mg, 1,5 g or 250 µg/day", ["37.5mg", "1,5 g", "250 μg"]),
         (
             "es",

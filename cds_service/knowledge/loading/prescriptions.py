@@ -23,6 +23,7 @@ from cds_service.knowledge.record.clauses import (
 from cds_service.knowledge.record.phrases import Phrases
 
 _REACH, _FAR = 6, 12  # words, or characters without blanks, in which the medicine follows its verb
+_DECIMAL = re.compile(r"(?<=\d)[.,](?=\d)")  # no end of a clause
 _MARKUP = re.compile(r"[*_`]")
 _UNSPACED_BREAK = re.compile(r"[。；，、：！？;:!?,.()（）|\n]|\s-\s")
 _NUMBER, _NAME = "0", "0medicine"  # for what a card puts in place of a placeholder
@@ -45,7 +46,7 @@ class PrescriptionReader:
         units = "|".join(map(re.escape, sorted(guards.doses.units, key=len, reverse=True)))
         others = "|".join(map(re.escape, guards.doses.concentrations)) or "(?!)"
         self._dose = re.compile(
-            rf"(?<![\w.,])\d[\d.,]*\s*-?\s*(?:{units})(?![a-z0-9_])(?!\s*(?:{others})(?![a-z0-9_]))",
+            rf"(?<![a-z0-9.,])\d[\d.,]*\s*-?\s*(?:{units})(?![a-z0-9_])(?!\s*(?:{others})(?![a-z0-9_]))",
             re.IGNORECASE,
         )
         self._medicines = (*guards.medicines, *_names(service, phrases))
@@ -88,7 +89,7 @@ class PrescriptionReader:
         return f" {_NAME} " if is_name else _NUMBER
 
     def _spaced_orders(self, said: str, orders: Orders, verbs: Set[str]) -> Iterable[str]:
-        for clause in clauses_of(said):
+        for clause in clauses_of(_DECIMAL.sub(" ", said)):
             words = clause.words
             for at, word in enumerate(words):
                 if word not in verbs or (at and words[at - 1] not in orders.leads):
