@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 
 import pytest
 
+from cds_service.knowledge import CDSService
+from cds_service.knowledge.facts.medication import MedicationDefinition
 from cds_service.knowledge.loading.library import Problems, load_record_text
 from cds_service.knowledge.loading.library_files import RecordText
 from cds_service.knowledge.record.clauses import is_unspaced
@@ -20,6 +23,7 @@ OF_NOBODY = {
         "{}: no",
         "{} - denies",
         "{} excluded",
+        "{} excluded 3/2019",
         "{} (not present)",
         "{} (-)",
         "{} -ve",
@@ -42,7 +46,15 @@ OF_NOBODY = {
         *("{} (father)", "Antecedentes familiares: {}", "Familienanamnese: {}", "{} of his son"),
     ),
 }
-OF_THE_PAST = ("H/O: {}", "History of {}", "Z.n. {}", "S/P {}", "{} resolved", "Antecedentes de {}")
+OF_THE_PAST = (
+    "{} resolved 2010",
+    "H/O: {}",
+    "History of {}",
+    "Z.n. {}",
+    "S/P {}",
+    "{} resolved",
+    "Antecedentes de {}",
+)
 UNSPACED = (
     "无{}",
     "否认{}",
@@ -204,6 +216,10 @@ def test_the_same_holds_in_chinese() -> None:
             "suicidal-ideation-or-self-harm",
             ["Wants to end her life", "Quiere quitarse la vida", "想结束生命", "割腕"],
         ),
+        ("pulmonary-embolism", ["PE: pulmonary embolism", "Embolia pulmonar", "肺栓塞"]),
+        ("fall-history", ["Hip fracture after a fall", "Caída en casa", "摔倒"]),
+        ("dementia", ["Alzheimer's disease", "Enfermedad de Alzheimer", "阿尔茨海默病"]),
+        ("bleeding-risk-condition", ["GI bleed", "Hemorragia intracraneal", "颅内出血"]),
         ("overdose-intentional", ["Took an overdose", "Tomó una sobredosis", "服药自杀"]),
         (
             "serotonin-syndrome",
@@ -230,6 +246,7 @@ def test_a_danger_is_read_in_the_words_of_the_clinic(set_id: str, texts: list[st
         "Progressive muscle relaxation",
         "Weakness worsening over the years",
         "Difficulty speaking English",
+        "Difficulty speaking in public",
         "Swelling of both legs",
         "双下肢水肿",
         "Codeine-free cough syrup",
@@ -245,3 +262,56 @@ def test_words_that_only_resemble_a_danger_give_no_alarm(text: str) -> None:
         "opioids",
     }
     assert not reader().read(text).found & of_danger
+
+
+# What a narrow set means, the wide one means as well; so do its words.
+@pytest.mark.parametrize(
+    ("narrow", "wide"),
+    [
+        ("generalized-anxiety-disorder", "anxiety-disorder-any"),
+        ("panic-disorder", "anxiety-disorder-any"),
+        ("suicide-attempt", "suicidal-ideation-or-self-harm"),
+        ("overdose-intentional", "overdose-any-drug"),
+        ("cauda-equina-syndrome", "cauda-equina-cord-compression"),
+        ("cord-compression-malignant", "cauda-equina-cord-compression"),
+        ("urinary-retention", "bladder-bowel-dysfunction"),
+        ("faecal-incontinence", "bladder-bowel-dysfunction"),
+        ("low-back-pain", "spinal-pain"),
+        ("asthma-attack", "asthma"),
+        ("acute-angle-closure-glaucoma", "angle-closure-glaucoma"),
+        *((drug, "opioids") for drug in ("tramadol", "fentanyl", "codeine", "methadone")),
+        *((drug, "benzodiazepines") for drug in ("alprazolam", "diazepam", "lorazepam")),
+        *((drug, "ssris") for drug in ("sertraline", "paroxetine", "fluoxetine", "fluvoxamine")),
+        *((drug, "snris") for drug in ("venlafaxine", "duloxetine")),
+        ("citalopram-escitalopram", "ssris"),
+        ("maois-lasting", "maois"),
+        ("warfarin", "anticoagulants"),
+    ],
+)
+def test_words_of_a_narrow_set_are_words_of_the_wide_one(narrow: str, wide: str) -> None:
+    words = [phrase for set_id, phrase in phrases() if set_id == narrow]
+    readings = {phrase: reader().read(phrase) for phrase in words}
+    lost = {
+        phrase
+        for phrase, reading in readings.items()
+        if narrow in reading.found and wide not in reading.found | reading.barred
+    }
+    assert words and not lost
+
+
+CHINESE_LETTER = re.compile("[\u4e00-\u9fff]")
+
+
+def test_every_set_of_medicines_that_a_fact_reads_has_a_chinese_name(service: CDSService) -> None:
+    named = {
+        set_id
+        for set_id, words in record_text().phrases.items()
+        if any(map(CHINESE_LETTER.search, words.match))
+    }
+    read = {
+        set_id
+        for definition in service.facts.values()
+        if isinstance(definition, MedicationDefinition)
+        for set_id in definition.value_sets
+    }
+    assert read & record_text().phrases.keys() <= named | {"caffeine-containing-drugs"}

@@ -123,10 +123,13 @@ class Surroundings:
     def _ends(self, phrases: ByFirstWord, words: Words) -> bool:
         """Whether the words are only one of the phrases, or also say how or when."""
         return bool(words) and any(
-            stands_at(phrase, words, 0)
-            and (len(words) == len(phrase) or words[len(phrase)] in self._lists.tails)
+            stands_at(phrase, words, 0) and self._may_follow(words[len(phrase) :])
             for phrase in phrases.get(words[0], ())
         )
+
+    def _may_follow(self, words: Words) -> bool:
+        """Whether words behind a denial leave it as it is: "by MRI", "resolved 2010"."""
+        return not words or words[0] in self._lists.tails or words[0].isdigit()
 
     def _is_of_another(self, rest: Words, behind: Words | None) -> bool:
         """Whether it happened to somebody else: "of his son", "(mother)"."""
