@@ -315,3 +315,12 @@ def test_every_set_of_medicines_that_a_fact_reads_has_a_chinese_name(service: CD
         for set_id in definition.value_sets
     }
     assert read & record_text().phrases.keys() <= named | {"caffeine-containing-drugs"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Vitamin D3 1000 IU", "Vitamina D3", "维生素D3滴剂", "Amlodipine 5 mg", "氨氯地平片"]
+    + ["Sulfonamide", "Sulfamidas", "磺胺", "Dust mite", "Ácaros del polvo", "螨虫"],
+)
+def test_a_common_substance_that_is_none_of_ours_is_understood(text: str) -> None:
+    assert reader().read(text).found == {"text-other-substance"}

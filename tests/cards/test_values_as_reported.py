@@ -10,6 +10,7 @@ import pytest
 from cds_service.cli.patient_files import as_retrieved, patient_id, read_resources
 from cds_service.knowledge import CDSService
 from cds_service.knowledge.call import Card
+from cds_service.knowledge.facts.observation import ObservationDefinition
 
 from .conversations import CALL, FIXTURES
 
@@ -59,3 +60,16 @@ def test_markup_in_a_unit_stays_text(service: CDSService) -> None:
     card = _finding(service, quantity)
     assert "(86 g/L)" in card.detail
     assert "<b>" not in card.summary + card.detail
+
+
+@pytest.mark.parametrize("fact", ["creatine_kinase", "alt", "ast"])
+@pytest.mark.parametrize(
+    ("value", "unit"),
+    [(6000, "U/L"), (6000, "IU/L"), (100, "ukat/L"), (6, "kU/L"), (6, "U/mL"), (6000, "mU/mL")],
+)
+def test_an_enzyme_is_read_in_every_unit_of_activity(
+    service: CDSService, fact: str, value: float, unit: str
+) -> None:
+    definition = service.facts[fact]
+    assert isinstance(definition, ObservationDefinition) and definition.quantity is not None
+    assert definition.quantity.read({"valueQuantity": {"value": value, "unit": unit}}) == 6000

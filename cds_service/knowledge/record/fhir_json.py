@@ -131,7 +131,7 @@ def ids_of_patient(patient: Resource) -> Iterable[str]:
     for link in objects(patient.get("link")):
         other = link.get("other")
         reference = text_of(other.get("reference")) if isinstance(other, dict) else None
-        if reference and link.get("type") in _SAME_PERSON:
+        if reference and str(link.get("type")).strip().lower() in _SAME_PERSON:
             yield id_of(reference.strip())
 
 

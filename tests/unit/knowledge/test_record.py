@@ -103,7 +103,7 @@ def test_every_kind_of_reference_to_the_patient_is_known(
     assert found(record, "Condition", "anxiety") == ["c1"]
 
 
-@pytest.mark.parametrize("kind", ["replaces", "replaced-by"])
+@pytest.mark.parametrize("kind", ["replaces", "replaced-by", " Replaces"])
 def test_the_other_id_of_a_merged_patient_is_this_patient(record_of: RecordOf, kind: str) -> None:
     link = {"other": {"reference": "Patient/eve"}, "type": kind}
     theirs = condition(id="c1", subject={"reference": "Patient/eve"})
