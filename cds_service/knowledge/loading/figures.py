@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import fields
 from datetime import timedelta
+from math import isclose
 from typing import Any
 
 from cds_service.knowledge.content.artifacts import Governance
@@ -20,6 +21,7 @@ _NUMBER = re.compile(
     r"(?<![A-Za-z\d.,])(?<![A-Za-z][-\u2013])\d+(?:(?:,\d{3})+|[.,]\d+)?(?![\dA-Za-z])"
 )
 _THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:[.,]\d{3})+")
+_OF_A_MONTH = 0.02  # months have 30 days here, and 30.4 in time_units
 _BEHIND = re.compile(r"[\s-]*([^\W\d_]+)")  # the word behind a number
 
 
@@ -38,8 +40,8 @@ def groundless(service: Service, names: Iterable[str]) -> Iterable[tuple[str, st
                 continue
             facts = [service.facts.get(placeholder.fact) for placeholder in text.placeholders]
             known = held[id_].union(_in([getattr(fact, "quantity", None) for fact in facts]))
-            for number, days in _numbers(named.sub("", _literal(text)), service):
-                if not known.intersection({_value(number), *days}):
+            for number, spans in _numbers(named.sub("", _literal(text)), service):
+                if _value(number) not in known and not _is_near(spans, known):
                     yield language, id_, part, number
 
 
@@ -48,16 +50,23 @@ def _literal(text: Text) -> str:
 
 
 def _numbers(said: str, service: Service) -> Iterable[tuple[str, Iterable[float]]]:
-    """Each number of a text, and in days if a unit of time stands behind it."""
+    """Each number of a text, and the days that it means if a unit of time stands behind it."""
     for found in _NUMBER.finditer(said):
         behind = _BEHIND.match(said, found.end())
         unit = behind[1].lower() if behind else ""
-        days = {
-            round(_value(found[0]) * length)
-            for name, length in service.statuses.time_units.items()
-            if unit == name or (not name.isascii() and unit.startswith(name))
-        }
-        yield found[0], days
+        yield (
+            found[0],
+            [
+                _value(found[0]) * length
+                for name, length in service.statuses.time_units.items()
+                if length != 1 and (unit == name or (not name.isascii() and unit.startswith(name)))
+            ],
+        )
+
+
+def _is_near(spans: Iterable[float], known: Iterable[float]) -> bool:
+    """Whether a span is one of the numbers of days; three months are 90 days."""
+    return any(isclose(days, value, rel_tol=_OF_A_MONTH) for days in spans for value in known)
 
 
 def _value(number: str) -> float:
