@@ -455,10 +455,15 @@ SERVICE = "/cds-services/anxiety-leg-weakness"
 ADA = Path(__file__).parents[2] / "fixtures" / "requests" / "ada-generalised-anxiety.json"
 
 
-def cards_with(cards: Knowledge, key: str, answer: Any) -> list[dict[str, Any]]:
-    """The cards for Ada, of whom one list is asked from a server that answers so."""
-    with invented_ehr(lambda asked, ehr: answer) as ehr:
-        settings = Settings(store_url="none", fhir_servers=(ehr.base,), fhir_timeout_ms=20_000)
+CONDITIONS = json.loads(ADA.read_text())["prefetch"]["conditions"]["entry"]
+
+
+def answer_for_ada(cards: Knowledge, key: str, answer: Answer) -> Any:
+    """The answer for Ada, of whom one list is asked from a server that answers so."""
+    with invented_ehr(answer) as ehr:
+        settings = Settings(
+            store_url="none", hash_key="k" * 32, fhir_servers=(ehr.base,), fhir_timeout_ms=20_000
+        )
         today = datetime(2026, 11, 22, 12, tzinfo=UTC)
         app = create_app(settings, cards, clock=lambda: today)
         request = json.loads(ADA.read_text()) | {"fhirServer": ehr.base}
@@ -466,9 +471,19 @@ def cards_with(cards: Knowledge, key: str, answer: Any) -> list[dict[str, Any]]:
         response = app.test_client().post(SERVICE, json=request)
         app.extensions[EXTENSION].fhir_client.close()
     assert response.status_code == 200, response.text
+    return response.get_json()
+
+
+def cards_with(cards: Knowledge, key: str, answer: Any) -> list[dict[str, Any]]:
+    """What the cards for Ada say where one list is answered so."""
+    body = answer_for_ada(cards, key, lambda asked, ehr: answer)
+    return said(body)
+
+
+def said(body: Any) -> list[dict[str, Any]]:
+    """What the cards of an answer say; their uuids differ from server to server."""
     return [
-        {name: card[name] for name in ("summary", "detail", "indicator")}
-        for card in response.get_json()["cards"]
+        {name: card[name] for name in ("summary", "detail", "indicator")} for card in body["cards"]
     ]
 
 
@@ -527,6 +542,45 @@ def test_a_second_try_takes_no_more_time_than_the_call_has() -> None:
         assert time.perf_counter() - started < 2.8
         assert call.states["laboratory"] is FAILED
         assert call.fetches["laboratory"] == "late"
+
+
+@pytest.mark.parametrize("display, unread", [("sertraline 50 mg tablet", 0), (None, 1)])
+def test_the_display_of_a_reference_is_used_where_its_medication_cannot_be_had(
+    display: str | None, unread: int, cards: Knowledge
+) -> None:
+    reference = {"reference": "Medication/m1"} | ({"display": display} if display else {})
+
+    def answer(asked: Asked, ehr: InventedEHR) -> Any:
+        order = resource("MedicationRequest", "o", medicationReference=reference, status="active")
+        order |= {"intent": "order"}
+        return searchset(order) if asked.path == "MedicationRequest" else refused(403)
+
+    body = answer_for_ada(cards, "medicationRequests", answer)
+    state = body["extension"]["urn:cds-service:record-state"]
+    assert state["lists"]["medicationRequests"] == "whole"
+    assert state.get("unread", {}).get("MedicationRequest", 0) == unread
+
+
+def test_a_category_that_is_an_object_is_read_as_a_list(cards: Knowledge) -> None:
+    """What teaching EHRs write is mended, and says the same."""
+
+    def answer(asked: Asked, ehr: InventedEHR) -> Any:
+        [entry] = [e for e in CONDITIONS if "category" in e["resource"]][:1] or [None]
+        assert entry is not None
+        category = entry["resource"]["category"][0]
+        changed = [
+            {**e, "resource": {**e["resource"], "category": category}}
+            if "category" in e["resource"]
+            else e
+            for e in CONDITIONS
+        ]
+        return {"resourceType": "Bundle", "type": "searchset", "entry": changed}
+
+    def plain(asked: Asked, ehr: InventedEHR) -> Any:
+        return {"resourceType": "Bundle", "type": "searchset", "entry": CONDITIONS}
+
+    odd = answer_for_ada(cards, "conditions", answer)
+    assert odd["cards"] and said(odd) == said(answer_for_ada(cards, "conditions", plain))
 
 
 # -- outcomes told apart, in log, metrics and traces ---------------------------------------------
