@@ -53,7 +53,8 @@ class ServiceExamination:
             text = reply.trouble or f"{reply.status}: no list of services"
             yield fault("discovery", text, "Look at the address, the proxy and the log.")
         else:
-            yield well("discovery", f"{len(services)} services in {reply.seconds:.2f} s")
+            ids = ", ".join(str(each.get("id")) for each in services if isinstance(each, dict))
+            yield well("discovery", f"{ids} in {reply.seconds:.2f} s")
             yield from self._operations(reply)
             for entry in services:
                 yield from self._service(entry if isinstance(entry, dict) else {})
@@ -104,7 +105,7 @@ class ServiceExamination:
             fitting = {"an invented adult": invented_call(entry.get("prefetch") or {})}
         times: list[float] = []
         for file, request in fitting.items():
-            yield from self._call(f"{name} {file}", url, request, times)
+            yield from self._call(file, url, request, times)
         if not fitting:
             yield note(name, "not called: no request has its hook", "Name files with requests.")
             return
