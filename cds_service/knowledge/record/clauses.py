@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 Words = tuple[str, ...]
@@ -87,8 +87,12 @@ def stands_at(phrase: Words, words: Sequence[str], start: int) -> bool:
     )
 
 
-def end_of(phrase: Words, words: Sequence[str], start: int, between: Container[str]) -> int:
+def end_of(phrase: Words, words: Sequence[str], start: int, between: Set[str]) -> int:
     """Where a phrase that begins at this word ends, or 0; `between` may stand inside it."""
+    if stands_at(phrase, words, start):
+        return start + len(phrase)
+    if not between:
+        return 0
     at = start
     for expected in phrase:
         while not stands_at((expected,), words, at):

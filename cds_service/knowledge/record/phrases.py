@@ -68,11 +68,12 @@ class TextReader:
         }
         self._by_first_word: dict[str, list[tuple[Words, str]]] = {}
         self._stems: dict[str, list[tuple[Words, str]]] = {}  # "weak*" is filed under "weak"
-        self._unspaced: list[tuple[str, str]] = []
+        self._unspaced: dict[str, list[tuple[str, str]]] = {}  # by first character
         pairs = ((set_id, phrase) for set_id in phrases for phrase in phrases[set_id].match)
         for set_id, phrase in pairs:
             if is_unspaced(phrase):
-                self._unspaced.append((phrase.translate(self._variants), set_id))
+                read = phrase.translate(self._variants)
+                self._unspaced.setdefault(read[0], []).append((read, set_id))
                 continue
             words = tuple(normalise(phrase).split())
             filed = self._stems if words[0].endswith("*") else self._by_first_word
@@ -115,11 +116,12 @@ class TextReader:
         """The sets whose phrases are in a text, and what the words around each phrase say."""
         clauses = clauses_of(text)
         for at, clause in enumerate(clauses):
+            degrees = self._degrees.intersection(clause.words)
             hits = [
                 (start, end, set_id)
                 for start, word in enumerate(clause.words)
                 for phrase, set_id in self._candidates(word)
-                if (end := end_of(phrase, clause.words, start, self._degrees))
+                if (end := end_of(phrase, clause.words, start, degrees))
             ]
             for start, end, set_id in _widened(hits):
                 of_others = set_id in self._of_others
@@ -138,12 +140,10 @@ class TextReader:
 
     def _unspaced_hits(self, text: str, places: Sequence[int]) -> Iterable[tuple[int, int, str]]:
         """The phrases in a text, and where they begin and end in the sentence it was taken from."""
-        for phrase, set_id in self._unspaced:
-            at = text.find(phrase)
-            while at >= 0:
-                end = at + len(phrase)
-                yield places[at], places[end - 1] + 1, set_id
-                at = text.find(phrase, end)
+        for at, character in enumerate(text):
+            for phrase, set_id in self._unspaced.get(character, ()):
+                if text.startswith(phrase, at):
+                    yield places[at], places[at + len(phrase) - 1] + 1, set_id
 
 
 def _widened(hits: list[tuple[int, int, str]]) -> Iterable[tuple[int, int, str]]:
@@ -175,4 +175,7 @@ class _Forbidden:
     def stands_in(self, text: str, words: Sequence[str]) -> bool:
         if self.unspaced is not None:
             return self.unspaced in text
+        first = self.words[0]
+        if not first.endswith("*") and first not in words:
+            return False  # nearly always
         return any(stands_at(self.words, words, start) for start in range(len(words)))
