@@ -7,6 +7,7 @@ from datetime import datetime
 from urllib.parse import parse_qsl, urlsplit
 
 from cds_service.doctor.findings import MOST_SKEW, Caller, Finding, Reply, fault, note, well
+from cds_service.doctor.replies import PROFILE, problem_of
 from cds_service.doctor.searchset import (
     Searchset,
     is_newest_first,
@@ -18,12 +19,12 @@ from cds_service.doctor.searchset import (
 )
 from cds_service.fhir.addresses import Base
 from cds_service.fhir.client import fill
+from cds_service.fhir.profiles import profile_of
 from cds_service.fhir.second_try import other_ways
 from cds_service.knowledge import CDSService
 from cds_service.knowledge.call import Resource
 from cds_service.settings import Settings
 
-_PROFILE = "Set CDS_FHIR_PROFILE to the maker of this server, or CDS_FHIR_EXTRA"
 _SHARE = 0.8  # of CDS_FHIR_TIMEOUT_MS is for fetching
 
 
@@ -62,9 +63,12 @@ class FHIRExamination:
         if patient_id is None:
             yield fault("patient", "no patient was found to ask for", "Name one with --patient.")
             return
+        lacking = profile_of(self._settings).lacking(self._service.prefetch)
         for key, template in self._service.prefetch.items():
             filled = fill(template, {"context.patientId": patient_id})
-            if filled is None:
+            if key in lacking:
+                yield well(key, "not asked for: the profile says that there is none")
+            elif filled is None:
                 yield note(key, "not tried: it needs more than a patient")
             elif "?" in filled:
                 yield from self._search(key, filled, patient_id)
@@ -108,37 +112,12 @@ class FHIRExamination:
 
     def _read(self, key: str, filled: str) -> Iterator[Finding]:
         reply = self._get(filled)
-        if problem := self._problem(key, reply, filled):
+        if problem := problem_of(key, reply, filled):
             yield problem
         elif f"{reply.resource_type}/{reply.body.get('id')}" != filled:
             yield fault(key, "another resource came than was asked for", "Ask its maker.")
         else:
             yield well(key, f"read in {reply.seconds:.2f} s")
-
-    def _problem(self, about: str, reply: Reply, asked: str) -> Finding | None:
-        """What is wrong with an answer itself."""
-        status, type_ = reply.status, asked.partition("?")[0].partition("/")[0]
-        if not status:
-            return fault(about, reply.trouble, "Look at the server and the network.")
-        if status in (401, 403):
-            mend = f"The token must allow reading and searching {type_}."
-            return fault(about, f"{status}: this token may not", mend)
-        if status == 404 and "?" in asked:
-            mend = "Nothing, if this server really has none: it is then silent, and no failure."
-            return note(about, "404: the server has no such resources", mend)
-        if 300 <= status < 400:
-            mend = "Give the address that it leads to as the base: redirects are not followed."
-            return fault(about, f"{status}: a redirect", mend)
-        if status != 200:
-            mend = "Look at the log of the server." if status >= 500 else f"{_PROFILE}."
-            return fault(about, f"{status}: refused", mend)
-        if "json" not in reply.kind or not reply.resource_type:
-            kind = reply.kind or "no media type"
-            return fault(about, f"no FHIR JSON came ({kind})", "Look for a login page in between.")
-        if "?" in asked and reply.resource_type != "Bundle":
-            text = f"a search is answered with {reply.resource_type}"
-            return fault(about, text, "Look at what it says; ask its maker.")
-        return None
 
     def _search(self, key: str, filled: str, patient_id: str) -> Iterator[Finding]:
         found = self._pages(filled)
@@ -146,9 +125,9 @@ class FHIRExamination:
             asked = self._otherwise(filled, found.last.status)
             if asked is not None:
                 text = f"{found.last.status}: refused as it is; {asked} it is answered"
-                yield fault(key, text, f"{_PROFILE}: every call asks twice for this list.")
+                yield fault(key, text, f"{PROFILE}: every call asks twice for this list.")
                 return
-        if problem := self._problem(key, found.last, filled):
+        if problem := problem_of(key, found.last, filled):
             yield problem
             return
         self._slowest = max(self._slowest, found.seconds)
@@ -202,8 +181,8 @@ class FHIRExamination:
         if found.is_cut:
             text = f"there are more than {self._settings.fhir_max_pages} pages"
             yield fault(key, text, "Raise CDS_FHIR_MAX_PAGES, or the pages of the server.")
-        elif found.promised > len(found.resources) and not found.is_circle:
-            text = f"{found.promised} promised, {len(found.resources)} came, and no next link"
+        elif found.promised > found.matches and not found.is_circle:
+            text = f"{found.promised} promised, {found.matches} came, and no next link"
             yield fault(key, text, "Ask its maker; the list counts as in part.")
         if found.kept_back:
             text = f"results are kept back ({', '.join(sorted(set(found.kept_back)))})"

@@ -54,16 +54,25 @@ class Searchset:
 
     @property
     def promised(self) -> int:
-        """How many resources the server says there are."""
+        """How many matches the server says there are."""
         total = self.replies[0].body.get("total") if self.replies[0].body else None
         return total if isinstance(total, int) else 0
 
     @property
+    def matches(self) -> int:
+        """How many came; some servers count their remarks, so these are counted too."""
+        searches = [entry.get("search") for entry in self._entries]
+        return sum(not isinstance(each, dict) or each.get("mode") != "include" for each in searches)
+
+    @property
     def _all(self) -> Iterator[Resource]:
+        yield from objects([entry.get("resource") for entry in self._entries])
+
+    @property
+    def _entries(self) -> Iterator[Resource]:
         for reply in self.replies:
             if reply.resource_type == "Bundle":
-                entries = objects(entries_of(reply.body))
-                yield from objects([entry.get("resource") for entry in entries])
+                yield from objects(entries_of(reply.body))
 
     def add(self, reply: Reply) -> str | None:
         """Add a page; gives its next link."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ import pytest
 from builders import patient, searchset
 from commands import run
 from fhir_server import AUTHORIZATION, FHIRServer
+from integration.test_profiles import SERVERS
 from invented_ehr import Asked, InventedEHR, Reply, invented_ehr, refused
 from werkzeug.serving import make_server
 
@@ -264,6 +266,20 @@ def test_a_profile_ends_what_the_doctor_finds() -> None:
     assert "0 to mend" in output
 
 
+@pytest.mark.parametrize("name", SERVERS)
+def test_with_its_profile_a_server_has_nothing_to_mend(name: str) -> None:
+    server = SERVERS[name]
+    output = look(
+        lambda asked, ehr: METADATA if asked.path == "metadata" else server(asked, ehr),
+        fails=name == "hapi",
+        CDS_FHIR_PROFILE=name,
+    )
+    if name == "hapi":
+        assert "the next link leads to hapi.internal:8080" in output and "1 to mend" in output
+    else:
+        assert "0 to mend" in output
+
+
 def test_a_real_server_ignores_the_patient_of_one_type(fhir_server: FHIRServer) -> None:
     """The small server of the tests knows no `patient` for QuestionnaireResponse, and says so in a
     remark beside everybody's."""
@@ -507,6 +523,14 @@ def test_tokens_that_are_not_looked_at_are_found(cards: Knowledge, tmp_path: Pat
         output = call(base, "--keys", tmp_path, fails=True)
     for text in ("no token", "a token for another address", "nonsense", "a used token"):
         assert f"{text} is answered with 400, not 401" in output
+
+
+def test_what_is_to_be_set_exists() -> None:
+    folder = Path(service_doctor.__file__).parent
+    texts = [path.read_text(encoding="utf-8") for path in folder.glob("*.py")]
+    named = {name for text in texts for name in re.findall(r"CDS_[A-Z_]+", text)}
+    assert len(named) > 5
+    assert named <= {f"CDS_{name.upper()}" for name in Settings.model_fields}
 
 
 def test_at_least_20_faults_are_put_in() -> None:
