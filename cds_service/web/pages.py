@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from mimetypes import guess_type
+from pathlib import Path
 
 from flask import Blueprint, Response, render_template, request
+from werkzeug.exceptions import NotFound
 
 from cds_service.errors import InvalidRequest, UnknownService
 from cds_service.report.catalogue import Catalogue, catalogue_of
@@ -22,9 +25,10 @@ POLICY = (
 PERIODS = {"7d": "7 days", "30d": "30 days", "90d": "90 days", "365d": "1 year"}
 DEFAULT_PERIOD = "30d"
 
-web = Blueprint(
-    "web", __name__, template_folder="templates", static_folder="static", static_url_path="/static"
-)
+# Whole in memory: no file stays open when a browser leaves early.
+_STATIC = {path.name: path.read_bytes() for path in (Path(__file__).parent / "static").iterdir()}
+
+web = Blueprint("web", __name__, template_folder="templates")
 
 
 @web.before_request
@@ -71,6 +75,17 @@ def report_csv() -> Response:
     _, figures = _report()
     response = Response(to_csv(tables(figures)[name]), mimetype="text/csv")
     response.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
+    return response
+
+
+@web.get("/static/<filename>", endpoint="static")
+def static_file(filename: str) -> Response:
+    """The style sheet or an image."""
+    if filename not in _STATIC:
+        raise NotFound
+    response = Response(_STATIC[filename], mimetype=guess_type(filename)[0])
+    response.add_etag()
+    response.make_conditional(request)
     return response
 
 
