@@ -105,10 +105,8 @@ def create_app(
         app.wsgi_app = tracing.around(app.wsgi_app)  # type: ignore[method-assign, assignment]
     _allow_browsers(app, settings)
     app.after_request(_add_security_headers)
-    # The knowledge lives as long as the process: the garbage collector can skip it. A call leaves
-    # no cycles behind, so there is little to look for.
+    # The knowledge lives as long as the process: the garbage collector can skip it.
     gc.freeze()
-    gc.set_threshold(20_000)
     return app
 
 
