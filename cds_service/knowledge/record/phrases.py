@@ -80,7 +80,7 @@ class TextReader:
             filed.setdefault(words[0].rstrip("*"), []).append((words, set_id))
         self._longest_stem = max(map(len, self._stems), default=0)
         # Displays repeat from call to call; the limit keeps memory small.
-        self._read = lru_cache(maxsize=4096)(self._read_text)
+        self._read = lru_cache(maxsize=1024)(self._read_text)
 
     def read(self, text: str) -> Reading:
         """What a text says; only its beginning is read."""

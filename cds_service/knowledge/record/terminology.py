@@ -21,7 +21,7 @@ ICD_10 = "http://hl7.org/fhir/sid/icd-10"
 # In these systems a code also belongs to a set that names one of its headings.
 HIERARCHICAL = frozenset({ICD_10_CM, ICD_10, ATC})
 _LONGEST_CODE = 100
-_LONGEST_KNOWN = 500  # the longest concept that is remembered, in characters
+_LONGEST_KNOWN = 200  # the longest concept that is remembered, in characters
 _NO_CODE_CHARACTER = re.compile(r"[^A-Z0-9]+")
 # The concepts of a SNOMED CT expression before its refinement: "192970008 |Cauda equina|:...".
 _FOCUS = re.compile(r"(\d{6,18})\s*(?:\|[^|]*\|)?\s*(?:\+|$)")
@@ -68,7 +68,7 @@ class Terminology:
         self._reader = TextReader(phrases, negation)
         self._of_kind: dict[str, Terminology] = {}
         # Charts repeat the same concepts; the limits keep memory small.
-        self._known = lru_cache(maxsize=2048)(self._find)
+        self._known = lru_cache(maxsize=1024)(self._find)
 
     def for_kinds(self, sets_of: Mapping[str, frozenset[str]]) -> Terminology:
         """The same value sets, but each kind of resource is matched only against its own.
