@@ -15,16 +15,12 @@ from typing import Any
 import click
 import orjson
 
-from benchmarks.applications import NOW
 from benchmarks.hostile_bodies import OF_PREFETCH, OF_RESOURCES, Json, filled
+from benchmarks.in_process import call_of
 from cds_service.environment import from_environment
 from cds_service.errors import BodyTooLarge
-from cds_service.fhir.prefetch import complete
 from cds_service.knowledge import CDSService, load
-from cds_service.knowledge.call import Call
-from cds_service.wire.hooks import load_context
 from cds_service.wire.json_text import read_json
-from cds_service.wire.requests import load_request
 from cds_service.wire.responses import dump_response
 
 SERVICE = "anxiety-leg-weakness"
@@ -51,18 +47,7 @@ def body(dimension: str, count: int) -> bytes:
 
 def answer(service: CDSService, content: bytes) -> bytes:
     """The answer to a body, without HTTP."""
-    request = load_request(read_json(content))
-    context = load_context(request.hook, request.context)
-    call = Call(
-        retrieved=complete(service, request, most_resources=1_000_000),
-        patient_id=context.patient_id,
-        user_id=context.user_id,
-        hook_instance=request.hook_instance,
-        now=NOW,
-        language=service.default_language,
-        encounter_id=context.encounter_id,
-        context=context.others,
-    )
+    call = call_of(service, read_json(content))
     given = service.answer(call)
     return orjson.dumps(dump_response(given.cards, call.retrieved.states, given.unread))
 

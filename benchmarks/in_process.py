@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from statistics import median
+from typing import Any
 
 import orjson
 
@@ -37,22 +38,28 @@ def milliseconds(service: CDSService, body: Body, seconds: float) -> dict[str, f
     return {step: median(run[at] for run in runs) for at, step in enumerate(STEPS)}
 
 
-def _moments(service: CDSService, body: Body) -> Iterator[float]:
-    """The CPU clock before the first step and after each."""
-    yield time.process_time()
-    content = orjson.loads(body.content)
-    yield time.process_time()
+def call_of(service: CDSService, content: Any) -> Call:
+    """The call in a body of CDS Hooks, on the day of the fixtures."""
     request = load_request(content)
     context = load_context(request.hook, request.context)
-    call = Call(
-        retrieved=complete(service, request),
+    return Call(
+        retrieved=complete(service, request, most_resources=1_000_000),
         patient_id=context.patient_id,
         user_id=context.user_id,
         hook_instance=request.hook_instance,
         now=NOW,
         language=service.default_language,
         encounter_id=context.encounter_id,
+        context=context.others,
     )
+
+
+def _moments(service: CDSService, body: Body) -> Iterator[float]:
+    """The CPU clock before the first step and after each."""
+    yield time.process_time()
+    content = orjson.loads(body.content)
+    yield time.process_time()
+    call = call_of(service, content)
     yield time.process_time()
     record = PatientRecord(call, service.terminology, service.statuses, service.lists)
     yield time.process_time()

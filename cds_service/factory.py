@@ -99,9 +99,10 @@ def create_app(
     app.register_blueprint(cds_hooks)
     app.register_blueprint(operations)
     app.register_blueprint(web)
+    # Middleware as Flask documents it; its types do not allow the assignment.
     if prefix := urlsplit(settings.public_url).path:
         app.wsgi_app = below(prefix, app.wsgi_app)  # type: ignore[method-assign, assignment]
-    if tracing:  # how Flask adds middleware; its types do not allow it
+    if tracing:
         app.wsgi_app = tracing.around(app.wsgi_app)  # type: ignore[method-assign, assignment]
     _allow_browsers(app, settings)
     app.after_request(_add_security_headers)

@@ -13,6 +13,7 @@ import orjson
 import requests
 from builders import feedback
 from tokens import PUBLIC_URL, Signer, write_jwks
+from werkzeug.datastructures import Headers
 from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.test import TestResponse
 from werkzeug.wrappers import Request
@@ -109,7 +110,7 @@ class Hospital:
         reply = self._http.post(url, json=body, headers=headers)
         self.memory.writer.flush()
         status = f"{reply.status_code} {reply.reason}"
-        return TestResponse([reply.content], status, reply.headers, Request({}))  # type: ignore
+        return TestResponse([reply.content], status, Headers(reply.headers.items()), Request({}))
 
     def open(
         self, chair: Chair, name: str, *, instance: str | None = None, **headers: str

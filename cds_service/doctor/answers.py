@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from uuid import uuid4
 
-from cds_service.doctor.searchset import objects
 from cds_service.fhir.profiles import LONGEST
+from cds_service.knowledge.record.fhir_json import listed
 from cds_service.wire.hooks import HOOKS
 from cds_service.wire.responses import SUMMARY_UNITS
 
@@ -53,7 +53,7 @@ def faults_of_answer(answer: Mapping[str, Any]) -> list[str]:
     """What is wrong with the body of an answer."""
     if not isinstance(answer.get("cards"), list):
         return ["it has no list of cards"]
-    cards = objects(answer["cards"])
+    cards = list(listed(answer["cards"]))
     found = [text for card in cards for text in _faults_of_card(card)]
     uuids = [card.get("uuid") for card in cards]
     if len(set(map(str, uuids))) < len(uuids):

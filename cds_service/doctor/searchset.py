@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from cds_service.doctor.findings import Reply
 from cds_service.fhir.received import entries_of, next_page
 from cds_service.knowledge.call import Resource
+from cds_service.knowledge.record.fhir_json import listed
 from cds_service.knowledge.record.terminology import Terminology
 
 _REMARKS = ("informational", "processing", "not-supported", "success")
@@ -48,7 +49,7 @@ class Searchset:
             issue
             for outcome in self._all
             if outcome.get("resourceType") == "OperationOutcome"
-            for issue in objects(outcome.get("issue"))
+            for issue in listed(outcome.get("issue"))
         )
         return [str(each.get("code")) for each in issues if each.get("code") not in _REMARKS]
 
@@ -66,13 +67,13 @@ class Searchset:
 
     @property
     def _all(self) -> Iterator[Resource]:
-        yield from objects([entry.get("resource") for entry in self._entries])
+        yield from listed([entry.get("resource") for entry in self._entries])
 
     @property
     def _entries(self) -> Iterator[Resource]:
         for reply in self.replies:
             if reply.resource_type == "Bundle":
-                yield from objects(entries_of(reply.body))
+                yield from listed(entries_of(reply.body))
 
     def add(self, reply: Reply) -> str | None:
         """Add a page; gives its next link."""
@@ -85,7 +86,7 @@ def of_others(resources: Iterable[Resource], patient_id: str) -> int:
     references = (
         reference.get("reference")
         for each in resources
-        for reference in objects([each.get(name) for name in _SUBJECTS])
+        for reference in listed([each.get(name) for name in _SUBJECTS])
     )
     return sum(
         isinstance(text, str) and urlsplit(text).path.rpartition("/")[2] != patient_id
@@ -113,7 +114,7 @@ def is_newest_first(resources: Iterable[Resource]) -> bool:
 def without_unit(resources: Iterable[Resource]) -> tuple[int, int]:
     """How many numbers have no unit, and how many numbers there are."""
     quantities = [
-        quantity for each in resources for quantity in objects([each.get("valueQuantity")])
+        quantity for each in resources for quantity in listed([each.get("valueQuantity")])
     ]
     lacking = sum(not (each.get("unit") or each.get("code")) for each in quantities)
     return lacking, len(quantities)
@@ -124,7 +125,7 @@ def known(resources: Iterable[Resource], terminology: Terminology) -> tuple[int,
     concepts = [
         (concept, each)
         for each in resources
-        for concept in objects([each.get(name) for name in _CONCEPTS])
+        for concept in listed([each.get(name) for name in _CONCEPTS])
     ]
     hits = 0
     for concept, _ in concepts:
@@ -136,7 +137,7 @@ def known(resources: Iterable[Resource], terminology: Terminology) -> tuple[int,
 
 def medication_references(resources: Iterable[Resource]) -> list[str]:
     """The ids of the Medications that orders and statements refer to, in order."""
-    references = objects([each.get("medicationReference") for each in resources])
+    references = listed([each.get("medicationReference") for each in resources])
     texts = (each.get("reference") for each in references)
     return sorted(
         {t.rpartition("/")[2] for t in texts if isinstance(t, str) and "Medication/" in t}
@@ -144,12 +145,7 @@ def medication_references(resources: Iterable[Resource]) -> list[str]:
 
 
 def _codings(resource: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for concept in objects([resource.get(name) for name in _CONCEPTS]):
-        for coding in objects(concept.get("coding")):
+    for concept in listed([resource.get(name) for name in _CONCEPTS]):
+        for coding in listed(concept.get("coding")):
             if isinstance(coding.get("code"), str):
                 yield coding["code"], str(coding.get("system"))
-
-
-def objects(values: Any) -> list[Resource]:
-    """The JSON objects in what should be a list of them."""
-    return [each for each in values if isinstance(each, dict)] if isinstance(values, list) else []

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from cds_service.knowledge.call import Resource, Retrieval
+from cds_service.knowledge.record.fhir_json import listed
 
 NESTED_BUNDLES = 3
 # FHIR R4, "IssueType": issues in a searchset with these codes are remarks about the search. Any
@@ -98,7 +99,7 @@ def _search_mode(entry: Any) -> Any:
 
 
 def _is_remark(outcome: Resource) -> bool:
-    severities = [issue.get("severity") for issue in _objects(outcome.get("issue"))]
+    severities = [issue.get("severity") for issue in listed(outcome.get("issue"))]
     return _is_said_by_all(outcome, _REMARKS) and all(
         severity in _HARMLESS for severity in severities
     )
@@ -106,7 +107,7 @@ def _is_remark(outcome: Resource) -> bool:
 
 def _is_said_by_all(outcome: Resource, codes: Collection[str]) -> bool:
     """Whether an OperationOutcome has issues, and all of them have one of these codes."""
-    issue_codes = [issue.get("code") for issue in _objects(outcome.get("issue"))]
+    issue_codes = [issue.get("code") for issue in listed(outcome.get("issue"))]
     return bool(issue_codes) and all(code in codes for code in issue_codes)
 
 
@@ -116,7 +117,7 @@ def has_none(value: Resource) -> bool:
 
 
 def _has_next_page(bundle: Resource) -> bool:
-    return any(link.get("relation") == "next" for link in _objects(bundle.get("link")))
+    return any(link.get("relation") == "next" for link in listed(bundle.get("link")))
 
 
 def entries_of(bundle: Resource) -> list[Any] | None:
@@ -133,7 +134,7 @@ def next_page(value: Any) -> str | None:
         return None
     if entries_of(value) is None:
         return None
-    links = (link for link in _objects(value.get("link")) if link.get("relation") == "next")
+    links = (link for link in listed(value.get("link")) if link.get("relation") == "next")
     return next((link["url"] for link in links if isinstance(link.get("url"), str)), None)
 
 
@@ -143,8 +144,3 @@ def _promises_more(bundle: Resource, modes: Sequence[Any]) -> bool:
     # Some servers count their remarks among the matches (hapi-fhir#7153).
     matches = sum(mode != "include" for mode in modes)
     return isinstance(total, int) and total > matches
-
-
-def _objects(values: Any) -> Iterator[Resource]:
-    """The JSON objects in a value that should be a list of them."""
-    return (item for item in (values if isinstance(values, list) else ()) if isinstance(item, dict))

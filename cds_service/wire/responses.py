@@ -106,10 +106,7 @@ class Codings(fields.Field[Any]):
 
 @lru_cache(maxsize=1024)
 def _written(codings: tuple[Coding, ...]) -> list[dict[str, Any]]:
-    schema = CodingSchema(many=True)
-    written: list[dict[str, Any]] = schema.dump(codings)
-    if faults := schema.validate(written):
-        raise ValidationError(faults)
+    written: list[dict[str, Any]] = _checked(CodingSchema(many=True), codings)
     return written
 
 
@@ -201,8 +198,14 @@ class RecordStates(fields.Dict):
 def _written_state(
     lists: tuple[tuple[str, Retrieval], ...], unread: tuple[tuple[str, int], ...]
 ) -> dict[str, Any]:
-    schema = RecordStateSchema()
-    written: dict[str, Any] = schema.dump({"lists": dict(lists), "unread": dict(unread)})
+    state = {"lists": dict(lists), "unread": dict(unread)}
+    written: dict[str, Any] = _checked(RecordStateSchema(), state)
+    return written
+
+
+def _checked(schema: SentSchema, value: Any) -> Any:
+    """What the schema writes of a value. Raises ValidationError if that is not valid."""
+    written = schema.dump(value)
     if faults := schema.validate(written):
         raise ValidationError(faults)
     return written

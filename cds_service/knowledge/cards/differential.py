@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from cds_service.knowledge.cards.voice import Voice
-from cds_service.knowledge.content.artifacts import LEVELS, DrugClass, Rule
+from cds_service.knowledge.content.artifacts import DrugClass, Rule
 from cds_service.knowledge.content.service import Service
 from cds_service.knowledge.content.words import OPTION
 from cds_service.knowledge.outcomes.evaluation import (
@@ -18,7 +18,7 @@ from cds_service.knowledge.outcomes.evaluation import (
     CauseOutcome,
     Evaluation,
 )
-from cds_service.knowledge.outcomes.judging import OF_LAYOUT, RuleOutcome
+from cds_service.knowledge.outcomes.judging import OF_LAYOUT, RuleOutcome, most_urgent_first
 
 _HEADING = re.compile(r"\*\*.*?\*\*")
 
@@ -26,12 +26,11 @@ _HEADING = re.compile(r"\*\*.*?\*\*")
 def also_shown(service: Service, evaluation: Evaluation) -> list[RuleOutcome]:
     """The rules with a card of their own that the differential also shows, most urgent first."""
     slots = {slot.id for slot in service.slots if slot.told_in}
-    outcomes = [
+    return most_urgent_first(
         outcome
         for outcome in evaluation.applied
         if outcome.rule.slot in slots and outcome.level != "info"
-    ]
-    return sorted(outcomes, key=lambda outcome: (LEVELS.index(str(outcome.level)), outcome.urgency))
+    )
 
 
 class Differential:

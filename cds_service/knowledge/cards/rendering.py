@@ -22,7 +22,7 @@ from cds_service.knowledge.content.artifacts import DIFFERENTIAL, LEVELS, Slot
 from cds_service.knowledge.content.service import Service
 from cds_service.knowledge.content.words import LONGEST_SUMMARY, utf16_length
 from cds_service.knowledge.outcomes.evaluation import Evaluation, GateState
-from cds_service.knowledge.outcomes.judging import LEAST_URGENT, RuleOutcome
+from cds_service.knowledge.outcomes.judging import LEAST_URGENT, RuleOutcome, most_urgent_first
 
 
 def render(service: Service, evaluation: Evaluation, call: Call) -> tuple[Card, ...]:
@@ -183,12 +183,11 @@ def _is_silenced(draft: _Draft, silenced: Mapping[str, str]) -> bool:
 
 def _groups(slot: Slot, evaluation: Evaluation) -> list[list[RuleOutcome]]:
     """The outcomes of a slot by level and urgency: in one card, or in two that must be separate."""
-    outcomes = [
+    outcomes = most_urgent_first(
         outcome
         for outcome in evaluation.applied
         if outcome.rule.slot == slot.id and outcome.level in ("critical", "warning")
-    ]
-    outcomes.sort(key=lambda outcome: (LEVELS.index(str(outcome.level)), outcome.urgency))
+    )
     if not outcomes:
         return []
     apart = [outcome for outcome in outcomes if outcome.level == slot.keep_apart]

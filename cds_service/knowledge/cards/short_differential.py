@@ -38,9 +38,10 @@ class ShortDifferential(Differential):
         yield from self._named("measures", self._measures(cause.measures))
         for measure in cause.measures:
             yield from self._beside(measure)
-        yield from self._named("classes", self._classes(cause.classes))
-        for class_id in cause.classes:
-            yield from self._cautions(class_id)
+        drugs = {class_id: self._shown_drugs(class_id) for class_id in cause.classes}
+        yield from self._named("classes", self._classes(drugs))
+        for class_id, shown in drugs.items():
+            yield from self._cautions(class_id, shown)
 
     def _beside(self, item: str, indent: str = "  ") -> Iterable[str]:
         """What was said is not pointed at again."""
@@ -63,9 +64,8 @@ class ShortDifferential(Differential):
                 self._shown_before.add(measure)
                 yield self._name(measure)
 
-    def _classes(self, classes: Sequence[str]) -> Iterable[str]:
-        for class_id in classes:
-            drugs = self._shown_drugs(class_id)
+    def _classes(self, shown: Mapping[str, Sequence[str]]) -> Iterable[str]:
+        for class_id, drugs in shown.items():
             if drugs and class_id not in self._shown_before:
                 self._shown_before.add(class_id)
                 listed = self._voice.join("list-separator", map(self._name, drugs))
@@ -74,9 +74,8 @@ class ShortDifferential(Differential):
     def _name(self, item: str) -> str:
         return self._voice.say(item, SHORT if self._voice.has(item, SHORT) else "title")
 
-    def _cautions(self, class_id: str) -> Iterable[str]:
+    def _cautions(self, class_id: str, drugs: Sequence[str]) -> Iterable[str]:
         """What rules say of this patient beside a class or one of its drugs."""
-        drugs = self._shown_drugs(class_id)
         if drugs:
             yield from self._beside(class_id)
         for drug in drugs:

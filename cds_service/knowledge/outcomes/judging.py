@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,6 +55,11 @@ def worse(one: RuleOutcome, other: RuleOutcome) -> RuleOutcome:
     if other.level is None:
         return one
     return min(one, other, key=lambda outcome: LEVELS.index(str(outcome.level)))
+
+
+def most_urgent_first(outcomes: Iterable[RuleOutcome]) -> list[RuleOutcome]:
+    """Outcomes that apply, the worst level first, and within a level by urgency."""
+    return sorted(outcomes, key=lambda outcome: (LEVELS.index(str(outcome.level)), outcome.urgency))
 
 
 def opens(outcome: RuleOutcome) -> bool:

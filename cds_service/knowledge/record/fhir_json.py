@@ -197,10 +197,14 @@ def interpretation_of(element: Resource) -> str | None:
     return None
 
 
+def listed(value: object) -> Iterable[dict[str, Any]]:
+    """The objects in a list; nothing of what is not a list."""
+    return (item for item in (value if isinstance(value, list) else ()) if isinstance(item, dict))
+
+
 def objects(value: object) -> Iterable[dict[str, Any]]:
     """The objects in a list; an object that stands where a list belongs is one of them."""
-    items = [value] if isinstance(value, dict) else value
-    return (item for item in (items if isinstance(items, list) else ()) if isinstance(item, dict))
+    return listed([value] if isinstance(value, dict) else value)
 
 
 def _itself(resource: Resource) -> Iterable[tuple[Resource, object]]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from cds_service.knowledge.record.clauses import normalise
 from cds_service.knowledge.record.code_systems import CodeSystems
+from cds_service.knowledge.record.fhir_json import listed
 
 # FHIR's own status systems, as R4 and its predecessors name them.
 _OF_FHIR = ("http://terminology.hl7.org/", "http://hl7.org/fhir/")
@@ -144,7 +145,7 @@ class Statuses:
         codings = [
             value
             for coding in extended
-            for extension in _objects(coding["extension"])
+            for extension in listed(coding["extension"])
             for value in (
                 extension.get("valueCoding"),
                 *codings_of(extension.get("valueCodeableConcept")),
@@ -156,13 +157,7 @@ class Statuses:
 
 def codings_of(concept: object) -> Iterator[dict[str, Any]]:
     """The codings of a CodeableConcept of any shape."""
-    yield from _objects(concept.get("coding") if isinstance(concept, dict) else None)
-
-
-def _objects(values: object) -> Iterator[dict[str, Any]]:
-    for value in values if isinstance(values, list) else ():
-        if isinstance(value, dict):
-            yield value
+    yield from listed(concept.get("coding") if isinstance(concept, dict) else None)
 
 
 def _is_absence(coding: Mapping[str, Any]) -> bool:
