@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,6 +18,7 @@ from cds_service.knowledge.call import Card
 
 from .conversations import CALL, PATIENTS
 
+_CHINESE = re.compile(r"[\u4e00-\u9fff]")
 Differentials = Callable[[str, bool], dict[str, Card]]
 LANGUAGES = ("en", "es", "zh-Hans")
 
@@ -31,6 +33,12 @@ def _cards(service: CDSService, path: Path, language: str, *, is_short: bool) ->
         is_short=is_short,
     )
     return service.answer(call).cards
+
+
+def _length(text: str) -> float:
+    """The number of words; two Chinese characters count as one."""
+    characters = len(_CHINESE.findall(text))
+    return characters / 2 + len(re.findall(r"[^\W_][\w.-]*", _CHINESE.sub(" ", text)))
 
 
 @pytest.fixture(scope="module")
@@ -50,10 +58,34 @@ def differentials(service: CDSService) -> Differentials:
 
 
 def test_it_is_read_in_ten_seconds(differentials: Differentials) -> None:
-    details = [card.detail for card in differentials("en", True).values()]
-    words = [len(detail.split()) for detail in details]
+    words = [_length(card.detail) for card in differentials("en", True).values()]
     assert len(words) > 30
     assert median(words) <= 150
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_longest_is_read_in_fifteen_seconds(
+    differentials: Differentials, language: str
+) -> None:
+    words = {stem: _length(card.detail) for stem, card in differentials(language, True).items()}
+    assert {stem: length for stem, length in words.items() if length > 220} == {}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_a_rule_says_of_a_danger_is_read_in_six_seconds(
+    service: CDSService, language: str
+) -> None:
+    """At most 95 words a rule; R72 also has the intervals between antidepressants and MAOIs."""
+    longest = {
+        card.rules: _length(card.detail.rpartition("\n\n")[0]) / len(card.rules)
+        for path in PATIENTS
+        for card in _cards(service, path, language, is_short=True)
+        if card.indicator != "info"
+    }
+    assert len(longest) > 20
+    too_long = {rules for rules, length in longest.items() if length > 95}
+    assert too_long <= {("R72",)}
+    assert longest["R72",] <= 110
 
 
 def test_most_of_it_is_about_this_patient(differentials: Differentials) -> None:

@@ -37,7 +37,8 @@ class ShortDifferential(Differential):
         yield from self._beside(cause.id)
         yield from self._named("measures", self._measures(cause.measures))
         for measure in cause.measures:
-            yield from self._beside(measure)
+            if measure not in self._kept_back:
+                yield from self._beside(measure)
         drugs = {class_id: self._shown_drugs(class_id) for class_id in cause.classes}
         yield from self._named("classes", self._classes(drugs))
         for class_id, shown in drugs.items():
