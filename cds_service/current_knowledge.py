@@ -90,15 +90,15 @@ def knowledge_of(settings: Settings) -> Knowledge:
 
 
 def switched(knowledge: Knowledge, settings: Settings) -> Knowledge:
-    """The knowledge with the rules of CDS_DISABLED_RULES and CDS_SHADOW_RULES muted, and with the
-    templates of the site.
+    """The knowledge with the rules of CDS_DISABLED_RULES and CDS_SHADOW_RULES muted, with the
+    templates of the site and the words of its region.
 
     Raises SettingsError for an unknown rule, for a rule that protects and so cannot be switched
     off, for a CDS_LANGUAGE that no service has, and for a list that no service prefetches.
     """
     _check_language(knowledge, settings.language)
     _check_lists(knowledge, settings.absent_lists)
-    knowledge = profile_of(settings).of_site(knowledge)
+    knowledge = _in_region(profile_of(settings).of_site(knowledge), settings.region)
     if not settings.disabled_rules and not settings.shadow_rules:
         return knowledge
     services = knowledge.services.values()
@@ -109,6 +109,25 @@ def switched(knowledge: Knowledge, settings: Settings) -> Knowledge:
         for service in services
     }
     return replace(knowledge, services=muted)
+
+
+def _in_region(knowledge: Knowledge, region: str) -> Knowledge:
+    """The knowledge with the words of a region, in the services that have some."""
+    services = {
+        service.id: _spoken_in(service, region)
+        for service in knowledge.services.values()
+        if region in service.regions
+    }
+    if not services:
+        return knowledge
+    return replace(knowledge, services={**knowledge.services, **services})
+
+
+def _spoken_in(service: CDSService, region: str) -> CDSService:
+    words = {tag: words.in_region(region) for tag, words in service.words.items()}
+    spoken = replace(service, words=words)
+    spoken.prepare()
+    return spoken
 
 
 def _check_language(knowledge: Knowledge, language: str) -> None:

@@ -158,6 +158,9 @@ Language = Annotated[
     str,
     _form(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*", "a language tag such as en or zh-Hans"),
 ]
+Region = Annotated[
+    str, UpperCase, _form(r"([A-Z]{2})?", "a country as two letters (ISO 3166), such as CN")
+]
 _Detail = Annotated[
     str,
     _form(

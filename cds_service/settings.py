@@ -84,6 +84,10 @@ class Settings(BaseSettings):
         "en",
         "The language of cards if the caller asks for none that the content has.",
     )
+    region: types.Region = _setting(
+        "",
+        "The country of the site, such as US, GB or CN: licence lines follow it, not the language.",
+    )
     detail: types.Details = _setting(
         ("full",),
         "The text of the information card: full, or short without what every textbook says;"

@@ -62,6 +62,7 @@ class Service:
     terminology: Terminology = field(repr=False)
     statuses: Statuses = field(repr=False)
     default_language: str = "en"
+    regions: tuple[str, ...] = ()  # ISO 3166 codes for which words may have texts of their own
     disabled: frozenset[str] = frozenset()  # rules that are switched off; see muting.py
     shadow: frozenset[str] = frozenset()  # rules that are stored and not sent
 

@@ -11,6 +11,7 @@ _HEADING = re.compile(r"^(#{1,2}) +(.*?) *$")
 _PLACEHOLDER = re.compile(r"\{\{ *([a-z_0-9]+)(?:\.([a-z_]+))? *\}\}")
 _BULLET = re.compile(r"^( *(?:- )?)")
 SHORT = "short"  # what a rule or a measure says in the short text of the information card
+IN = " in "  # `info in CN`: what stands for `info` where the site is in this region
 OPTION = "option"  # what a rule says beside all items that have no words of their own
 LONGEST_SUMMARY = 139  # UTF-16 code units; CDS Hooks, "Card Attributes": under 140
 
@@ -116,6 +117,16 @@ class Words:
             if key not in self.texts and key[0] in ids
         }
         return replace(self, texts={**self.texts, **missing}, borrowed=frozenset(missing))
+
+    def in_region(self, region: str) -> Words:
+        """These words, where a text for the region (`## info in CN`) replaces the one without."""
+        ending = f"{IN}{region}"
+        texts = {
+            (id_, part.removesuffix(ending)): text
+            for (id_, part), text in self.texts.items()
+            if part.endswith(ending)
+        }
+        return replace(self, texts={**self.texts, **texts})
 
     @property
     def own(self) -> Mapping[tuple[str, str], Text]:

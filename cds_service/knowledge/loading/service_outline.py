@@ -108,6 +108,7 @@ class ServiceSchema(StrictSchema):
     review_after = fields.TimeDelta(precision="days", data_key="review_after_days", required=True)
     sections = Texts(load_default=())
     never_muted = Texts(load_default=())
+    regions = Texts(load_default=())
 
     @validates_schema
     def check_systems(self, data: dict[str, Any], **_: Any) -> None:

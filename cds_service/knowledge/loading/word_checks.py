@@ -9,6 +9,7 @@ from cds_service.knowledge.cards.voice import ANSWERED, LONGEST_TEXT
 from cds_service.knowledge.content.artifacts import DIFFERENTIAL, LEVELS
 from cds_service.knowledge.content.service import Service
 from cds_service.knowledge.content.words import (
+    IN,
     LONGEST_SUMMARY,
     OPTION,
     SHORT,
@@ -35,7 +36,7 @@ def check_words(service: Service, folder: Path, problems: Problems) -> None:
     """Note every text that is missing, unused or too long, or that names an unknown fact."""
     needed = dict(_needed(service))
     types = types_of(service.facts)
-    optional = frozenset(_optional(service))
+    optional = {*_optional(service), *_of_regions(service, needed)}
     # Entries that could not be built may use their own texts, and those in layout.
     broken = problems.broken and {*problems.broken, "layout"}
     lines = {row.leaves for row in service.suppression}
@@ -177,6 +178,15 @@ def _optional(service: Service) -> Iterable[Key]:
         yield name, "label"
         yield name, "reading"
         yield name, "unreadable"
+
+
+def _of_regions(service: Service, needed: Mapping[Key, bool]) -> Iterable[Key]:
+    """What a rule may say in another way in a region, in place of a line that it needs."""
+    rules = {rule.id for rule in service.rules}
+    for (id_, part), is_summary in needed.items():
+        if id_ in rules and not is_summary:
+            for region in service.regions:
+                yield id_, f"{part}{IN}{region}"
 
 
 def _check_summary(

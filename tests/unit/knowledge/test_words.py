@@ -92,6 +92,14 @@ def test_a_heading_of_the_third_level_is_text() -> None:
     assert list(parse_words("# R1\n## info\n### x")) == [("R1", "info", "### x", 2)]
 
 
+def test_in_a_region_its_own_text_stands_for_the_one_of_everywhere() -> None:
+    source = {"info": "by country", "info in CN": "as in China", "warning": "danger"}
+    words = Words("en", {("R1", part): parse_text(text) for part, text in source.items()})
+    assert words.in_region("CN").plain("R1", "info") == "as in China"
+    assert words.in_region("CN").plain("R1", "warning") == "danger"
+    assert words.in_region("US").plain("R1", "info") == "by country"
+
+
 # -- filling -----------------------------------------------------------------------------------
 
 
