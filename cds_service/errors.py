@@ -62,6 +62,14 @@ class NotAuthenticated(CDSError):
         self.reason = reason
 
 
+class NotSignedIn(CDSError):
+    """A page with figures is for readers who have signed in."""
+
+    status = 401
+    code = "login"
+    headers = {"WWW-Authenticate": "Bearer"}
+
+
 class NotAllowed(CDSError):
     """This caller may not use this address."""
 

@@ -24,6 +24,8 @@ from cds_service.errors import StartError
 from cds_service.fhir.client import FHIRClient
 from cds_service.fhir.profiles import profile_of
 from cds_service.knowledge import Knowledge, load
+from cds_service.readers.attempts import Attempts
+from cds_service.readers.sessions import Sessions
 from cds_service.reload_requests import Stamp, StampWatch
 from cds_service.settings import Settings
 from cds_service.store import Store, Writer, can_write, open_store
@@ -39,6 +41,7 @@ from cds_service.web.collaborators import EXTENSION, Check, Collaborators, call_
 from cds_service.web.operations import operations
 from cds_service.web.path_prefix import below
 from cds_service.web.receiving import Receiver
+from cds_service.web.sign_in import signing
 
 if TYPE_CHECKING:
     from cds_service.clients.tokens import Clients
@@ -91,6 +94,8 @@ def create_app(
         fhir_client=FHIRClient(settings),
         clients=clients,
         limit=limit_calls(app, settings, _caller),
+        sessions=Sessions(store, pseudonyms) if store else None,
+        attempts=Attempts(),
         metrics=metrics,
         span=tracing.span if tracing else no_span,
         checks=tuple(_checks(store, clients, used_tokens, clock)),
@@ -99,6 +104,7 @@ def create_app(
     app.register_blueprint(cds_hooks)
     app.register_blueprint(operations)
     app.register_blueprint(web)
+    app.register_blueprint(signing)
     # Middleware as Flask documents it; its types do not allow the assignment.
     if prefix := urlsplit(settings.public_url).path:
         app.wsgi_app = below(prefix, app.wsgi_app)  # type: ignore[method-assign, assignment]
@@ -226,7 +232,7 @@ def _vary_by_origin(response: Response) -> Response:
 
 def _add_security_headers(response: Response) -> Response:
     response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Referrer-Policy"] = "no-referrer"
+    response.headers.setdefault("Referrer-Policy", "no-referrer")
     if request.method == "POST":
         response.headers["Cache-Control"] = "no-store"
     return response

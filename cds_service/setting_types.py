@@ -199,6 +199,15 @@ Tenants = Annotated[tuple[Annotated[Tenant, BeforeValidator(_tenant)], ...], Com
 Extra = Annotated[
     tuple[tuple[str, str], ...], BeforeValidator(_extra), AfterValidator(_each_key_once)
 ]
+# Not one that HTTP itself or a client's token uses.
+HeaderName = Annotated[
+    str,
+    _form(
+        r"(?i)(?!(authorization|cookie|host|forwarded|x-forwarded-for|content-.*|accept.*)$)"
+        r"[a-z][a-z0-9-]{0,63}",
+        "the name of a header such as X-Forwarded-User",
+    ),
+]
 PublicAddress = Annotated[str, AfterValidator(_https)]
 AddressInside = Annotated[
     str, _form(r"https?://[^/\s]+.*", "an address such as http://collector:4318/v1/traces")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,24 +9,13 @@ from pydantic import DirectoryPath, Field, FilePath, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from cds_service import setting_types as types
+from cds_service.folders import cards_folder, runtime_folder
 
 PREFIX = "CDS_"
 STATELESS = "none"  # the store that keeps nothing
 # Its private key is public, so its tokens prove nothing.
 SANDBOX_HOST = "sandbox.cds-hooks.org"
 _MEBIBYTE = 1024 * 1024
-
-
-def _cards_folder() -> Path:
-    """The folder `cards`: inside the installed package, or beside it in a checkout."""
-    inside = Path(__file__).parent / "cards"
-    return inside if inside.is_dir() else inside.parent.parent / "cards"
-
-
-def _runtime_folder() -> Path:
-    """A folder of this user among the temporary files."""
-    user = os.getuid() if hasattr(os, "getuid") else "service"
-    return Path(tempfile.gettempdir()) / f"cds-service-{user}"
 
 
 def _setting(default: Any, sentence: str, **limits: Any) -> Any:
@@ -53,7 +40,7 @@ class Settings(BaseSettings):
     )
 
     cards_dir: DirectoryPath = _setting(
-        _cards_folder(),
+        cards_folder(),
         "The folder of clinical content to serve instead of the one in the package.",
     )
     host: str = _setting("127.0.0.1", "The address to listen on.")
@@ -118,7 +105,7 @@ class Settings(BaseSettings):
         le=100,
     )
     runtime_dir: Path = _setting(
-        _runtime_folder(),
+        runtime_folder(),
         "The folder in which processes on one machine ask each other to reload; created if needed.",
     )
     store_url: types.StoreURL = _setting(
@@ -236,6 +223,14 @@ class Settings(BaseSettings):
     rate_limit: types.RateLimit = _setting(
         "", "How often one client may call, such as 600 per minute; none means no limit."
     )
+    reader_header: types.HeaderName = _setting(
+        "",
+        "The header in which a proxy that has checked who reads names the person, such as"
+        " X-Forwarded-User; believed from CDS_TRUSTED_PROXIES only.",
+    )
+    trusted_proxies: types.Networks = _setting(
+        (), "The addresses or networks of the proxies in front of this service."
+    )
     metrics_open: bool = _setting(False, "Whether /metrics answers callers on other machines.")
     otlp_endpoint: types.AddressInside = _setting(
         "",
@@ -278,6 +273,11 @@ class Settings(BaseSettings):
             problems.append(
                 f"CDS_ISSUERS: the private key of {SANDBOX_HOST} is public, so anybody can sign"
                 " with it; it is accepted only with CDS_DEVELOPMENT=true"
+            )
+        if self.reader_header and not self.trusted_proxies:
+            problems.append(
+                "CDS_READER_HEADER: anybody can send a header: name the proxy in"
+                " CDS_TRUSTED_PROXIES"
             )
         if problems:
             raise ValueError("\n".join(problems))

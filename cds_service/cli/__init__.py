@@ -25,6 +25,7 @@ _COMMANDS = {
     "why": "store:why_command",
     "report": "report:report_command",
     "store": "store:store_commands",
+    "reader": "reader:reader",
     "audit": "audit:audit",
     "doctor": "doctor:doctor",
     "keys": "keys:keys",

@@ -29,7 +29,7 @@ def store_commands() -> None:
 @store_commands.command()
 def migrate() -> None:
     """Bring the database to the newest schema; `serve` does it too."""
-    with _store(settings_or_stop()):
+    with opened_store(settings_or_stop()):
         click.echo("the schema is current")
 
 
@@ -40,7 +40,7 @@ def prune_old(days: int | None) -> None:
     settings = settings_or_stop()
     today = now()
     kept = timedelta(days=days or settings.retention_days)
-    with _store(settings) as store:
+    with opened_store(settings) as store:
         for table, number in prune(store, before=today - kept, now=today).items():
             click.echo(f"{table}: {number} deleted")
 
@@ -48,7 +48,7 @@ def prune_old(days: int | None) -> None:
 @store_commands.command()
 def status() -> None:
     """Count the rows of each table; exit code 1 if the database does not answer."""
-    with _store(settings_or_stop()) as store:
+    with opened_store(settings_or_stop()) as store:
         for table, number in counts(store).items():
             click.echo(f"{table}: {number}")
 
@@ -58,7 +58,7 @@ def status() -> None:
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
 def why_command(uuid: str, as_json: bool) -> None:
     """Why a card was shown: its rules, their facts, and what nearly applied."""
-    with _store(settings_or_stop()) as store:
+    with opened_store(settings_or_stop()) as store:
         card = why(store, uuid)
     if card is None:
         stop("there is no card with this uuid, or it is no longer stored")
@@ -99,7 +99,7 @@ def _branch(root: Tree, title: str, lines: Sequence[str]) -> None:
 
 
 @contextmanager
-def _store(settings: Settings) -> Iterator[Store]:
+def opened_store(settings: Settings) -> Iterator[Store]:
     """The store, open for the length of the block. Stops if there is none or it does not answer."""
     try:
         store = open_store(settings.store_url.get_secret_value())

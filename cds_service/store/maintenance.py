@@ -16,11 +16,15 @@ _PORTION = 1000  # rows deleted in one transaction
 _TRIAL = "a trial of readiness"  # no token hashes to this
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 _PATIENCE = 2.0  # seconds that readiness may take
-# By the column that says how old a row is. The rules of a card go with it.
+# By the column that says how old a row is, or how long it is good. The rules of a card go with it.
 _AGES = (
     (tables.call, tables.call.c.at),
     (tables.card, tables.card.c.at),
     (tables.feedback, tables.feedback.c.received_at),
+)
+_ENDS = (
+    (tables.used_token, tables.used_token.c.until),
+    (tables.reader_session, tables.reader_session.c.until),
 )
 
 
@@ -45,12 +49,12 @@ def can_write(store: Store) -> bool:
 
 
 def prune(store: Store, *, before: datetime, now: datetime) -> Mapping[str, int]:
-    """Delete rows older than `before` and tokens expired by `now`; returns how many, by table.
+    """Delete rows older than `before`, and tokens and sessions that expired by `now`.
 
-    Raises StoreUnavailable.
+    Returns how many, by table. Raises StoreUnavailable.
     """
-    ages = (*((table, column, before) for table, column in _AGES),)
-    ages += ((tables.used_token, tables.used_token.c.until, now),)
+    ages = [(table, column, before) for table, column in _AGES]
+    ages += [(table, column, now) for table, column in _ENDS]
     return {table.name: _delete(store, table, column < limit) for table, column, limit in ages}
 
 

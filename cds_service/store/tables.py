@@ -142,6 +142,36 @@ feedback = Table(
     Index("feedback_received_at", "received_at"),
 )
 
+# People who may read the pages with figures. Of their tokens only hashes are kept. A reader stays
+# when the token is revoked, so that pages that were closed stay closed.
+reader = Table(
+    "reader",
+    metadata,
+    Column(
+        "id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
+    ),
+    Column("name", Text, nullable=False),
+    Column("token_hash", Text, nullable=False),
+    Column("added_at", Instant, nullable=False),
+    Column("revoked_at", Instant),
+    Index("reader_token_hash", "token_hash", unique=True),
+)
+
+# Readers who have signed in. `key` is a hash of the cookie.
+reader_session = Table(
+    "reader_session",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column(
+        "reader_id",
+        BigInteger().with_variant(Integer, "sqlite"),
+        ForeignKey("reader.id", ondelete="CASCADE"),
+        nullable=False,
+    ),
+    Column("until", Instant, nullable=False),
+    Index("reader_session_until", "until"),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class CallRow:

@@ -1,4 +1,6 @@
-"""The audit: one row for each call, also for refused ones; exported as FHIR AuditEvents."""
+"""The audit: one row for each call, also for refused ones, and for each sign-in and report read;
+exported as FHIR AuditEvents.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +12,32 @@ from cds_service.store.pseudonyms import Pseudonyms
 from cds_service.store.tables import CallRow
 from cds_service.telemetry.call_notes import CallNotes
 
-_OF_OTHER_ENDPOINTS = {"discover": "discovery", "receive_feedback": "feedback", "trace": "trace"}
+_SIGN_IN, _SIGN_OUT = "sign-in", "sign-out"
+_OF_OTHER_ENDPOINTS = {
+    "discover": "discovery",
+    "receive_feedback": "feedback",
+    "trace": "trace",
+    "sign_in": _SIGN_IN,
+    "sign_out": _SIGN_OUT,
+    "report_page": "report",
+    "report_json": "report",
+    "report_csv": "report",
+}
 _TYPE = {
     "system": "http://terminology.hl7.org/CodeSystem/audit-event-type",
     "code": "rest",
     "display": "RESTful Operation",
 }
+_DICOM = "http://dicom.nema.org/resources/ontology/DCM"
+_AUTHENTICATION = {"system": _DICOM, "code": "110114", "display": "User Authentication"}
+_OF_AUTHENTICATION = {
+    _SIGN_IN: {"system": _DICOM, "code": "110122", "display": "Login"},
+    _SIGN_OUT: {"system": _DICOM, "code": "110123", "display": "Logout"},
+}
 _HOOKS = "https://cds-hooks.hl7.org/hooks"
 _HOOK_INSTANCE = "urn:anxiety-cds-service:hook-instance-hash"
 _NOBODY_ASKED = "not asked"
+_NOT_KNOWN = "not known"
 
 
 class Audit:
@@ -30,8 +49,8 @@ class Audit:
         self._mode = mode
 
     def keep(self, notes: CallNotes) -> None:
-        """Queue the row of one CDS Hooks call; returns at once."""
-        if notes.is_call:
+        """Queue the row of one CDS Hooks call, or of one reader; returns at once."""
+        if notes.is_call or notes.is_reading:
             self._writer.put(self._row(notes))
 
     def _row(self, notes: CallNotes) -> CallRow:
@@ -65,14 +84,18 @@ def audit_events(rows: Iterable[CallRow]) -> Iterator[str]:
 def _event(row: CallRow) -> dict[str, Any]:
     return {
         "resourceType": "AuditEvent",
-        "type": _TYPE,
+        "type": _AUTHENTICATION if row.hook in _OF_AUTHENTICATION else _TYPE,
         "action": "E",
         "recorded": row.at.isoformat(),
         "outcome": _outcome(row.status),
-        "agent": [_agent(row.client)],
+        "agent": [_agent(row)],
         "source": {"observer": {"display": "anxiety-cds-service"}},
         "entity": [_entity(row)],
-    } | ({"subtype": [{"system": _HOOKS, "code": row.hook}]} if row.hook else {})
+    } | ({"subtype": [_subtype(row.hook)]} if row.hook else {})
+
+
+def _subtype(hook: str) -> dict[str, Any]:
+    return _OF_AUTHENTICATION.get(hook) or {"system": _HOOKS, "code": hook}
 
 
 def _outcome(status: int) -> str:
@@ -80,10 +103,10 @@ def _outcome(status: int) -> str:
     return "0" if status < 400 else "4" if status < 500 else "8"
 
 
-def _agent(client: str | None) -> dict[str, Any]:
-    if client is None:
-        return {"requestor": True, "name": _NOBODY_ASKED}
-    return {"requestor": True, "who": {"identifier": {"value": client}}}
+def _agent(row: CallRow) -> dict[str, Any]:
+    if row.client is None:
+        return {"requestor": True, "name": _NOT_KNOWN if row.hook == _SIGN_IN else _NOBODY_ASKED}
+    return {"requestor": True, "who": {"identifier": {"value": row.client}}}
 
 
 def _entity(row: CallRow) -> dict[str, Any]:

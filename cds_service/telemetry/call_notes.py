@@ -29,6 +29,7 @@ class CallNotes:
     at: datetime
     knowledge: str
     span: Span = field(default=no_span, repr=False)
+    is_reading: bool = False  # somebody signs in, or reads figures
     client: str | None = None
     service: str | None = None
     hook: str | None = None

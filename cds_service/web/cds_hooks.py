@@ -37,6 +37,7 @@ from cds_service.web.collaborators import (
     json_response,
 )
 from cds_service.web.languages import in_language, preferred_language
+from cds_service.web.readers import known_reader
 from cds_service.web.receiving import REFUSED
 from cds_service.wire.hooks import HookContext, load_context
 from cds_service.wire.json_text import read_json
@@ -69,8 +70,13 @@ def begin() -> None:
 
 @cds_hooks.before_request
 def ask_who_calls() -> None:
-    """CDS Hooks "Trusting CDS Clients". A preflight request has no token. Refusals are logged."""
+    """CDS Hooks "Trusting CDS Clients". A preflight request has no token. Refusals are logged.
+
+    A reader who has signed in may see a trace.
+    """
     if request.method == "OPTIONS":
+        return
+    if request.endpoint == "cds_hooks.trace" and known_reader() is not None:
         return
     with call_notes().stage("authenticate"):
         try:
@@ -193,7 +199,9 @@ def finish(response: Response) -> Response:
     if call_notes().is_call:
         response.headers["Server-Timing"] = call_notes().server_timing
     is_preflight = request.method == "OPTIONS"
-    if call_notes().is_call and not is_preflight or response.status_code >= 400:
+    notes = call_notes()
+    is_kept = notes.is_call and not is_preflight or notes.is_reading
+    if is_kept or response.status_code >= 400:
         for observe in collaborators().observers:
             observe(call_notes())
     return response

@@ -14,6 +14,8 @@ from cds_service.current_knowledge import CurrentKnowledge
 from cds_service.fhir.client import FHIRClient
 from cds_service.fhir.profiles import Profile
 from cds_service.knowledge import Knowledge
+from cds_service.readers.attempts import Attempts
+from cds_service.readers.sessions import Sessions
 from cds_service.settings import Settings
 from cds_service.store.suppression import Memory
 from cds_service.telemetry.call_notes import CallNotes
@@ -40,7 +42,8 @@ class Collaborators:
     """What answering a call needs. `clock` returns an aware time.
 
     Without `clients` anybody can call. `limit` raises if a caller calls too often; `observers`
-    receive the notes of each call.
+    receive the notes of each call. Without a store there are no `sessions` of readers; `attempts`
+    counts who tries to sign in.
     """
 
     settings: Settings
@@ -51,6 +54,8 @@ class Collaborators:
     fhir_client: FHIRClient
     clients: Clients | None
     limit: Callable[[], None]
+    sessions: Sessions | None
+    attempts: Attempts
     metrics: Metrics
     span: Span
     checks: Sequence[Check]

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 
 from cds_service.current_knowledge import Reload
 from cds_service.errors import NotAllowed
-from cds_service.setting_types import is_loopback
 from cds_service.telemetry.metrics import CONTENT_TYPE
 from cds_service.web.cds_hooks import name_the_knowledge
 from cds_service.web.collaborators import collaborators, current_knowledge, json_response
+from cds_service.web.visitors import is_from_this_machine
 from cds_service.wire.openapi import document
-
-_OF_PROXIES = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Via")
 
 operations = Blueprint("operations", __name__)
 operations.after_request(name_the_knowledge)
@@ -50,7 +47,7 @@ def ready() -> Response:
 @operations.get("/metrics")
 def metrics() -> Response:
     """Prometheus' text format; only for callers on this machine, unless the operator opens it."""
-    if not collaborators().settings.metrics_open and not _is_from_this_machine():
+    if not collaborators().settings.metrics_open and not is_from_this_machine():
         raise NotAllowed("Only callers on the same machine get metrics; see CDS_METRICS_OPEN.")
     return Response(collaborators().metrics.exposition(), content_type=CONTENT_TYPE)
 
@@ -65,12 +62,3 @@ def _reload_state(reload: Reload) -> dict[str, Any]:
     """The last reload, for readiness; if it failed, the old content still answers calls."""
     state: dict[str, Any] = {"state": reload.state, "at": reload.at.isoformat()}
     return state | ({"problems": reload.problems} if reload.problems else {})
-
-
-def _is_from_this_machine() -> bool:
-    # A proxy on this machine forwards calls of others.
-    if any(name in request.headers for name in _OF_PROXIES):
-        return False
-    # A proxy that adds no header usually keeps the host name that was called.
-    host = urlsplit(f"//{request.host}").hostname or ""
-    return is_loopback(host) and is_loopback(request.remote_addr or "")

@@ -15,7 +15,8 @@ from cds_service.report.figures import Report, read_since, report
 from cds_service.report.plots import plots
 from cds_service.report.tables import TABLES, tables, to_csv, to_json
 from cds_service.web.cds_hooks import ask_who_calls
-from cds_service.web.collaborators import collaborators, current_knowledge
+from cds_service.web.collaborators import call_notes, collaborators, current_knowledge
+from cds_service.web.readers import is_open, known_reader, to_sign_in
 
 # Only our own style sheet and images: no script, no frame, nothing from other addresses.
 POLICY = (
@@ -28,14 +29,25 @@ DEFAULT_PERIOD = "30d"
 # Whole in memory: no file stays open when a browser leaves early.
 _STATIC = {path.name: path.read_bytes() for path in (Path(__file__).parent / "static").iterdir()}
 
+_DATA = {"web.report_json", "web.report_csv"}
+_FIGURES = _DATA | {"web.report_page"}
+
 web = Blueprint("web", __name__, template_folder="templates")
 
 
 @web.before_request
-def ask_who_reads() -> None:
-    """Only clients that may call can read the report; the page about the service is public."""
-    if (request.endpoint or "").startswith("web.report"):
-        ask_who_calls()
+def ask_who_reads() -> Response | None:
+    """The report is for readers, and as data for clients that may call; other pages are public.
+
+    Raises NotSignedIn, and NotAuthenticated for a client's token that is not valid.
+    """
+    if request.endpoint not in _FIGURES or known_reader() is not None or is_open():
+        return None
+    if request.endpoint in _DATA and "Authorization" in request.headers:
+        if collaborators().clients is not None:
+            call_notes().is_reading = True
+            return ask_who_calls()
+    return to_sign_in()
 
 
 @web.get("/")

@@ -134,6 +134,8 @@ def _environ(scope: Scope, body: bytearray, refused: CDSError | None) -> dict[st
         REFUSED: refused,
     }
     for name, text in scope.headers.items():
+        if "_" in name:  # it would look like the same name with hyphens, which a proxy has set
+            continue
         key = name.upper().replace("-", "_")
         if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
             key = f"HTTP_{key}"

@@ -56,7 +56,8 @@ def test_status_counts_and_prune_deletes_what_is_older_than_the_retention(
     store_url: str, uuid: str
 ) -> None:
     held = _run(store_url, "store", "status").output.splitlines()
-    assert {"card: 1", "card_rule: 1", "feedback: 1", "call: 0", "used_token: 0"} == set(held)
+    none = {f"{table}: 0" for table in ("call", "used_token", "reader", "reader_session")}
+    assert none | {"card: 1", "card_rule: 1", "feedback: 1"} == set(held)
     kept = _run(store_url, "store", "prune", CDS_RETENTION_DAYS="36500").output
     assert "card: 0 deleted" in kept
     assert "card: 1 deleted\nfeedback: 1 deleted" in _run(store_url, "store", "prune").output

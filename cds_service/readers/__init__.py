@@ -1,0 +1,1 @@
+"""Which person reads the pages with figures: known by a token of their own, or to a proxy."""

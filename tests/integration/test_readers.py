@@ -1,0 +1,75 @@
+"""Readers at a real server: a login outlives it until it is revoked, and no header forges it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+from commands import run
+from servers import Service, service
+
+_TIMEOUT = 60
+
+
+@pytest.fixture
+def store_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'store.sqlite3'}"
+
+
+@pytest.fixture
+def running(store_url: str) -> Iterator[Service]:
+    settings = {
+        "CDS_STORE_URL": store_url,
+        "CDS_WORKERS": "2",
+        "CDS_READER_HEADER": "X-Forwarded-User",
+        "CDS_TRUSTED_PROXIES": "127.0.0.1",
+    }
+    with service(**settings) as started:
+        yield started
+
+
+def _signed_in(running: Service, token: str) -> requests.Session:
+    browser = requests.Session()
+    page = browser.get(f"{running.address}/sign-in", timeout=_TIMEOUT).text
+    [form] = re.findall(r'name="form" value="([0-9a-f]{64})"', page)
+    response = browser.post(
+        f"{running.address}/sign-in",
+        data={"form": form, "token": token},
+        headers={"Origin": running.address},
+        timeout=_TIMEOUT,
+    )
+    assert response.url == f"{running.address}/report" and response.status_code == 200
+    return browser
+
+
+def _status(running: Service, browser: requests.Session, **headers: str) -> set[int]:
+    """Of several requests, so that both workers get some."""
+    address = f"{running.address}/report.json"
+    close = {"Connection": "close"} | headers
+    return {browser.get(address, headers=close, timeout=_TIMEOUT).status_code for _ in range(6)}
+
+
+def test_a_login_holds_at_every_worker_and_after_a_restart_until_it_is_revoked(
+    running: Service, store_url: str
+) -> None:
+    token = run("reader", "add", "ann", CDS_STORE_URL=store_url).stdout.strip()
+    browser = _signed_in(running, token)
+    assert _status(running, browser) == {200}
+    assert running.stop() == 0
+    running.start()
+    assert _status(running, browser) == {200}
+    run("reader", "revoke", "ann", CDS_STORE_URL=store_url)
+    assert _status(running, browser) == {401}
+    assert token not in running.printed()
+
+
+def test_a_header_with_an_underscore_is_not_the_header_of_the_proxy(running: Service) -> None:
+    visitor = requests.Session()
+    assert _status(running, visitor) == {401}
+    assert _status(running, visitor, **{"X-Forwarded-User": "ann"}) == {200}
+    # A proxy that replaces the one with hyphens may let this one through.
+    assert _status(running, visitor, **{"X_Forwarded_User": "mallory"}) == {401}
+    assert _status(running, visitor, **{"X-Forwarded_User": "mallory"}) == {401}
