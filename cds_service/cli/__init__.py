@@ -28,6 +28,7 @@ _COMMANDS = {
     "reader": "reader:reader",
     "audit": "audit:audit",
     "doctor": "doctor:doctor",
+    "conformance": "conformance:conformance",
     "keys": "keys:keys",
     "token": "keys:token",
 }

@@ -14,10 +14,12 @@ import orjson
 
 from cds_service.cli import settings_or_stop, stop
 from cds_service.clock import now
+from cds_service.conformance.caller import Caller
+from cds_service.conformance.target import Sign
 from cds_service.current_knowledge import knowledge_of
 from cds_service.doctor.fhir_server import FHIRExamination
-from cds_service.doctor.findings import Caller, Finding, Level
-from cds_service.doctor.service import ServiceExamination, Sign
+from cds_service.doctor.findings import Finding, Level
+from cds_service.doctor.service import ServiceExamination
 from cds_service.errors import StartError
 from cds_service.fhir.addresses import Base
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from urllib.parse import parse_qsl, urlsplit
 
-from cds_service.doctor.findings import MOST_SKEW, Caller, Finding, Reply, fault, note, well
+from cds_service.conformance.caller import Caller, Reply
+from cds_service.doctor.findings import MOST_SKEW, Finding, fault, note, well
 from cds_service.doctor.replies import PROFILE, problem_of
 from cds_service.doctor.searchset import (
     Searchset,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from cds_service.doctor.findings import Finding, Reply, fault, note
+from cds_service.conformance.caller import Reply
+from cds_service.doctor.findings import Finding, fault, note
 
 PROFILE = "Set CDS_FHIR_PROFILE to the maker of this server, or CDS_FHIR_EXTRA"
 

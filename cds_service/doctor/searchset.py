@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from cds_service.doctor.findings import Reply
+from cds_service.conformance.caller import Reply
 from cds_service.fhir.received import entries_of, next_page
 from cds_service.knowledge.call import Resource
 from cds_service.knowledge.record.fhir_json import listed

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from cds_service.doctor.answers import faults_of_answer, faults_of_entry, invented_call
-from cds_service.doctor.findings import MOST_SKEW, Caller, Finding, Reply, fault, note, well
+from cds_service.conformance.caller import Caller, Reply
+from cds_service.conformance.invented import invented_call
+from cds_service.conformance.target import Sign
+from cds_service.doctor.answers import faults_of_answer, faults_of_entry
+from cds_service.doctor.findings import MOST_SKEW, Finding, fault, note, well
 from cds_service.setting_types import is_loopback
+from cds_service.wire.hooks import HOOKS
 
 ORIGIN = "https://ehr.example.org"
 FAST = 0.5  # seconds; what CDS Hooks' best practices ask of a service
 _FORBIDDEN = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "login"}]}
 _JSON = {"Content-Type": "application/json"}
-
-# A new token for the call of an address; None where nobody is asked for one.
-Sign = Callable[[str], str]
 
 
 class ServiceExamination:
@@ -101,8 +102,9 @@ class ServiceExamination:
             for file, request in self._requests.items()
             if request.get("hook") == entry.get("hook")
         }
-        if not fitting and entry.get("hook") == "patient-view":
-            fitting = {"an invented adult": invented_call(entry.get("prefetch") or {})}
+        hook = str(entry.get("hook"))
+        if not fitting and hook in HOOKS:
+            fitting = {"an invented adult": invented_call(hook, entry.get("prefetch") or {})}
         times: list[float] = []
         for file, request in fitting.items():
             yield from self._call(file, url, request, times)

@@ -186,6 +186,13 @@ TOKENS: Mapping[str, frozenset[str]] = {
 }
 
 
+def resource_members(hook: str) -> tuple[str, ...]:
+    """The members of the context of a hook of the library that hold FHIR resources."""
+    schema = HOOKS[hook].fields.items()
+    dicts = [(name, each) for name, each in schema if isinstance(each, fields.Dict)]
+    return tuple(each.data_key or name for name, each in dicts)
+
+
 def load_context(hook: str, context: Any) -> HookContext:
     """The context of `hook`. Raises InvalidRequest, with a path to each fault, or for an unknown
     hook."""

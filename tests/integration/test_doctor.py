@@ -443,7 +443,7 @@ SERVICE_FAULTS: dict[str, tuple[Spoil, str]] = {
     ),
     "a token nobody fills": (
         on("/cds-services", entry(prefetch={"x": "Condition?date={{today()}}"}), "GET"),
-        "a token that clients cannot fill",
+        "x: today() (P-4",
     ),
     "no preflight": (on(SERVICE, status(403), "OPTIONS"), "a preflight is answered with 403"),
     "no headers from browsers": (
@@ -451,10 +451,13 @@ SERVICE_FAULTS: dict[str, tuple[Spoil, str]] = {
         "browsers may not send authorization",
     ),
     "a call fails": (on(SERVICE, status(500)), "answered with 500"),
-    "a long summary": (on(SERVICE, each_card(summary="x" * 140)), "a summary is longer"),
-    "no source": (on(SERVICE, each_card(source={})), "a card has no source"),
-    "an odd indicator": (on(SERVICE, each_card(indicator="urgent")), "no indicator"),
-    "no uuid": (on(SERVICE, each_card(uuid="1")), "a card has no uuid"),
+    "a long summary": (
+        on(SERVICE, each_card(summary="x" * 140)),
+        "a summary of 140 characters (C-3",
+    ),
+    "no source": (on(SERVICE, each_card(source={})), "a source without label (SR-2"),
+    "an odd indicator": (on(SERVICE, each_card(indicator="urgent")), "indicator 'urgent' (C-4"),
+    "no uuid": (on(SERVICE, each_card(uuid="1")), "uuid '1' (C-6"),
     "other uuids": (on(SERVICE, other_uuids), "the same call gets other uuids"),
     "two versions": (on(SERVICE, versions), "two versions of the content"),
     "all clear": (on(SERVICE, all_clear), "without any data the answer is 200 and no card"),
