@@ -36,6 +36,7 @@ MOST_SECONDS = 1.0  # p99.9 of those that behave
 WORKERS = 2
 MOST_GROWTH = 10.0  # MiB a worker, after the warm-up
 MOST_LOST = 0.001  # of all calls
+_EVERY = 30.0  # seconds, until memory is printed again
 MOST_DESCRIPTORS = 8  # more at the end than after the warm-up
 
 
@@ -93,7 +94,7 @@ def _state(process: int) -> dict[int, tuple[float, int]]:
 
 
 def _call_for(
-    seconds: float, port: int, key: ec.EllipticCurvePrivateKey
+    seconds: float, port: int, process: int, key: ec.EllipticCurvePrivateKey
 ) -> tuple[Counter[str], list[float]]:
     """The statuses of all calls, and the seconds of those that behave, sorted."""
     deadline = time.monotonic() + seconds
@@ -104,6 +105,10 @@ def _call_for(
     ]
     for thread in threads:
         thread.start()
+    while time.monotonic() + _EVERY < deadline:
+        time.sleep(_EVERY)
+        sizes = (f"{memory:.0f}" for memory, _ in _state(process).values())
+        click.echo(f"MiB of the workers: {', '.join(sizes)}", err=True)
     for thread in threads:
         thread.join()
     time.sleep(2)  # what was broken off is noticed
@@ -120,9 +125,9 @@ def main(minutes: float, warm_up: float) -> None:
         raise click.ClickException("memory and descriptors are read from /proc, which is not here")
     key = ec.generate_private_key(ec.SECP256R1())
     with served(key) as (port, process):
-        statuses, _ = _call_for(warm_up * 60, port, key)
+        statuses, _ = _call_for(warm_up * 60, port, process, key)
         before = _state(process)
-        measured, seconds = _call_for(minutes * 60, port, key)
+        measured, seconds = _call_for(minutes * 60, port, process, key)
         statuses += measured
         after = _state(process)
     for status, count in sorted(statuses.items()):

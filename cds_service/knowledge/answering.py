@@ -12,6 +12,8 @@ from cds_service.knowledge.cards.rendering import render, render_line, render_un
 from cds_service.knowledge.content.service import Service
 from cds_service.knowledge.content.suppression import conditions_held
 from cds_service.knowledge.facts.facts import Facts
+from cds_service.knowledge.facts.kind import Fact
+from cds_service.knowledge.facts.kinds import kind_of
 from cds_service.knowledge.outcomes.evaluation import (
     Evaluation,
     GateState,
@@ -32,12 +34,21 @@ class CDSService(Service):
     def prepare(self) -> None:
         """Compute in advance what every call needs."""
         _ = (self.relevance, self.governed, self.silencing_rules, self.beside)
-        _ = self.override_reasons
+        _ = (self.override_reasons, self.groups)
 
     @cached_property
     def relevance(self) -> Relevance:
         """Which rules and facts depend on which parts of a record."""
         return Relevance(self)
+
+    @cached_property
+    def groups(self) -> tuple[str, ...]:
+        """The facts that report others as missing."""
+        return tuple(
+            name
+            for name, definition in self.facts.items()
+            if kind_of(definition).fact.lacking is not Fact.lacking
+        )
 
     def answer(self, call: Call) -> Answer:
         """The cards for one call. Strange records do not raise errors."""
@@ -51,7 +62,7 @@ class CDSService(Service):
             unknown=tuple(
                 outcome.rule.id for outcome in evaluation.outcomes.values() if outcome.unknown
             ),
-            missing=tuple(dict.fromkeys(_missing(evaluation))),
+            missing=tuple(dict.fromkeys(self._missing(evaluation))),
             near_misses=near_misses(evaluation, self.relevance) if cards or watched else {},
             shadow=self._traced(watched, evaluation),
             held=conditions_held(self.suppression, evaluation.facts) if cards else (),
@@ -79,6 +90,11 @@ class CDSService(Service):
     def line(self, card: Card, words: str, since: datetime, call: Call) -> Card:
         """The line that replaces a card answered at `since`; `words` is the id of its text."""
         return render_line(self, card, words, since, call)
+
+    def _missing(self, evaluation: Evaluation) -> Iterable[str]:
+        for fact in map(evaluation.facts.get, self.groups):
+            if fact is not None:  # it was asked for, or is absent
+                yield from fact.lacking()
 
     def _traced(self, cards: Iterable[Card], evaluation: Evaluation) -> tuple[Card, ...]:
         return tuple(trace(card, self, evaluation, self.relevance) for card in cards)
@@ -114,8 +130,3 @@ def _checked(service: CDSService, evaluation: Evaluation, muted: Set[str]) -> Ev
     if isinstance(facts, Facts) and might_open(service, facts, service.relevance, muted):
         return replace(evaluation, gate=GateState.UNCHECKED)
     return evaluation
-
-
-def _missing(evaluation: Evaluation) -> Iterable[str]:
-    for fact in evaluation.facts.values():
-        yield from fact.lacking()

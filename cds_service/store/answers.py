@@ -93,7 +93,7 @@ def answers_of(
         raise StoreUnavailable
 
     def read() -> Sequence[Row[Any]]:
-        with store.reading() as connection:
+        with store.looking_up() as connection:
             return list(connection.execute(_ANSWERS, wanted))
 
     return store.within(_HURRY, read)

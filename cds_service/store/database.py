@@ -84,6 +84,12 @@ class Store:
         with self._transaction("IMMEDIATE") as connection:
             yield connection
 
+    @contextmanager
+    def looking_up(self) -> Iterator[Connection]:
+        """A connection for one statement that only reads. Raises StoreUnavailable."""
+        with self._transaction("") as connection:
+            yield connection
+
     def change(self, statement: Executable) -> int:
         """Run one statement; returns how many rows it changed. Raises StoreUnavailable."""
         with self._transaction("") as connection:

@@ -114,35 +114,35 @@ def discover() -> Response:
 @cds_hooks.post("/cds-services//<service_id>")
 def call_service(service_id: str) -> Response:
     """CDS Hooks "Calling a CDS Service": the main path, from a body to cards."""
-    notes = call_notes()
+    notes, ours = call_notes(), collaborators()
     cds_request = load_request(_body())
     service = _service(service_id, hook=cds_request.hook)
     notes.hook, notes.hook_instance = cds_request.hook, cds_request.hook_instance
     context = load_context(cds_request.hook, cds_request.context)
     with notes.stage("prefetch"):
         retrieved = _retrieved(service, cds_request, context)
-    notes.language = language = preferred_language(service, collaborators().settings)
+    notes.language = language = preferred_language(service, ours.settings)
     call = Call(
         retrieved=retrieved or Retrieved((), {}),
         patient_id=context.patient_id,
         user_id=context.user_id,
         hook_instance=cds_request.hook_instance,
-        now=collaborators().clock(),
+        now=ours.clock(),
         language=language,
         encounter_id=context.encounter_id,
         context=context.others,
-        is_short=_is_short(collaborators().settings, notes.client),
+        is_short=_is_short(ours.settings, notes.client),
     )
     with notes.stage("evaluate"):
         answer = service.answer(call) if retrieved else service.unavailable(call)
     with notes.stage("suppress"):
-        memory, origin = collaborators().memory, _origin(cds_request.fhir_server)
+        memory, origin = ours.memory, _origin(cds_request.fhir_server)
         answer = memory.pseudonyms.seal(origin, call, answer)
         remembered = Remembered(answer.cards, {})
         if retrieved:
             version = current_knowledge().version
             remembered = memory.suppress(service, version, origin, call, answer)
-    sent = _permitted(remembered.cards, collaborators().settings)
+    sent = _permitted(remembered.cards, ours.settings)
     with notes.stage("dump"):
         body = dump_response(sent, call.retrieved.states, answer.unread)
     notes.note_lists(call.retrieved)
@@ -194,16 +194,16 @@ def name_the_knowledge(response: Response) -> Response:
 @cds_hooks.after_app_request
 def finish(response: Response) -> Response:
     """Log, count and audit this call. Health checks are too frequent for that, and are left out."""
-    call_notes().close(response.status_code)
-    response.headers["X-Request-Id"] = call_notes().request_id
-    if call_notes().is_call:
-        response.headers["Server-Timing"] = call_notes().server_timing
-    is_preflight = request.method == "OPTIONS"
     notes = call_notes()
+    notes.close(response.status_code)
+    response.headers["X-Request-Id"] = notes.request_id
+    if notes.is_call:
+        response.headers["Server-Timing"] = notes.server_timing
+    is_preflight = request.method == "OPTIONS"
     is_kept = notes.is_call and not is_preflight or notes.is_reading
     if is_kept or response.status_code >= 400:
         for observe in collaborators().observers:
-            observe(call_notes())
+            observe(notes)
     return response
 
 

@@ -138,7 +138,7 @@ def assess(
     judged = service.rules if rules is None else rules
     outcomes = dict(baseline)
     for rule in judged:
-        outcomes[rule.id] = judge(rule, facts)
+        outcomes[rule.id] = judge(rule, facts, baseline=baseline.get(rule.id))
         for reading in readings[1:]:
             outcomes[rule.id] = worse(outcomes[rule.id], judge(rule, reading))
     by_record = _in_any(service.gate.when, readings)

@@ -19,7 +19,7 @@ LEAST_URGENT = 1000
 class RuleOutcome:
     """The level at which a rule applies, or None; `unknown` when the record does not say.
 
-    `facts` is the reading of the record that led to it, for the words; None is the first one.
+    `facts` is the reading of the record that led to a level, for the words; None is the first one.
     """
 
     rule: Rule
@@ -33,19 +33,22 @@ class RuleOutcome:
         return self.rule.urgency.get(str(self.level), LEAST_URGENT)
 
 
-def judge(rule: Rule, facts: Mapping[str, Any], *, for_baseline: bool = False) -> RuleOutcome:
+def judge(
+    rule: Rule, facts: Mapping[str, Any], *, baseline: RuleOutcome | None = None
+) -> RuleOutcome:
     """The worst level whose condition is true; unknown if none is true and one is unknown.
 
-    A baseline outcome is shared by all calls and keeps no facts.
+    `baseline` is the outcome for an empty record: where nothing else comes out, it is the answer.
     """
-    read = None if for_baseline else facts
     unknown = False
     for level, condition in rule.levels.items():
         holds = condition.evaluate(facts)
         if holds:
-            return RuleOutcome(rule, read, level, unknown)
+            return RuleOutcome(rule, facts, level, unknown)
         unknown = unknown or holds is None
-    return RuleOutcome(rule, read, None, unknown)
+    if baseline and baseline.level is None and baseline.unknown == unknown:
+        return baseline
+    return RuleOutcome(rule, None, None, unknown)
 
 
 def worse(one: RuleOutcome, other: RuleOutcome) -> RuleOutcome:

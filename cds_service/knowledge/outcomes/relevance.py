@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -88,7 +88,8 @@ class Relevance:
         service = self._service
         record = _empty_record(service, dict(zip(service.prefetch, states, strict=True)))
         facts = Facts(service.facts, record)
-        outcomes = {rule.id: judge(rule, facts, for_baseline=True) for rule in service.rules}
+        # All calls share them, so they keep no facts.
+        outcomes = {rule.id: replace(judge(rule, facts), facts=None) for rule in service.rules}
         withholding = {
             number
             for number, rule in enumerate(service.rules)
