@@ -144,6 +144,7 @@ class ToyService:
     prefetch: Mapping[str, str] = field(default_factory=lambda: dict(TEMPLATES))
     required_keys: frozenset[str] = frozenset({"patient"})
     languages: tuple[str, ...] = ("en", "es", "zh-Hans")
+    regions: tuple[str, ...] = ()
     suppression: Sequence[Suppression] = ()
     answered_by: Callable[[Call], Answer] = answer_with_one_card
     calls: list[Call] = field(default_factory=list)
