@@ -24,6 +24,7 @@ _COMMANDS = {
     "settings": "settings:settings",
     "why": "store:why_command",
     "report": "report:report_command",
+    "simulate": "simulation:simulate",
     "store": "store:store_commands",
     "reader": "reader:reader",
     "audit": "audit:audit",

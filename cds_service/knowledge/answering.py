@@ -52,7 +52,11 @@ class CDSService(Service):
 
     def answer(self, call: Call) -> Answer:
         """The cards for one call. Strange records do not raise errors."""
-        evaluation = _muted(self, decide(self, call), self.disabled)
+        return self.answer_from(decide(self, call), call)
+
+    def answer_from(self, outcomes: Evaluation, call: Call) -> Answer:
+        """The cards for the outcomes that `decide` gave for a call."""
+        evaluation = _muted(self, outcomes, self.disabled)
         spoken = _muted(self, evaluation, self.disabled | self.shadow)
         cards = self._traced(render(self, spoken, call), spoken)
         watched = only_of(render(self, evaluation, call), self.shadow) if self.shadow else ()

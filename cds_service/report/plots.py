@@ -14,7 +14,7 @@ MOST_DAYS_WITH_DOTS = 45
 MOST_STEPS = 6
 _OUTCOMES = ("accepted", "overridden", "ignored", "waiting")
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 36, 10, 28  # margins around the marks; labels may use them
-_ROW, _BAR = 40, 16  # a bar with its label above it
+_ROW, BAR = 40, 16  # a bar with its label above it
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Drawing:
     bars: Sequence[Bar] = ()
     lines: Sequence[Sequence[tuple[float, float]]] = ()
     intervals: Sequence[tuple[float, float, float]] = ()
-    bar_height: int = _BAR
+    bar_height: int = BAR
 
     @property
     def has_dots(self) -> bool:
@@ -124,7 +124,7 @@ def _days(report: Report) -> Plot | None:
     busiest = max(report.days, key=lambda day: day.calls)
     text = f"{report.calls} calls and {report.shown} cards; most calls on {busiest.day}."
     legend = ("Calls", "Cards shown", "Calls without a card")
-    return _plot("days", "Calls and cards, day by day", text, legend, draw)
+    return plot("days", "Calls and cards, day by day", text, legend, draw)
 
 
 def _outcomes(report: Report) -> Plot | None:
@@ -135,7 +135,7 @@ def _outcomes(report: Report) -> Plot | None:
     steps = whole_steps(rules[0].shown)
 
     def draw(width: int) -> Drawing:
-        x = _scale(width, steps[-1])
+        x = scale(width, steps[-1])
         bars = []
         for row, rule in enumerate(rules):
             before = 0
@@ -144,13 +144,13 @@ def _outcomes(report: Report) -> Plot | None:
                 if cards:
                     length = x(before + cards) - x(before)
                     text = f"{rule.rule}: {cards} {outcome}"
-                    bars.append(Bar(series, x(before), _bar_at(row), length, text))
+                    bars.append(Bar(series, x(before), bar_at(row), length, text))
                 before += cards
-        return _rows(width, steps[-1], rules, steps, bars)
+        return rows(width, steps[-1], _names(rules), steps, bars)
 
     text = f"The {len(rules)} rules shown most; {rules[0].rule} on {rules[0].shown} cards."
     legend = [name.capitalize() for name in _OUTCOMES]
-    return _plot("outcomes", "What clinicians did with the cards, by rule", text, legend, draw)
+    return plot("outcomes", "What clinicians did with the cards, by rule", text, legend, draw)
 
 
 def _rates(report: Report) -> Plot | None:
@@ -163,70 +163,69 @@ def _rates(report: Report) -> Plot | None:
     steps = sorted([*others, report.threshold])
 
     def draw(width: int) -> Drawing:
-        x = _scale(width, 100)
+        x = scale(width, 100)
         bars = [
-            Bar(0, x(0), _bar_at(row), x(rate.share * 100) - x(0), f"{rule.rule}: {rate.share:.0%}")
+            Bar(0, x(0), bar_at(row), x(rate.share * 100) - x(0), f"{rule.rule}: {rate.share:.0%}")
             for row, (rule, rate) in enumerate(rated)
         ]
         intervals = [
-            (x(rate.low * 100), x(rate.high * 100), _bar_at(row) + _BAR / 2)
+            (x(rate.low * 100), x(rate.high * 100), bar_at(row) + BAR / 2)
             for row, (_, rate) in enumerate(rated)
         ]
-        rules = [rule for rule, _ in rated]
-        return _rows(width, 100, rules, steps, bars, report.threshold, intervals)
+        names = _names([rule for rule, _ in rated])
+        return rows(width, 100, names, steps, bars, report.threshold, intervals)
 
     first, highest = rated[0]
     text = f"The share is highest for {first.rule}, {highest.share:.0%}."
     title = "Overrides as a share of answers, in percent, with 95 % interval"
-    return _plot("rates", title, text, (), draw)
+    return plot("rates", title, text, (), draw)
 
 
-def _scale(width: int, highest: int) -> Callable[[float], float]:
+def scale(width: int, highest: float) -> Callable[[float], float]:
     """A function from values to pixels, for horizontal bars."""
     return lambda value: _TOP + (width - _RIGHT - _TOP) * value / highest
 
 
-def _bar_at(row: int) -> float:
+def bar_at(row: int) -> float:
+    """Where the bar of a row begins."""
     return row * _ROW + 20
 
 
-def _rows(
+def rows(
     width: int,
-    highest: int,
-    rules: Sequence[RuleFigures],
-    steps: Sequence[int],
+    highest: float,
+    names: Sequence[str],
+    steps: Sequence[float],
     bars: Sequence[Bar],
     threshold: int | None = None,
     intervals: Sequence[tuple[float, float, float]] = (),
 ) -> Drawing:
-    """A row for each rule, with its name above the bar, on an axis from 0 to `highest`."""
-    x, bottom = _scale(width, highest), len(rules) * _ROW + 6
-    names = [rule.rule for rule in rules]
-    several = {name for name in names if names.count(name) > 1}  # versions of one rule
+    """A row for each name, which stands above its bar, on an axis from 0 to `highest`."""
+    x, bottom = scale(width, highest), len(names) * _ROW + 6
     return Drawing(
         width,
         bottom + _BOTTOM,
         guides=[Guide(x(step), 0, x(step), bottom, step == threshold) for step in steps],
-        labels=[Label(x(step), bottom + 18, str(step)) for step in steps]
-        + [
-            Label(
-                _TOP + 4,
-                _bar_at(row) - 5,
-                f"{rule.rule} {rule.version}" if rule.rule in several else rule.rule,
-                "start",
-            )
-            for row, rule in enumerate(rules)
-        ],
+        labels=[Label(x(step), bottom + 18, f"{step:g}") for step in steps]
+        + [Label(_TOP + 4, bar_at(row) - 5, name, "start") for row, name in enumerate(names)],
         bars=bars,
         intervals=intervals,
     )
 
 
-def _plot(
+def _names(rules: Sequence[RuleFigures]) -> list[str]:
+    """The rules by their names, with the version where a rule has several."""
+    names = [rule.rule for rule in rules]
+    several = {name for name in names if names.count(name) > 1}
+    return [f"{rule.rule} {rule.version}" if rule.rule in several else rule.rule for rule in rules]
+
+
+def plot(
     name: str,
     title: str,
     description: str,
     legend: Sequence[str],
     draw: Callable[[int], Drawing],
 ) -> Plot:
+    """A plot in both widths."""
     return Plot(name, title, description, legend, draw(WIDE), draw(NARROW))

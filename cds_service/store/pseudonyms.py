@@ -64,12 +64,16 @@ class Pseudonyms:
         """The hash of a user of this origin."""
         return self._there("user", origin, user_id)
 
+    def patient(self, origin: Origin, patient_id: str) -> str:
+        """The hash of a patient of this origin."""
+        return self._there("patient", origin, patient_id)
+
     def people(self, origin: Origin, call: Call) -> People:
         """The hashes of the people and the encounter of a call."""
         encounter = call.encounter_id
         return People(
             client=self.client(origin),
-            patient=self._there("patient", origin, call.patient_id),
+            patient=self.patient(origin, call.patient_id),
             user=self.user(origin, call.user_id),
             encounter=self._there("encounter", origin, encounter) if encounter else None,
         )

@@ -1,0 +1,152 @@
+"""Evaluates one patient at every opening: rows of plain values, without a value of the record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from cds_service.knowledge import CDSService
+from cds_service.knowledge.answering import decide
+from cds_service.knowledge.call import Answer, Call, Card, Resource, Retrieval, Retrieved
+from cds_service.knowledge.facts.kind import ABSENT, PRESENT
+from cds_service.knowledge.facts.kinds import made_of
+from cds_service.knowledge.outcomes.evaluation import Evaluation
+from cds_service.knowledge.record.lists import type_of_template
+from cds_service.simulation.comparison import changes
+from cds_service.simulation.openings import Opening, age_band, known_at, openings_of, sex
+
+Row = dict[str, Any]
+_USER = "Practitioner/simulated"
+
+
+class PatientUnreadable(Exception):
+    """The record of a patient cannot be evaluated; the text says why, without a value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The services to evaluate, and those of an older content by id; empty without any.
+
+    `types` are the resource types of which the population has any: a list of another type was not
+    exported. `absent` are the prefetch keys that the EHR never gives.
+    """
+
+    services: Sequence[CDSService]
+    older: Mapping[str, CDSService]
+    types: frozenset[str]
+    absent: frozenset[str]
+    language: str
+    today: date
+    since: date | None
+    most_resources: int
+
+
+def rows_of(patient: str, resources: Sequence[Resource], content: Content) -> Iterable[Row]:
+    """One row for each opening of a patient's chart. Raises PatientUnreadable."""
+    person = person_of(resources, content)
+    for opening in openings_of(resources, content.today, content.since):
+        yield _row(patient, person, resources, opening, content)
+
+
+def person_of(resources: Sequence[Resource], content: Content) -> Resource:
+    """The Patient of a record. Raises PatientUnreadable."""
+    if len(resources) > content.most_resources:
+        raise PatientUnreadable("more resources than CDS_MAX_RESOURCES")
+    for resource in resources:
+        if resource.get("resourceType") == "Patient":
+            return resource
+    raise PatientUnreadable("no Patient")
+
+
+def evaluated(
+    service: CDSService,
+    person: Resource,
+    resources: Sequence[Resource],
+    opening: Opening,
+    content: Content,
+) -> tuple[Evaluation, Answer]:
+    """The outcomes and the cards at an opening, from the record as it was known then."""
+    call = Call(
+        retrieved=Retrieved(known_at(resources, opening.now), _states(service, content)),
+        patient_id=str(person.get("id")),
+        user_id=_USER,
+        hook_instance=opening.day.isoformat(),
+        now=opening.now,
+        language=content.language,
+        encounter_id=opening.encounter,
+    )
+    evaluation = decide(service, call)
+    return evaluation, service.answer_from(evaluation, call)
+
+
+def _row(
+    patient: str,
+    person: Resource,
+    resources: Sequence[Resource],
+    opening: Opening,
+    content: Content,
+) -> Row:
+    row: Row = {
+        "patient": patient,
+        "opened": opening.day.isoformat(),
+        "age": age_band(person, opening.day),
+        "sex": sex(person),
+        "cards": [],
+        "lacking": [],
+        "changes": [],
+    }
+    for service in content.services:
+        evaluation, answer = evaluated(service, person, resources, opening, content)
+        row["cards"] += [card_row(service.id, card) for card in answer.cards]
+        states = {name: fact.standing() for name, fact in evaluation.facts.items()}
+        row["lacking"] += lacking_rows(service, states)
+        older = content.older.get(service.id)
+        if older is not None:
+            _, before = evaluated(older, person, resources, opening, content)
+            row["changes"] += changes(service.id, before, answer)
+    return row
+
+
+def _states(service: CDSService, content: Content) -> dict[str, Retrieval]:
+    """How each list came: whole, if the population has any resource of its type."""
+    return {
+        key: Retrieval.NEVER_GIVEN
+        if key in content.absent
+        else Retrieval.COMPLETE
+        if type_of_template(template) in content.types
+        else Retrieval.MISSING
+        for key, template in service.prefetch.items()
+    }
+
+
+def card_row(service: str, card: Card) -> Row:
+    """What is kept of a card: its place, its rules and its length, not its text."""
+    text = f"{card.summary} {card.detail}"
+    return {
+        "service": service,
+        "slot": card.slot,
+        "indicator": card.indicator,
+        "words": len(text.split()),
+        "rules": [
+            {"id": f"{service}/{rule.id}", "version": rule.version, "level": rule.level}
+            for rule in (card.trace.rules if card.trace else ())
+        ],
+    }
+
+
+def lacking_rows(service: CDSService, states: Mapping[str, str]) -> list[Row]:
+    """The facts that the record leaves open, by state; `states` gives the state of each fact.
+
+    Facts that are computed from others are left out: it is the others that lack.
+    """
+    by_state: dict[str, list[str]] = {}
+    for name, state in sorted(states.items()):
+        definition = service.facts.get(name)
+        if state not in (PRESENT, ABSENT) and not (definition and made_of(definition)):
+            by_state.setdefault(state, []).append(name)
+    return [
+        {"service": service.id, "state": state, "facts": names}
+        for state, names in sorted(by_state.items())
+    ]

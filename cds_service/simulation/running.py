@@ -1,0 +1,45 @@
+"""Does the parts of the work: here, in processes or on a Dask cluster, by the same function."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import partial
+from multiprocessing import get_context
+
+from cds_service.simulation.partitions import Plan, Progress, evaluate_partition
+
+
+def run(
+    plan: Plan, partitions: Sequence[int], *, workers: int, scheduler: str | None
+) -> Iterator[Progress]:
+    """Evaluate the partitions; gives each one that is done, in any order."""
+    work = partial(evaluate_partition, plan)
+    if scheduler is not None:
+        return _on_cluster(plan, partitions, scheduler)
+    if workers == 1 or len(partitions) < 2:
+        return map(work, partitions)
+    return _in_processes(plan, partitions, workers)
+
+
+def _in_processes(plan: Plan, partitions: Iterable[int], workers: int) -> Iterator[Progress]:
+    # New processes, not forked ones: a fork of a process with threads may hang.
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        parts = [pool.submit(evaluate_partition, plan, partition) for partition in partitions]
+        try:
+            for part in as_completed(parts):
+                yield part.result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _on_cluster(plan: Plan, partitions: Iterable[int], scheduler: str) -> Iterator[Progress]:
+    from distributed import Client, as_completed
+
+    with Client(scheduler) as client:  # type: ignore[no-untyped-call]
+        parts = [
+            client.submit(evaluate_partition, plan, partition, pure=False)
+            for partition in partitions
+        ]
+        for part in as_completed(parts):  # type: ignore[no-untyped-call]
+            yield part.result()
