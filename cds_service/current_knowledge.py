@@ -98,7 +98,9 @@ def switched(knowledge: Knowledge, settings: Settings) -> Knowledge:
     """
     _check_language(knowledge, settings.language)
     _check_lists(knowledge, settings.absent_lists)
-    knowledge = _in_region(profile_of(settings).of_site(knowledge), settings.region)
+    knowledge = profile_of(settings).of_site(knowledge)
+    if settings.region:
+        knowledge = _in_region(knowledge, settings.region)
     if not settings.disabled_rules and not settings.shadow_rules:
         return knowledge
     services = knowledge.services.values()
@@ -118,8 +120,6 @@ def _in_region(knowledge: Knowledge, region: str) -> Knowledge:
         for service in knowledge.services.values()
         if region in service.regions
     }
-    if not services:
-        return knowledge
     return replace(knowledge, services={**knowledge.services, **services})
 
 
