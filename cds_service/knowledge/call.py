@@ -77,11 +77,15 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """CDS Hooks "Action": one proposed change; never a medicine."""
+    """CDS Hooks "Action": one proposed change; never a medicine.
+
+    `request` names it in the content, as `S1 potassium`; it is not sent.
+    """
 
     type: str
     description: str
     resource: Resource
+    request: str = ""
 
 
 @dataclass(frozen=True, slots=True)

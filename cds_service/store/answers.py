@@ -32,6 +32,7 @@ _ANSWERS = (
         _card.outcome,
         _card.reason_code,
         _card.answered_at,
+        _card.accepted,
     )
     .where(_card.patient_hash == bindparam("patient_hash"))
     .where(_card.service == bindparam("service"))
@@ -43,6 +44,8 @@ _FIRST_COME = (
     select(
         _card.uuid,
         _card.reasons,
+        _card.suggestions,
+        _feedback.accepted,
         _feedback.outcome,
         _feedback.reason_code,
         _feedback.reason_system,
@@ -69,6 +72,7 @@ _COUNT = (
         answered_at=bindparam("counts_from"),
         outcome=bindparam("done"),
         reason_code=bindparam("reason"),
+        accepted=bindparam("taken"),
     )
 )
 _SET_BACK = (
@@ -123,6 +127,7 @@ def count_answers(connection: Connection, uuids: Iterable[str]) -> None:
             "counts_from": min(row.outcome_timestamp, row.received_at),
             "done": row.outcome,
             "reason": row.reason_code if _was_offered(row) else None,
+            "taken": _accepted(row),
         }
         first.setdefault(row.uuid, answer)
     if first:
@@ -137,6 +142,13 @@ def set_back(connection: Connection, now: datetime) -> None:
             "the clock was set back: answers to %d cards had a future time, now set to this time",
             count,
         )
+
+
+def _accepted(row: Any) -> list[str] | None:
+    """What the accepted suggestions of the card proposed; None if none of its own was accepted."""
+    proposed = row.suggestions or {}
+    uuids = dict.fromkeys(uuid.lower() for uuid in row.accepted or ())
+    return [request for uuid in uuids for request in proposed.get(uuid, ())] or None
 
 
 def _was_offered(row: Any) -> bool:

@@ -61,7 +61,16 @@ def card_rows(
             | ({"suppressedBy": row} if row else {}),
             client_hash=people.client,
             reasons=[(reason.system, reason.code) for reason in card.override_reasons],
+            suggestions=_proposed(card),
         )
+
+
+def _proposed(card: Card) -> Mapping[str, Sequence[str]] | None:
+    """The requests that each suggestion proposes, by the uuid of the suggestion."""
+    return {
+        suggestion.uuid: [action.request for action in suggestion.actions]
+        for suggestion in card.suggestions
+    } or None
 
 
 def _trace(card: Card) -> Trace:

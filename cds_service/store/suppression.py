@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from cds_service.errors import StoreUnavailable
 from cds_service.knowledge import CDSService
 from cds_service.knowledge.call import Answer, Call, Card
+from cds_service.knowledge.cards.suggestions import without
 from cds_service.knowledge.content.suppression import (
     Answered,
     Away,
     Reader,
+    accepted,
     longest,
     suppressed,
 )
@@ -55,12 +57,14 @@ class Memory:
         if self.store is None or not (answer.cards or answer.shadow):
             return Remembered(answer.cards, {})
         people = self.pseudonyms.people(origin, call)
+        answers = self._answers(self.store, service, origin, call, people)
+        reader = self._reader(origin, call, people)
         away = suppressed(
             service.suppression,
             answer.cards,
-            self._answers(self.store, service, origin, call, people),
+            answers,
             now=call.now,
-            reader=self._reader(origin, call, people),
+            reader=reader,
             held=answer.held,
         )
         rows_of_policy = {uuid: reason.row.id for uuid, reason in away.items()}
@@ -75,7 +79,11 @@ class Memory:
             with_values=self.settings.trace_values,
         ):
             self.writer.put(row)
-        return Remembered(_left(service, call, answer.cards, away), rows_of_policy)
+        cards = [
+            without(card, accepted(service.suppression, card, answers, now=call.now, reader=reader))
+            for card in answer.cards
+        ]
+        return Remembered(_left(service, call, cards, away), rows_of_policy)
 
     def _reader(self, origin: Origin, call: Call, people: People) -> Reader:
         return Reader(
@@ -107,6 +115,7 @@ class Memory:
                 user=row.user_hash,
                 encounter=row.encounter_hash,
                 by_shared_user=row.user_hash in shared,
+                accepted=tuple(row.accepted or ()),
             )
             for row in rows
         ]

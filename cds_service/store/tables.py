@@ -84,7 +84,8 @@ used_token = Table(
 
 # Every card that was shown, suppressed, or would have been shown (shadow), with its trace and the
 # one answer that counts for it, see answers.py. `reasons` are the override reasons that it offered,
-# as pairs of system and code; `client_hash` is the client that received it.
+# as pairs of system and code; `suggestions` are the requests that each suggestion proposed, by its
+# uuid, and `accepted` those of the accepted ones; `client_hash` is the client that received it.
 card = Table(
     "card",
     metadata,
@@ -106,6 +107,8 @@ card = Table(
     Column("answered_at", Instant),
     Column("outcome", Text),
     Column("reason_code", Text),
+    Column("suggestions", JSON(none_as_null=True)),
+    Column("accepted", JSON(none_as_null=True)),
     Index("card_patient_answered", "patient_hash", "answered_at"),
     Index("card_answered_at", "answered_at"),
     Index("card_at", "at"),
@@ -221,6 +224,7 @@ class CardRow:
     trace: Mapping[str, Any] = field(default_factory=dict)
     client_hash: str = ""
     reasons: Sequence[tuple[str, str]] = ()
+    suggestions: Mapping[str, Sequence[str]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

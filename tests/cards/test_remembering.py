@@ -90,6 +90,76 @@ def test_an_answered_differential_stays_away_for_90_days(ward: Ward) -> None:
     assert ward.open("paula-tsh-14") != []
 
 
+def _proposed(card: dict[str, Any]) -> dict[str, list[str]]:
+    """What each suggestion proposes, by its label."""
+    return {
+        suggestion["label"]: [action["description"] for action in suggestion["actions"]]
+        for suggestion in card.get("suggestions", ())
+    }
+
+
+def _accept(ward: Ward, card: dict[str, Any], label: str, **members: Any) -> None:
+    (uuid,) = (each["uuid"] for each in card["suggestions"] if each["label"] == label)
+    taken = {"outcome": "accepted", "acceptedSuggestions": [{"id": uuid}]}
+    ward.override(card, None, **taken | members)
+
+
+CORE = "Propose the missing core tests"
+THERAPY = "Propose a referral for psychological therapy"
+
+
+def test_an_accepted_suggestion_goes_and_its_card_stays(ward: Ward) -> None:
+    (card,) = ward.open("ivan-no-laboratory")
+    assert _proposed(card).keys() == {CORE, THERAPY}
+    _accept(ward, card, CORE)
+    for _ in range(2):
+        (again,) = ward.open("ivan-no-laboratory", userId="Practitioner/boris")
+        assert again["summary"] == card["summary"]
+        assert _proposed(again).keys() == {THERAPY}
+    _accept(ward, again, THERAPY)
+    (last,) = ward.open("ivan-no-laboratory")
+    assert "suggestions" not in last
+    ward.now = NOON + timedelta(days=14, seconds=1)
+    (later,) = ward.open("ivan-no-laboratory")
+    assert _proposed(later) == _proposed(card)
+
+
+def test_a_test_that_is_missing_later_is_still_suggested(ward: Ward) -> None:
+    request = ward.request("ivan-no-laboratory")
+    potassium = {
+        **{"resourceType": "Observation", "id": "potassium", "status": "final"},
+        "code": {"coding": [{"system": "http://loinc.org", "code": "2823-3"}]},
+        "subject": {"reference": f"Patient/{request['context']['patientId']}"},
+        "effectiveDateTime": (NOON - timedelta(days=29)).isoformat(),
+        "valueQuantity": {"value": 4.1, "unit": "mmol/L"},
+    }
+    bundle = {"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": potassium}]}
+    request["prefetch"]["laboratory"] = bundle
+    (card,) = ward.open(request)
+    assert "Potassium, blood" not in _proposed(card)[CORE]
+    _accept(ward, card, CORE)
+    ward.now = NOON + timedelta(days=3)  # the potassium is out of date
+    (later,) = ward.open(request)
+    assert _proposed(later)[CORE] == ["Potassium, blood"]
+
+
+def test_a_suggestion_of_another_card_takes_nothing_away(ward: Ward) -> None:
+    (other,) = ward.open("ada-generalised-anxiety")
+    (card,) = ward.open("ivan-no-laboratory")
+    foreign = [{"id": each["uuid"]} for each in other["suggestions"]]
+    ward.override(card, None, outcome="accepted", acceptedSuggestions=[*foreign, {"id": "S1"}])
+    (again,) = ward.open("ivan-no-laboratory")
+    assert _proposed(again) == _proposed(card)
+
+
+def test_an_uuid_in_capitals_is_the_same_suggestion(ward: Ward) -> None:
+    (card,) = ward.open("ivan-no-laboratory")
+    uuids = [{"id": each["uuid"].upper()} for each in card["suggestions"]]
+    ward.override(card, None, outcome="accepted", acceptedSuggestions=uuids)
+    (again,) = ward.open("ivan-no-laboratory")
+    assert "suggestions" not in again
+
+
 def test_new_evidence_brings_a_card_back(ward: Ward) -> None:
     (card,) = ward.open("ada-generalised-anxiety")
     ward.override(card, "patient-ineligible")

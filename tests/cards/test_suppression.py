@@ -11,7 +11,14 @@ import pytest
 
 from cds_service.knowledge import CDSService
 from cds_service.knowledge.call import Card, Trace, TracedRule
-from cds_service.knowledge.content.suppression import Answered, Away, Reader, longest, suppressed
+from cds_service.knowledge.content.suppression import (
+    Answered,
+    Away,
+    Reader,
+    accepted,
+    longest,
+    suppressed,
+)
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 DAY, HOUR, SECOND = timedelta(days=1), timedelta(hours=1), timedelta(seconds=1)
@@ -122,6 +129,23 @@ def test_a_tolerated_serotonergic_pair_stays_away_for_a_year(service: CDSService
     assert _by(service, card, "overridden", tolerated, 365 * DAY) == "combination-tolerated"
     assert _by(service, card, "overridden", tolerated, 365 * DAY + SECOND) is None
     assert _by(service, other, "overridden", tolerated, 31 * DAY) is None
+
+
+def _accepted(service: CDSService, card: Card, ago: timedelta, **members: Any) -> frozenset[str]:
+    whole = Answered(
+        **{"slot": card.slot, "fingerprint": "other", "outcome": "accepted", "reason": None},
+        **{"at": NOW - ago, "user": "grace", "encounter": "e1", "accepted": ("S1 potassium",)},
+    )
+    answers = [replace(whole, **members)]
+    return accepted(service.suppression, card, answers, now=NOW, reader=ANYONE)
+
+
+def test_what_was_accepted_is_not_suggested_to_anybody_for_14_days(service: CDSService) -> None:
+    card = _card("differential", "info")
+    assert _accepted(service, card, 14 * DAY) == {"S1 potassium"}
+    assert _accepted(service, card, 14 * DAY + SECOND) == frozenset()
+    assert _accepted(service, card, HOUR, outcome="overridden") == frozenset()
+    assert _accepted(service, _card("finding", "critical"), HOUR) == frozenset()
 
 
 # -- warning: overridden with a reason, 30 days; R52 and R61 with "taper agreed", 90 days --------

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import replace
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
-from cds_service.knowledge.call import Action, Call, Resource, Suggestion
+from cds_service.knowledge.call import Action, Call, Card, Resource, Suggestion
 from cds_service.knowledge.cards.voice import Voice
 from cds_service.knowledge.content.artifacts import ProposedRequest, SuggestionRule
 from cds_service.knowledge.content.service import Service
@@ -34,9 +35,26 @@ def _suggestion(
     actions = []
     for request in requests:
         said = voice.say(id_, f"request {request.id}")
-        actions.append(Action("create", said, service_request(request, said, call)))
+        resource = service_request(request, said, call)
+        actions.append(Action("create", said, resource, f"{id_} {request.id}"))
     identity = f"{call.hook_instance} {call.patient_id} {id_}"
     return Suggestion(str(uuid5(NAMESPACE, identity)), voice.say(id_, "label"), tuple(actions))
+
+
+def without(card: Card, requests: Set[str]) -> Card:
+    """The card without what these requests propose; a suggestion that proposes nothing is gone."""
+    if not card.suggestions or not requests:
+        return card
+    left = (
+        replace(
+            suggestion,
+            actions=tuple(
+                action for action in suggestion.actions if action.request not in requests
+            ),
+        )
+        for suggestion in card.suggestions
+    )
+    return replace(card, suggestions=tuple(each for each in left if each.actions))
 
 
 def service_request(request: ProposedRequest, said: str, call: Call) -> Resource:

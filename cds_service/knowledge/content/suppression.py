@@ -26,8 +26,9 @@ class Suppression:
     `without_reason` none. With `this_encounter` the answer ends with the encounter in which the
     card was shown. With `rules`, no other rule may be on the card at a level of its own. At least
     one of `same` must be the same as when the card was shown. With `identified`, the answer must be
-    from a client with a valid token. `leaves` names the words of the line that replaces the card. A
-    row with `when` needs no answer; it needs a condition over the record.
+    from a client with a valid token. `leaves` names the words of the line that replaces the card.
+    With `suggestions` the card stays, and what was accepted is not suggested again. A row with
+    `when` needs no answer; it needs a condition over the record.
     """
 
     id: str
@@ -42,6 +43,7 @@ class Suppression:
     rules: tuple[str, ...] | None = None
     same: tuple[str, ...] = ()
     identified: bool = False
+    suggestions: bool = False
     leaves: str | None = None
     when: Expression | None = None
 
@@ -102,7 +104,10 @@ class Reader:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What a clinician did with a card of this patient; `user` and `encounter` saw it."""
+    """What a clinician did with a card of this patient; `user` and `encounter` saw it.
+
+    `accepted` names the requests of the suggestions that were accepted, such as `S1 potassium`.
+    """
 
     slot: str
     fingerprint: str
@@ -112,6 +117,7 @@ class Answered:
     user: str | None
     encounter: str | None
     by_shared_user: bool = False
+    accepted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +165,7 @@ def _away(
         and (card.indicator == "info" or not answer.by_shared_user)
     ]
     for row in policy:
-        if not row.covers(card):
+        if row.suggestions or not row.covers(card):
             continue
         if row.id in held:
             return Away(row)
@@ -167,6 +173,27 @@ def _away(
         if since:
             return Away(row, min(since))
     return None
+
+
+def accepted(
+    policy: Iterable[Suppression],
+    card: Card,
+    answers: Iterable[Answered],
+    *,
+    now: datetime,
+    reader: Reader,
+) -> frozenset[str]:
+    """What was accepted, and so is not suggested again on this card for now.
+
+    It does not matter whether the evidence is the same: the request was made.
+    """
+    rows = [row for row in policy if row.suggestions and row.covers(card)]
+    return frozenset(
+        request
+        for answer in answers
+        if answer.accepted and any(row.follows(answer, now, reader) for row in rows)
+        for request in answer.accepted
+    )
 
 
 def conditions_held(policy: Iterable[Suppression], facts: Mapping[str, Any]) -> tuple[str, ...]:

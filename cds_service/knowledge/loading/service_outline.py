@@ -74,6 +74,7 @@ class SuppressionSchema(StrictSchema):
     same = Tuple(fields.String(validate=OneOf(("user", "encounter"))), load_default=())
     within = Duration(load_default=None)
     identified = fields.Boolean(load_default=False)
+    suggestions = fields.Boolean(load_default=False)
     leaves = fields.String(load_default=None)
     when = Condition(load_default=None)
 
@@ -82,6 +83,8 @@ class SuppressionSchema(StrictSchema):
         """A row lasts for a time after an answer, or while a condition on the record is true."""
         if (data["within"] is None) is (data["when"] is None):
             raise ValidationError("needs either within or when")
+        if data["suggestions"] and data["outcomes"] != ("accepted",):
+            raise ValidationError("a row for suggestions needs outcomes: [accepted]")
 
     @post_load
     def build(self, data: dict[str, Any], **_: Any) -> Suppression:
