@@ -13,6 +13,7 @@ COPY requirements requirements
 COPY setup.cfg pyproject.toml README.md LICENSE NOTICE ./
 COPY cards cards
 COPY cds_service cds_service
+COPY fixtures fixtures
 RUN python -m venv --without-pip /service \
     && pip --python /service/bin/python install --require-hashes -r requirements/image.txt \
     && pip install --require-hashes -r requirements/build.txt \

@@ -43,7 +43,8 @@ audit: install ## ask PyPI for known vulnerabilities of what is in the image
 
 run: install ## serve on http://localhost:8000, or on CDS_PORT
 	@echo "Try it:    curl -s http://localhost:$${CDS_PORT:-8000}/cds-services/anxiety-leg-weakness -H 'Content-Type: application/json' -d @fixtures/requests/ada-generalised-anxiety.json | $(BIN)/python -m json.tool"
-	@$(BIN)/cds-service serve
+	@echo "See it:    http://localhost:$${CDS_PORT:-8000}/"
+	@CDS_PLAYGROUND=$${CDS_PLAYGROUND:-true} $(BIN)/cds-service serve
 
 # Without its bytecode each server that a test starts would compile the whole project again.
 test: export PYTHONDONTWRITEBYTECODE =

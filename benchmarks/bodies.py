@@ -11,9 +11,9 @@ from uuid import NAMESPACE_URL, uuid5
 
 import orjson
 
-from cds_service.cli.patient_files import patient_id, read_resources
 from cds_service.knowledge import CDSService
-from tests.cards.prefetched import as_prefetch
+from cds_service.playground.prefetched import as_prefetch
+from cds_service.playground.records import patient_id, read_resources
 
 PATIENTS = Path(__file__).parent.parent / "fixtures" / "patients"
 PEOPLE = {"silent": "george-no-anxiety", "firing": "ada-generalised-anxiety"}

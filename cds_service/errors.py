@@ -91,6 +91,13 @@ class UnknownCard(CDSError):
     code = "not-found"
 
 
+class UnknownPerson(CDSError):
+    """No invented person has this name, or several names start with it."""
+
+    status = 404
+    code = "not-found"
+
+
 class MethodNotAllowed(CDSError):
     """The address exists, but not for this HTTP method."""
 

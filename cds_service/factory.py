@@ -40,6 +40,7 @@ from cds_service.web.cds_hooks import cds_hooks
 from cds_service.web.collaborators import EXTENSION, Check, Collaborators, call_notes
 from cds_service.web.operations import operations
 from cds_service.web.path_prefix import below
+from cds_service.web.playground import playground
 from cds_service.web.receiving import Receiver
 from cds_service.web.sign_in import signing
 
@@ -103,6 +104,8 @@ def create_app(
     )
     app.register_blueprint(cds_hooks)
     app.register_blueprint(operations)
+    if settings.playground:  # before the pages: it has the address / where it is on
+        app.register_blueprint(playground)
     app.register_blueprint(web)
     app.register_blueprint(signing)
     # Middleware as Flask documents it; its types do not allow the assignment.

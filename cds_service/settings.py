@@ -191,6 +191,11 @@ class Settings(BaseSettings):
         "Whether this is a machine for development: it accepts FHIR servers on loopback addresses"
         " and tokens of the public sandbox.",
     )
+    playground: bool = _setting(
+        False,
+        "Whether / is a playground for evaluation: invented people, their cards, and why; anybody"
+        " may use it.",
+    )
     issuers: types.Issuers = _setting(
         (),
         "The CDS Clients that may call, each as <issuer>=<JWKS>, where the JWKS is an https address"

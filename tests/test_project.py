@@ -245,7 +245,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     if int(installed.partition(".")[0]) < _OLDEST_SETUPTOOLS:
         pytest.skip(f"to build a wheel takes setuptools {_OLDEST_SETUPTOOLS}, not {installed}")
     copy = tmp_path_factory.mktemp("wheel")
-    for name in ("cds_service", "cards"):
+    for name in ("cds_service", "cards", "fixtures"):
         shutil.copytree(
             PROJECT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", ".*")
         )
@@ -271,6 +271,16 @@ def test_the_wheel_holds_every_card_and_every_module(wheel: set[str]) -> None:
         f"cds_service/{path.relative_to(PACKAGE).as_posix()}" for path in (*MODULES, *profiles)
     }
     assert sorted((cards | modules | {"cds_service/py.typed"}) - wheel) == []
+
+
+def test_the_wheel_holds_every_invented_person_and_no_golden_answer(wheel: set[str]) -> None:
+    people = PROJECT / "fixtures"
+    files = {path.name for path in people.glob("patients/*.json")}
+    assert len(files) > 60
+    assert {f"cds_service/people/patients/{name}" for name in files} <= wheel
+    assert "cds_service/people/README.md" in wheel
+    assert "cds_service/playground/words.yaml" in wheel
+    assert not any("/requests/" in name or "/responses/" in name for name in wheel)
 
 
 def test_the_wheel_holds_what_pages_are_made_of(wheel: set[str]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from typing import Any
 
 import orjson
@@ -16,16 +15,13 @@ from rich.text import Text
 from rich.tree import Tree
 
 from cds_service.knowledge import CDSService
-from cds_service.knowledge.answering import decide
 from cds_service.knowledge.call import Call, Card
-from cds_service.knowledge.cards.rendering import render
 from cds_service.knowledge.content.artifacts import LEVELS, Rule
+from cds_service.knowledge.explanation import ExplainedFact
+from cds_service.knowledge.explanation import explain as why
 from cds_service.knowledge.facts.kinds import kind_of, made_of
 from cds_service.knowledge.loading.examples import ExampleFacts, rule_result
-from cds_service.knowledge.outcomes.evaluation import Evaluation
 from cds_service.knowledge.outcomes.judging import judge
-from cds_service.knowledge.record.fhir_json import reference_of
-from cds_service.knowledge.record.quantities import Interval, number_text
 from cds_service.wire.responses import dump_response
 
 _COLOURS = {"critical": "red", "warning": "yellow", "info": "blue"}
@@ -33,59 +29,39 @@ _COLOURS = {"critical": "red", "warning": "yellow", "info": "blue"}
 
 def explain(service: CDSService, call: Call) -> dict[str, Any]:
     """Everything that led to the cards of a call, as plain data, with values of the record."""
-    evaluation = decide(service, call)
-    outcomes = evaluation.outcomes.values()
+    explanation = why(service, call, with_changes=False)
     return {
         "service": service.id,
         "knowledge": service.version,
-        "gate": evaluation.gate.value,
-        "facts": {name: _fact(fact) for name, fact in sorted(evaluation.facts.items())},
+        "gate": explanation.gate.state,
+        "facts": {name: _fact(fact) for name, fact in explanation.facts.items()},
         "rules": {
-            outcome.rule.id: {
-                "title": outcome.rule.governance.title,
-                "outcome": outcome.level or ("unknown" if outcome.unknown else "does not apply"),
-                "looked_at": sorted(
-                    {name for level in outcome.rule.levels.values() for name in level.names}
-                ),
+            rule.id: {
+                "title": rule.title,
+                "outcome": rule.outcome,
+                "looked_at": list(rule.looked_at),
             }
-            for outcome in outcomes
+            for rule in explanation.rules
         },
         "causes": {
-            cause.cause.id: _cause(cause) for cause in (*evaluation.causes, *evaluation.not_listed)
+            cause.id: {
+                "title": cause.title,
+                "points": cause.points,
+                "because": cause.because,
+                "unmet": cause.unmet,
+                "excluded": cause.excluded,
+            }
+            for cause in explanation.causes
         },
-        "withheld": _withheld(evaluation),
-        "cards": dump_response(render(service, evaluation, call))["cards"],
+        "withheld": {item: list(rules) for item, rules in explanation.withheld.items()},
+        "cards": dump_response(service.answer(call).cards)["cards"],
     }
 
 
-def _cause(outcome: Any) -> dict[str, Any]:
-    return {
-        "title": outcome.cause.governance.title,
-        "points": outcome.points,
-        "because": outcome.because,
-        "unmet": outcome.unmet,
-        "excluded": outcome.excluded,
-    }
-
-
-def _withheld(evaluation: Evaluation) -> dict[str, list[str]]:
-    return {
-        item: [reason.rule for reason in reasons]
-        for item, reasons in sorted(evaluation.withheld.items())
-    }
-
-
-def _fact(fact: Any) -> dict[str, Any]:
+def _fact(fact: ExplainedFact) -> dict[str, Any]:
     """The members of a fact that have a value, and the references of its resources."""
-    members: dict[str, Any] = {}
-    for member in fields(fact):
-        value = getattr(fact, member.name)
-        if member.name == "resources":
-            references = [reference_of(resource) for resource in value]
-            members |= {"resources": references} if references else {}
-        elif value not in (None, (), 0, ""):
-            members[member.name] = number_text(value) if isinstance(value, Interval) else value
-    return members
+    references = {"resources": list(fact.resources)} if fact.resources else {}
+    return {**fact.members, **references}
 
 
 def tree(explained: Mapping[str, Any]) -> Tree:

@@ -11,7 +11,6 @@ import orjson
 from rich.console import Console
 
 from cds_service.cli import explanation, settings_or_stop, stop
-from cds_service.cli.patient_files import as_retrieved, patient_id, read_resources
 from cds_service.cli.safety_case import Hazard, load_hazards, write_safety_case
 from cds_service.clock import now
 from cds_service.current_knowledge import knowledge_of
@@ -21,6 +20,7 @@ from cds_service.fhir.profiles import load_profiles, profile_of, too_long
 from cds_service.knowledge import CDSService, Knowledge, load
 from cds_service.knowledge.call import Call
 from cds_service.knowledge.loading.problems import Problems
+from cds_service.playground.records import as_retrieved, patient_id, read_resources
 from cds_service.reload_requests import Stamp
 from cds_service.settings import Settings
 from cds_service.wire.hooks import TOKENS, load_context

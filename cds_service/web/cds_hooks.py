@@ -131,7 +131,7 @@ def call_service(service_id: str) -> Response:
         language=language,
         encounter_id=context.encounter_id,
         context=context.others,
-        is_short=_is_short(ours.settings, notes.client),
+        is_short=is_short(ours.settings, notes.client),
     )
     with notes.stage("evaluate"):
         answer = service.answer(call) if retrieved else service.unavailable(call)
@@ -280,7 +280,7 @@ def _retrieved(
     return replace(retrieved, fetches=call_notes().fetches)
 
 
-def _is_short(settings: Settings, issuer: str | None) -> bool:
+def is_short(settings: Settings, issuer: str | None) -> bool:
     """Whether a client gets the short text: by its own entry, else by the one for all."""
     forms = dict(entry.rpartition("=")[::2] for entry in settings.detail)
     return forms.get(issuer or "", forms.get("")) == "short"

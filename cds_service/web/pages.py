@@ -50,7 +50,18 @@ def ask_who_reads() -> Response | None:
     return to_sign_in()
 
 
+@web.app_context_processor
+def name_what_is_there() -> dict[str, bool]:
+    """What the navigation of every page needs to know."""
+    return {"has_playground": collaborators().settings.playground}
+
+
 @web.get("/")
+def home() -> str:
+    """The page about the service; the playground stands here where it is on."""
+    return about()
+
+
 @web.get("/about")
 def about() -> str:
     """What the service is, its rules, and which of them the operator has switched off."""

@@ -10,11 +10,10 @@ from uuid import NAMESPACE_URL, uuid5
 
 from flask.testing import FlaskClient
 
-from cds_service.cli.patient_files import patient_id, read_resources
 from cds_service.knowledge import CDSService
 from cds_service.knowledge.call import Call, Retrieved
-
-from .prefetched import as_prefetch
+from cds_service.playground.prefetched import as_prefetch
+from cds_service.playground.records import patient_id, read_resources
 
 FIXTURES = Path(__file__).parent.parent.parent / "fixtures"
 HASH_KEY = "golden answers have uuids under this key"

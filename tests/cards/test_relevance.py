@@ -13,13 +13,13 @@ from content import own_service
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cds_service.cli.patient_files import as_retrieved, patient_id, read_resources
 from cds_service.knowledge import CDSService
 from cds_service.knowledge.call import Call, Retrieval, Retrieved
 from cds_service.knowledge.facts.facts import Facts
 from cds_service.knowledge.outcomes import evaluation
 from cds_service.knowledge.outcomes.evaluation import assess
 from cds_service.knowledge.record.record import PatientRecord
+from cds_service.playground.records import as_retrieved, patient_id, read_resources
 
 from . import conversations
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from cds_service.cli.patient_files import as_retrieved, patient_id, read_resources
 from cds_service.knowledge import CDSService
 from cds_service.knowledge.answering import decide
 from cds_service.knowledge.call import Answer, Call, Card, Resource, Retrieval, Retrieved
+from cds_service.playground.records import as_retrieved, patient_id, read_resources
 
 from . import conversations
 

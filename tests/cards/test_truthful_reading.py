@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from cds_service.cli.patient_files import as_retrieved, read_resources
 from cds_service.knowledge import CDSService
 from cds_service.knowledge.call import Call, Card, Resource, Retrieval, Retrieved
+from cds_service.playground.prefetched import as_prefetch
+from cds_service.playground.records import as_retrieved, read_resources
 
 from .conversations import CALL
 from .conversations import PATIENTS as PEOPLE
-from .prefetched import as_prefetch
 
 LEVELS = ("critical", "warning", "info", "none")
 # Every fault of every resource is some thousand calls: a sample by default, all on demand.

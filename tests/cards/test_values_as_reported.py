@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from cds_service.cli.patient_files import as_retrieved, patient_id, read_resources
 from cds_service.knowledge import CDSService
 from cds_service.knowledge.call import Card
 from cds_service.knowledge.facts.observation import ObservationDefinition
+from cds_service.playground.records import as_retrieved, patient_id, read_resources
 
 from .conversations import CALL, FIXTURES
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import orjson
 import pytest
-from cards.prefetched import as_prefetch
 from commands import run
 from servers import FIXTURES, PROJECT, environment
 
 from cds_service import __version__
-from cds_service.cli.patient_files import patient_id, read_resources
 from cds_service.knowledge import CDSService
+from cds_service.playground.prefetched import as_prefetch
+from cds_service.playground.records import patient_id, read_resources
 
 ADA = FIXTURES / "patients" / "ada-generalised-anxiety.json"
 GEORGE = FIXTURES / "patients" / "george-no-anxiety.json"

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 import shared
-from cards.prefetched import as_prefetch
 from flask.testing import FlaskClient
 
 from cds_service.knowledge import CDSService
+from cds_service.playground.prefetched import as_prefetch
 
 ADDRESS = "/cds-services/anxiety-leg-weakness"
 PATIENTS = shared.files("data/patients/*.json.gz")

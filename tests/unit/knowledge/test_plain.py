@@ -8,10 +8,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from cds_service.cli.patient_files import read_resources
 from cds_service.knowledge.record import validation
 from cds_service.knowledge.record.plain import is_plain
 from cds_service.knowledge.record.repairs import repaired
+from cds_service.playground.records import read_resources
 
 from ...cards.conversations import PATIENTS
 

@@ -42,12 +42,24 @@ def _is_asked_for(resource: Resource, resource_type: str, codes: frozenset[str])
 
 
 def _codes_of(resource: Resource) -> frozenset[str]:
-    elements = [resource, *(resource.get("component") or ())]
+    components = resource.get("component")
+    elements = [resource, *(components if isinstance(components, list) else ())]
     return frozenset(
         str(coding.get("code"))
         for element in elements
-        for coding in ((element.get("code") or {}).get("coding") or ())
+        if isinstance(element, dict)
+        for coding in _codings(element.get("code"))
     )
+
+
+def _codings(concept: object) -> Iterable[Resource]:
+    """The codings of a concept; records from outside may hold anything here."""
+    codings = concept.get("coding") if isinstance(concept, dict) else None
+    return (coding for coding in _listed(codings) if isinstance(coding, dict))
+
+
+def _listed(value: object) -> Iterable[object]:
+    return value if isinstance(value, list) else (value,)
 
 
 def _searchset(resources: list[Resource]) -> Resource:

@@ -1,26 +1,48 @@
-"""A patient's record from a file: a Bundle, NDJSON, or a whole CDS Hooks request."""
+"""A patient's record from outside: a Bundle, NDJSON, or a whole CDS Hooks request."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
-import orjson
-
-from cds_service.errors import InvalidRequest
+from cds_service.errors import InvalidRequest, UnreadableBody
 from cds_service.knowledge.call import Resource, Retrieval, Retrieved
+from cds_service.wire.json_text import read_json
 
 
 def read_resources(path: Path) -> list[Resource]:
-    """The resources of a Bundle or of NDJSON. Raises InvalidRequest if it is neither."""
-    content = path.read_bytes()
+    """The resources in a file. Raises InvalidRequest if it is neither a Bundle nor NDJSON."""
+    return resources_in(documents_in(path.read_bytes(), path.name))
+
+
+def documents_in(content: bytes, name: str) -> list[Any]:
+    """The JSON values in a text: one, or one a line.
+
+    Raises InvalidRequest, with the number of the line, if it is neither; its text repeats nothing
+    of the content.
+    """
     try:
-        documents = [orjson.loads(content)]
-    except orjson.JSONDecodeError:
+        return [read_json(content)]
+    except UnreadableBody:
+        lines = [
+            (number, line) for number, line in enumerate(content.splitlines(), 1) if line.strip()
+        ]
+    if not lines:
+        raise InvalidRequest(f"{name} is empty.")
+    documents = []
+    for number, line in lines:
         try:
-            documents = [orjson.loads(line) for line in content.splitlines() if line.strip()]
-        except orjson.JSONDecodeError as error:
-            raise InvalidRequest(f"{path.name} is neither a Bundle nor NDJSON: {error}") from error
+            documents.append(read_json(line))
+        except UnreadableBody as error:
+            raise InvalidRequest(
+                f"{name} is neither a Bundle nor NDJSON: line {number} is not JSON in UTF-8."
+            ) from error
+    return documents
+
+
+def resources_in(documents: Iterable[Any]) -> list[Resource]:
+    """The resources of Bundles, and those that stand alone."""
     return [resource for document in documents for resource in _resources(document)]
 
 

@@ -1,0 +1,1 @@
+"""The playground: invented people, what is changed about them, and why their cards come."""

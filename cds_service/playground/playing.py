@@ -1,0 +1,122 @@
+"""A CDS Hooks request played through: its cards, and why they come, or why none does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+from cds_service.errors import InvalidRequest
+from cds_service.fhir.prefetch import complete
+from cds_service.fhir.profiles import Profile
+from cds_service.knowledge import CDSService
+from cds_service.knowledge.call import Answer, Call, Resource
+from cds_service.knowledge.explanation import Explanation, explain
+from cds_service.playground.prefetched import as_prefetch
+from cds_service.playground.records import documents_in, patient_id, resources_in
+from cds_service.settings import Settings
+from cds_service.wire.hooks import load_context
+from cds_service.wire.requests import load_request
+from cds_service.wire.responses import dump_response
+
+_OF_A_REQUEST = ("hook", "hookInstance", "prefetch", "context")
+# A credential is never shown again, and nothing is fetched.
+_LEFT_OUT = ("fhirAuthorization",)
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """A request with its answer, as values and as JSON, and why it is this answer."""
+
+    request: Resource = field(repr=False)
+    answer: Answer = field(repr=False)
+    response: Mapping[str, Any] = field(repr=False)
+    explanation: Explanation = field(repr=False)
+
+
+def request_of(
+    resources: list[Resource], service: CDSService, *, user_id: str, name: str
+) -> Resource:
+    """What a CDS Client would send for a record, by the service's templates.
+
+    The same user and name give the same `hookInstance`. Raises InvalidRequest without a Patient.
+    """
+    return {
+        "hookInstance": str(uuid5(NAMESPACE_URL, f"{user_id} {name}")),
+        "hook": service.hook,
+        "context": {"userId": user_id, "patientId": patient_id(resources)},
+        "prefetch": as_prefetch(resources, service.prefetch),
+    }
+
+
+def request_in(content: bytes, service: CDSService, *, user_id: str) -> Resource:
+    """The request in a text from outside: as it is, or made from a Bundle or NDJSON.
+
+    Raises InvalidRequest, which says in what way it is none of them.
+    """
+    documents = documents_in(content, "The text")
+    [first, *others] = documents
+    if not others and isinstance(first, dict) and any(name in first for name in _OF_A_REQUEST):
+        return {name: value for name, value in first.items() if name not in _LEFT_OUT}
+    if not others and isinstance(first, dict) and "cards" in first:
+        raise InvalidRequest("This is the answer of a service. Send the request, or a record.")
+    if not all(isinstance(document, dict) for document in documents):
+        raise InvalidRequest("This is JSON, but no Bundle, no FHIR resource and no request.")
+    return request_of(resources_in(documents), service, user_id=user_id, name="record")
+
+
+@dataclass(frozen=True, slots=True)
+class Player:
+    """Answers requests as the service would at this time and in this language, and says why.
+
+    `seal` gives cards their uuids; with `is_short` the information card has its short text. Nothing
+    is fetched and nothing is stored.
+    """
+
+    service: CDSService
+    settings: Settings
+    profile: Profile
+    seal: Callable[[Call, Answer], Answer]
+    now: datetime
+    language: str
+    is_short: bool
+
+    def call(self, request: Resource) -> Call:
+        """The call that a request is, as the service reads it.
+
+        Raises InvalidRequest for a request that is none, and PreconditionFailed for one without the
+        required data.
+        """
+        cds_request = load_request(request)
+        if cds_request.hook != self.service.hook:
+            raise InvalidRequest(f"This CDS Service answers the hook {self.service.hook}.", "hook")
+        context = load_context(cds_request.hook, cds_request.context)
+        return Call(
+            retrieved=complete(
+                self.service,
+                cds_request,
+                never_given=self.settings.absent_lists,
+                lacking=self.profile.lacking(self.service.prefetch),
+                most_resources=self.settings.max_resources,
+            ),
+            patient_id=context.patient_id,
+            user_id=context.user_id,
+            hook_instance=cds_request.hook_instance,
+            now=self.now,
+            language=self.language,
+            encounter_id=context.encounter_id,
+            context=context.others,
+            is_short=self.is_short,
+        )
+
+    def play(self, request: Resource) -> Played:
+        """The cards for a request, and why they come. Raises as `call` does."""
+        call = self.call(request)
+        answer = self.seal(call, self.service.answer(call))
+        if not self.settings.suggestions:
+            cards = tuple(replace(card, suggestions=()) for card in answer.cards)
+            answer = replace(answer, cards=cards)
+        response = dump_response(answer.cards, call.retrieved.states, answer.unread)
+        return Played(request, answer, response, explain(self.service, call))

@@ -1,0 +1,177 @@
+"""The playground: invented people, their cards, and why. Nothing that is sent here is kept."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import orjson
+from flask import Blueprint, Response, render_template, request
+from markupsafe import Markup
+from werkzeug.exceptions import HTTPException
+
+from cds_service.errors import CDSError, InvalidRequest, NotAllowed, error_of_status
+from cds_service.knowledge import CDSService
+from cds_service.knowledge.call import Resource
+from cds_service.playground import people
+from cds_service.playground.board import Board, board_of
+from cds_service.playground.changes import LIST_STATES, Changed
+from cds_service.playground.choices import Choices
+from cds_service.playground.form import Form, read_form
+from cds_service.playground.markdown import as_html
+from cds_service.playground.playing import Played, Player, request_in, request_of
+from cds_service.playground.words import labels
+from cds_service.store.pseudonyms import Origin
+from cds_service.web.cds_hooks import is_short
+from cds_service.web.collaborators import call_notes, collaborators, current_knowledge
+from cds_service.web.languages import in_language, preferred_language
+from cds_service.web.visitors import is_from_our_page
+
+# Only our own script and style sheet; forms and calls go to this service alone.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
+    " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_HOOK = "patient-view"  # the hook of a chart that is opened: the people have charts, not orders
+
+playground = Blueprint("playground", __name__, template_folder="templates")
+
+
+@playground.before_request
+def admit() -> None:
+    """As often as a client may call, and never from a page of another site."""
+    if request.method == "POST":
+        if not is_from_our_page():
+            raise NotAllowed("Only a page of this service may send this form.")
+        collaborators().limit()
+    request.max_form_memory_size = collaborators().settings.max_body_bytes
+
+
+@playground.get("/")
+def home() -> Response:
+    """The playground with the first person, or the one in `person`."""
+    names = request.args.getlist("person") or [next(iter(people.people()))]
+    return _page(Form(person=people.person_named(names[0]).name))
+
+
+@playground.post("/")
+def changed() -> Response:
+    """The same with what was chosen, changed, pasted or uploaded."""
+    upload = request.files.get("file")
+    fields = {name: request.form.getlist(name) for name in request.form}
+    return _page(read_form(fields, upload.read() if upload else b""))
+
+
+@playground.after_request
+def protect(response: Response) -> Response:
+    """Pages run our own script only, and nobody stores them."""
+    response.headers["Content-Security-Policy"] = POLICY
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["Referrer-Policy"] = "same-origin"  # otherwise browsers send no Origin
+    return response
+
+
+@playground.errorhandler(CDSError)
+def say_what_is_wrong(error: CDSError) -> Response:
+    """The page with a sentence for each fault; it repeats nothing of what was sent."""
+    call_notes().refused = error
+    return _rendered(Form(), status=error.status, problem=error)
+
+
+@playground.errorhandler(HTTPException)
+def say_what_is_wrong_with_http(error: HTTPException) -> Response:
+    """The same for what the web framework refuses, such as a form that is too large."""
+    return say_what_is_wrong(error_of_status(error.code or 500))
+
+
+def _page(form: Form) -> Response:
+    service, settings, now = _service(), collaborators().settings, collaborators().clock()
+    user = form.user or f"Practitioner/playground-{secrets.token_hex(6)}"
+    player = Player(
+        service=service,
+        settings=settings,
+        profile=collaborators().profile,
+        seal=partial(collaborators().memory.pseudonyms.seal, Origin()),
+        now=now,
+        language=_language(service),
+        is_short=is_short(settings, None),
+    )
+    request = _base(form, service, user)
+    choices = Choices(service, settings.cards_dir / "value-sets")
+    board = board_of(service, choices, request, player.call(request), form.changes)
+    if board.changes:
+        request = Changed(request, service.lists, choices, now).by(board.changes)
+    return _rendered(form, played=player.play(request), board=board, user=user)
+
+
+def _base(form: Form, service: CDSService, user: str) -> Resource:
+    """The request about the person or record as it is on record."""
+    if form.person:
+        person = people.person_named(form.person)
+        resources = list(people.resources_of(person, collaborators().clock()))
+        return request_of(resources, service, user_id=user, name=person.name)
+    if not form.record.strip():
+        raise InvalidRequest("Choose a person, paste a record, or choose a file.")
+    return request_in(form.record, service, user_id=user)
+
+
+def _rendered(
+    form: Form,
+    *,
+    status: int = 200,
+    problem: CDSError | None = None,
+    played: Played | None = None,
+    board: Board | None = None,
+    user: str = "",
+) -> Response:
+    service = _service()
+    language = _language(service)
+    text = render_template(
+        "playground.html",
+        t=labels(language),
+        language=language,
+        service=service,
+        sections=people.by_section(),
+        person=people.people().get(form.person),
+        record=form.record.decode("utf-8", "replace"),
+        user=user,
+        problem=problem,
+        played=played,
+        board=board,
+        states=LIST_STATES,
+        settings=collaborators().settings,
+    )
+    return in_language(Response(text, status, mimetype="text/html"), language)
+
+
+def _service() -> CDSService:
+    """The service that is played with: the first one for charts that are opened."""
+    for service in current_knowledge().services.values():
+        if service.hook == _HOOK:
+            return service
+    raise InvalidRequest("No service in this content answers patient-view.")
+
+
+def _language(service: CDSService) -> str:
+    """The language that is chosen on the page, or else that of the browser."""
+    try:
+        chosen = request.values.get("language", "")
+    except HTTPException:  # the form is what was refused
+        chosen = request.args.get("language", "")
+    if chosen in service.languages:
+        return chosen
+    return preferred_language(service, collaborators().settings)
+
+
+@playground.app_template_filter("markdown")
+def markdown(text: str) -> Markup:
+    """The detail of a card as safe HTML."""
+    return Markup(as_html(text))  # noqa: S704 - cleaned
+
+
+@playground.app_template_filter("as_json")
+def as_json(value: Mapping[str, Any]) -> str:
+    """JSON as people read it."""
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()

@@ -1,0 +1,118 @@
+// The playground answers at once: a change sends its form, and the answer takes the place of the old
+// one. Everything but answering a card works without this script.
+"use strict";
+
+const REPLACED = ["answer", "what-if", "reasons"];
+let latest = 0;
+
+function enhance() {
+  for (const hidden of document.querySelectorAll("[data-copy], [data-accept], .override")) hidden.hidden = false;
+}
+
+async function play(form) {
+  const number = ++latest;
+  const response = await fetch(form.action, { method: "POST", body: new FormData(form) });
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  if (number !== latest) return; // a later change is on its way
+  show(page);
+}
+
+// The parts of a page in place of ours. Open details stay open, and the focus stays where it is.
+function show(page) {
+  const open = [...document.querySelectorAll("details[id]")].filter((each) => each.open).map((each) => each.id);
+  const closed = [...document.querySelectorAll("details[id]")].filter((each) => !each.open).map((each) => each.id);
+  const focused = document.activeElement;
+  const typed = focused && focused.matches("input:not([type=checkbox])") ? focused.value : null;
+  document.getElementById("problem")?.remove();
+  const problem = page.getElementById("problem");
+  if (problem) {
+    document.querySelector(".board, .own").before(problem);
+    problem.focus();
+    return;
+  }
+  for (const id of REPLACED) {
+    const fresh = page.getElementById(id);
+    const old = document.getElementById(id);
+    if (fresh && old) old.replaceWith(fresh);
+  }
+  for (const id of open) document.getElementById(id)?.setAttribute("open", "");
+  for (const id of closed) document.getElementById(id)?.removeAttribute("open");
+  const again = focused && focused.id && document.getElementById(focused.id);
+  if (again) {
+    if (typed !== null) again.value = typed;
+    again.focus({ preventScroll: true });
+  }
+  enhance();
+}
+
+// What an EHR does: the call, then the feedback. Only then does the service know the card.
+async function answer(card, entry) {
+  const texts = document.getElementById("answer").dataset;
+  const said = card.querySelector(".sent");
+  said.textContent = texts.sending;
+  const call = document.getElementById("raw-request").textContent;
+  const first = await post(texts.service, call);
+  if (first.status !== 200) return refuse(said, texts, first.status);
+  const cards = (await first.json()).cards;
+  if (!cards.some((each) => each.uuid === card.dataset.card)) {
+    said.textContent = texts.before;
+    return;
+  }
+  const feedback = { card: card.dataset.card, outcomeTimestamp: new Date().toISOString(), ...entry };
+  const sent = await post(`${texts.service}/feedback`, JSON.stringify({ feedback: [feedback] }));
+  if (!sent.ok) return refuse(said, texts, sent.status);
+  const again = await post(texts.service, call);
+  said.textContent = texts.kept.replace("{count}", (await again.json()).cards.length);
+  card.classList.add("is-answered");
+}
+
+function post(address, body) {
+  const language = document.getElementById("answer").dataset.language;
+  return fetch(address, { method: "POST", body, headers: { "Content-Type": "application/json", "Accept-Language": language } });
+}
+
+function refuse(said, texts, status) {
+  said.textContent = texts.refused.replace("{status}", status);
+}
+
+document.addEventListener("change", (event) => {
+  const form = event.target.form;
+  if (!form || !form.matches("[data-now]")) return;
+  // A test needs its value, too.
+  if (event.target.name === "test" && !form.elements["test-value"].value) return form.elements["test-value"].focus();
+  if (event.target.name === "test-value" && !form.elements.test.value) return;
+  if (form.id === "what-if") play(form);
+  else form.requestSubmit();
+});
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.id === "what-if") {
+    event.preventDefault();
+    play(form);
+  } else if (form.matches(".override")) {
+    event.preventDefault();
+    const chosen = form.elements.reason.selectedOptions[0];
+    const reason = { code: chosen.value, system: chosen.dataset.system };
+    answer(form.closest(".card"), { outcome: "overridden", overrideReason: { reason } });
+  }
+});
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("button");
+  if (button?.dataset.copy) {
+    navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
+    button.textContent = document.getElementById("answer").dataset.copied;
+  } else if (button?.dataset.accept) {
+    const acceptedSuggestions = [{ id: button.dataset.accept }];
+    answer(button.closest(".card"), { outcome: "accepted", acceptedSuggestions });
+  }
+  // A link to a rule opens the groups that it is in.
+  const link = event.target.closest('a[href^="#"]');
+  const target = link && document.getElementById(decodeURIComponent(link.hash.slice(1)));
+  for (let each = target; each; each = each.parentElement) if (each.matches("details")) each.open = true;
+  const inner = target && target.querySelector("details");
+  if (inner) inner.open = true;
+});
+
+enhance();

@@ -1,0 +1,366 @@
+"""The playground over HTTP: cards, reasons, changes, and what it lets nobody do."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from cds_service import create_app
+from cds_service.knowledge import Knowledge
+from cds_service.playground.dates import STORY_NOW as NOW
+from cds_service.playground.people import people
+from cds_service.settings import Settings
+from cds_service.store import Store, open_store
+from cds_service.store.maintenance import counts
+
+FIXTURES = Path(__file__).parent.parent.parent / "fixtures"
+SAMUEL = "samuel-potassium-2-3"
+HOSTILE = '<img src=x onerror=alert(1)>"&<script>alert(2)</script>[x](javascript:alert(3))'
+ADDRESS = "/cds-services/anxiety-leg-weakness"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = open_store(f"sqlite:///{tmp_path / 'store.sqlite3'}")
+    assert store is not None
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def visitor(cards: Knowledge, tmp_path: Path, store: Store) -> FlaskClient:
+    """Somebody in front of the playground of a service with a store."""
+    url = f"sqlite:///{tmp_path / 'store.sqlite3'}"
+    settings = Settings(store_url=url, playground=True, max_body_bytes=200_000)
+    return _visit(create_app(settings, cards, lambda: NOW))
+
+
+class Visitor(FlaskClient):
+    """A browser says that a form comes from the page that it is on."""
+
+    def open(self, *args: Any, headers: Any = None, **kwargs: Any) -> TestResponse:
+        """The answer; without headers of its own, those of our page."""
+        ours = {"Sec-Fetch-Site": "same-origin"} if headers is None else headers
+        return super().open(*args, headers=ours, **kwargs)
+
+
+def _visit(application: Flask) -> FlaskClient:
+    application.test_client_class = Visitor
+    return application.test_client()
+
+
+def _play(visitor: FlaskClient, person: str = SAMUEL, **fields: Any) -> TestResponse:
+    """The answer to changes of a person; `__` in a name stands for a dot."""
+    data = {"person": person, "of": person, "language": "en"}
+    return visitor.post(
+        "/", data=data | {name.replace("__", "."): value for name, value in fields.items()}
+    )
+
+
+def _raw(page: TestResponse, name: str) -> Any:
+    found = re.search(rf'<pre id="{name}"[^>]*>(.*?)</pre>', page.text, re.DOTALL)
+    assert found is not None
+    return orjson.loads(unescape(found[1]))
+
+
+def _summaries(page: TestResponse) -> list[str]:
+    return [card["summary"] for card in _raw(page, "raw-response")["cards"]]
+
+
+def test_it_is_off_unless_an_operator_turns_it_on(cards: Knowledge) -> None:
+    client = create_app(Settings(store_url="none"), cards, lambda: NOW).test_client()
+    assert "Playground" not in client.get("/").text
+    assert '<h2 id="rules-1">' in client.get("/").text
+    assert client.post("/").status_code == 405
+
+
+@pytest.fixture(scope="module")
+def guest(cards: Knowledge) -> FlaskClient:
+    """Somebody in front of a playground without a store, which remembers nothing."""
+    return _visit(create_app(Settings(store_url="none", playground=True), cards, lambda: NOW))
+
+
+@pytest.mark.parametrize("person", people())
+def test_everybody_has_the_cards_of_the_golden_answer(guest: FlaskClient, person: str) -> None:
+    page = guest.get(f"/?person={person}&language=en")
+    golden = orjson.loads((FIXTURES / "responses" / f"{person}.json").read_bytes())
+    without_uuids = [{**card, "uuid": None} for card in golden["body"]["cards"]]
+    shown = [{**card, "uuid": None} for card in _raw(page, "raw-response")["cards"]]
+    for card in (*without_uuids, *shown):
+        for suggestion in card.get("suggestions", ()):
+            suggestion.pop("uuid")
+    assert shown == without_uuids
+    if not shown:
+        assert "Why no card?" in page.text
+
+
+def test_what_is_shown_as_the_request_gets_the_same_cards_from_the_service(
+    visitor: FlaskClient,
+) -> None:
+    page = _play(visitor, result__potassium="3.1")
+    answer = visitor.post(ADDRESS, json=_raw(page, "raw-request"))
+    assert answer.get_json() == _raw(page, "raw-response")
+
+
+@pytest.mark.parametrize("language", ["en", "es", "zh-Hans"])
+def test_labels_and_cards_stand_in_the_language_that_is_chosen(
+    visitor: FlaskClient, language: str
+) -> None:
+    page = visitor.get(f"/?person={SAMUEL}&language={language}")
+    assert f'<html lang="{language}">' in page.text
+    assert page.headers["Content-Language"] == language
+    called = visitor.post(
+        ADDRESS, json=_raw(page, "raw-request"), headers={"Accept-Language": language}
+    )
+    assert called.get_json()["cards"] == _raw(page, "raw-response")["cards"]
+
+
+# -- what if -------------------------------------------------------------------------------------
+
+
+def test_a_result_that_is_changed_changes_the_cards(visitor: FlaskClient) -> None:
+    assert "dangerous" in _summaries(_play(visitor))[0]
+    assert not any(
+        "dangerous" in each for each in _summaries(_play(visitor, result__potassium="4"))
+    )
+    # With a comma, as some people write it.
+    assert any("Potassium 2" in s for s in _summaries(_play(visitor, result__potassium="2,4")))
+
+
+def test_a_result_that_stands_as_it_is_recorded_changes_nothing(visitor: FlaskClient) -> None:
+    fields = {"result__potassium": "2.3", "recorded__potassium": "2.3", "age": "60"}
+    page = _play(visitor, **fields)
+    assert "The record is changed" not in page.text
+    assert _summaries(page) == _summaries(_play(visitor))
+
+
+def test_an_age_under_18_and_a_list_that_is_not_sent_change_the_cards(
+    visitor: FlaskClient,
+) -> None:
+    ada = "ada-generalised-anxiety"
+    assert len(_summaries(_play(visitor, ada))) == 1
+    assert _summaries(_play(visitor, ada, age="15")) == []
+    page = _play(visitor, ada, list__medicationRequests="not-sent")
+    assert _raw(page, "raw-response") != _raw(_play(visitor, ada), "raw-response")
+    assert "medicationRequests" not in _raw(page, "raw-request")["prefetch"]
+
+
+def test_the_problem_list_not_sent_is_what_the_service_answers(visitor: FlaskClient) -> None:
+    page = _play(visitor, list__conditions="not-sent")
+    assert page.status_code == 412
+    assert 'id="problem"' in page.text and "conditions" in page.text
+
+
+def test_a_drug_and_an_allergy_are_added_and_a_problem_is_left_out(visitor: FlaskClient) -> None:
+    page = _play(visitor, "ada-generalised-anxiety", add__medicine="lorazepam")
+    assert 'name="added" value="medicine.lorazepam" checked' in page.text
+    both = _play(
+        visitor,
+        "ada-generalised-anxiety",
+        added=["medicine.lorazepam"],
+        add__medicine="opioids",
+        age="70",
+    )
+    assert 'class="card critical"' in both.text
+    sertraline = _play(visitor, "ada-generalised-anxiety", add__allergy="sertraline")
+    assert _summaries(sertraline) and "ertraline" in sertraline.text
+    conditions = _raw(page, "raw-request")["prefetch"]["conditions"]["entry"]
+    nothing = [f"conditions.{number}" for number in range(len(conditions))]
+    assert _summaries(_play(visitor, "ada-generalised-anxiety", without=nothing)) == []
+
+
+def test_changes_of_one_person_are_not_made_on_another(visitor: FlaskClient) -> None:
+    data = {"person": "george-no-anxiety", "of": SAMUEL, "age": "12", "result.potassium": "2"}
+    page = visitor.post("/", data=data)
+    assert "The record is changed" not in page.text
+
+
+# -- a record of one's own -----------------------------------------------------------------------
+
+
+def _bundle() -> dict[str, Any]:
+    bundle: dict[str, Any] = orjson.loads((FIXTURES / "patients" / f"{SAMUEL}.json").read_bytes())
+    return bundle
+
+
+def test_a_bundle_ndjson_and_a_request_get_the_same_cards(visitor: FlaskClient) -> None:
+    bundle = _bundle()
+    lines = b"\n".join(orjson.dumps(entry["resource"]) for entry in bundle["entry"])
+    request = (FIXTURES / "requests" / f"{SAMUEL}.json").read_bytes()
+    expected = _summaries(_play(visitor))
+    for text in (orjson.dumps(bundle), lines, request, b"\xef\xbb\xbf" + request):
+        page = visitor.post("/", data={"record": text.decode(), "language": "en"})
+        assert _summaries(page) == expected
+        uploaded = visitor.post("/", data={"file": (io.BytesIO(text), "x"), "language": "en"})
+        assert _summaries(uploaded) == expected
+        again = visitor.post(
+            "/", data={"record": text.decode(), "of": "record", "result.potassium": "4"}
+        )
+        assert _summaries(again) != expected
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "Choose a person"),
+        ("   \n ", "Choose a person"),
+        ("{not json", "line 1 is not JSON"),
+        ('{"resourceType": "Patient", "id": "a"}\n{nonsense', "line 2 is not JSON"),
+        ("[1, 2]", "no Bundle"),
+        ('"text"', "no Bundle"),
+        ("{}", "no Patient"),
+        ('{"resourceType": "Bundle", "entry": [1, {"resource": 3}, null]}', "no Patient"),
+        ('{"cards": []}', "answer of a service"),
+        ('{"hook": "order-sign", "hookInstance": "a", "context": {}}', "patient-view"),
+        ('{"hook": "patient-view", "prefetch": 3}', "hookInstance"),
+        ("[" * 5000, "not JSON"),
+    ],
+)
+def test_what_is_no_record_is_said_in_a_sentence(
+    visitor: FlaskClient, text: str, said: str
+) -> None:
+    page = visitor.post("/", data={"record": text, "language": "en"})
+    assert page.status_code == 400
+    assert said in unescape(page.text)
+    assert page.mimetype == "text/html"
+    assert "nonsense" not in page.text
+
+
+@pytest.mark.parametrize("fields", [{"age": "x"}, {"age": "121"}, {"age": "-1"}, {"age": "²"}])
+def test_an_age_that_is_none_is_said(visitor: FlaskClient, fields: dict[str, str]) -> None:
+    page = _play(visitor, **fields)
+    assert page.status_code == 400 and "whole number from 0 to 120" in page.text
+
+
+@pytest.mark.parametrize("value", ["x", "nan", "inf", "1e999", "--1"])
+def test_a_result_that_is_no_number_is_said(visitor: FlaskClient, value: str) -> None:
+    page = _play(visitor, result__potassium=value)
+    assert page.status_code == 400 and "must be a number" in page.text
+
+
+def test_odd_fields_of_the_form_break_nothing(visitor: FlaskClient) -> None:
+    for fields in (
+        {"result__nonsense": "3"},
+        {"list__nonsense": "part", "list__patient": "failed"},
+        {"added": ["x", "medicine.", "medicine.nonsense", ".", "nobody.lorazepam"]},
+        {"without": ["x", "conditions.99", "conditions.-1", "patient.0"]},
+        {"test": "nonsense", "test-value": "3"},
+        {"user": "Practitioner/somebody-else"},
+        {"language": "xx"},
+    ):
+        page = _play(visitor, **fields)
+        assert page.status_code in (200, 412), fields
+        assert "somebody-else" not in page.text
+    assert _play(visitor, test="potassium").status_code == 400
+    assert visitor.get("/?person=nobody").status_code == 404
+
+
+def test_a_record_that_is_too_large_is_said_on_the_page(visitor: FlaskClient) -> None:
+    page = visitor.post("/", data={"record": "x" * 300_000})
+    assert page.status_code == 413
+    assert "larger than this service accepts" in page.text and page.mimetype == "text/html"
+    # Larger than what the web framework holds in memory by default, and still welcome.
+    whole = {"resourceType": "Patient", "id": "a", "text": "y" * 150_000}
+    assert visitor.post("/", data={"record": orjson.dumps(whole).decode()}).status_code == 200
+
+
+# -- safe ----------------------------------------------------------------------------------------
+
+
+def test_markup_in_a_record_stays_text(visitor: FlaskClient) -> None:
+    bundle = _bundle()
+    for entry in bundle["entry"]:
+        resource = entry["resource"]
+        resource["id"] = resource["id"] + HOSTILE if resource["resourceType"] != "Patient" else "a"
+        for name in ("code", "medicationCodeableConcept"):
+            if name in resource:
+                resource[name]["text"] = HOSTILE
+                for coding in resource[name]["coding"]:
+                    coding["display"] = HOSTILE
+        for name in ("subject", "patient"):
+            if name in resource:
+                resource[name] = {"reference": "Patient/a"}
+    page = visitor.post("/", data={"record": orjson.dumps(bundle).decode(), "language": "en"})
+    assert page.status_code == 200
+    assert "onerror" in page.text
+    assert "<img" not in page.text and "<script>" not in page.text
+    assert not re.search(r'href="\s*javascript', page.text)
+    assert 'class="card critical"' in page.text
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "https://evil.example.org"},
+        {"Origin": "null"},
+        {"Origin": ""},
+        {"Origin": "https://localhost.evil.example.org"},
+    ],
+)
+def test_no_other_site_can_post(visitor: FlaskClient, headers: dict[str, str]) -> None:
+    page = visitor.post("/", data={"person": SAMUEL}, headers=headers)
+    assert page.status_code == 403
+    assert "Only a page of this service" in page.text
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Sec-Fetch-Site": "same-origin"}, {"Origin": "http://localhost"}]
+)
+def test_its_own_page_can_post(visitor: FlaskClient, headers: dict[str, str]) -> None:
+    assert visitor.post("/", data={"person": SAMUEL}, headers=headers).status_code == 200
+
+
+def test_only_its_own_script_runs_and_nobody_keeps_the_page(visitor: FlaskClient) -> None:
+    for page in (visitor.get("/"), visitor.post("/"), visitor.get("/?person=nobody")):
+        policy = page.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy and "script-src 'self'" in policy
+        assert "unsafe" not in policy and "frame-ancestors 'none'" in policy
+        assert page.headers["Cache-Control"] == "no-store"
+        assert re.findall(r"<script(?! src=\"/static/playground.js\" defer>)", page.text) == []
+        assert "style=" not in page.text and "http:" not in "".join(
+            re.findall(r'(?:src|action)="([^"]*)"', page.text)
+        )
+
+
+def test_nothing_of_a_posted_record_is_stored_or_logged(
+    visitor: FlaskClient, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = dict(counts(store))
+    bundle = _bundle()
+    bundle["entry"][0]["resource"]["name"] = [{"family": "Xylophonist"}]
+    for text in (orjson.dumps(bundle).decode(), "{Xylophonist", '{"cards": "Xylophonist"}'):
+        visitor.post("/", data={"record": text})
+    _play(visitor, result__potassium="Xylophonist")
+    assert dict(counts(store)) == before
+    told = capsys.readouterr()
+    assert "Xylophonist" not in told.out + told.err
+
+
+def test_a_credential_in_a_request_is_not_shown_again(visitor: FlaskClient) -> None:
+    request = orjson.loads((FIXTURES / "requests" / f"{SAMUEL}.json").read_bytes())
+    request["fhirServer"] = "https://fhir.example.org/r4"
+    request["fhirAuthorization"] = {"access_token": "c2VjcmV0", "token_type": "Bearer"}
+    page = visitor.post("/", data={"record": orjson.dumps(request).decode()})
+    assert "fhirAuthorization" not in _raw(page, "raw-request")
+
+
+def test_behind_a_path_prefix_every_address_has_it(cards: Knowledge) -> None:
+    settings = Settings(
+        store_url="none", playground=True, public_url="https://cds.example.org/clinic"
+    )
+    page = create_app(settings, cards, lambda: NOW).test_client().get("/clinic/")
+    addresses = re.findall(r'(?:href|src|action|data-service)="(/[^"]*)"', page.text)
+    assert len(addresses) > 6
+    assert all(address.startswith("/clinic/") for address in addresses)
