@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import count
+from types import MappingProxyType
 from uuid import NAMESPACE_OID, uuid5
 
 from cds_service.store import (
@@ -37,8 +38,12 @@ class Seeds:
         version: str = "1.0.0",
         indicator: str = "warning",
         reasons: Sequence[str] = REASONS,
+        also: Mapping[str, str] = MappingProxyType({}),
     ) -> str:
-        """A card that rests on these rules and offers these override reasons; gives its uuid."""
+        """A card that rests on these rules and offers these override reasons; gives its uuid.
+
+        `also` has rules with a level that is not that of the card.
+        """
         number = next(self._numbers)
         uuid = str(uuid5(NAMESPACE_OID, f"card {number}"))
         row = CardRow(
@@ -53,7 +58,8 @@ class Seeds:
             indicator=indicator,
             fingerprint="fingerprint",
             state=state,
-            rules=[RuleRow(rule, version, indicator) for rule in rules],
+            rules=[RuleRow(rule, version, indicator) for rule in rules]
+            + [RuleRow(rule, version, level) for rule, level in also.items()],
             reasons=[("", reason) for reason in reasons],
         )
         self._put(row)

@@ -14,7 +14,8 @@ from cds_service.current_knowledge import knowledge_of
 from cds_service.environment import from_environment
 from cds_service.errors import CDSError, StartError
 from cds_service.report.catalogue import catalogue_of
-from cds_service.report.figures import Rate, Report, read_since, report
+from cds_service.report.counting import read_since, report
+from cds_service.report.figures import Rate, Report
 from cds_service.report.tables import TABLES, Table, tables, to_csv, to_json
 from cds_service.store import open_store
 

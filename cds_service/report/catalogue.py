@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from cds_service.knowledge import CDSService, Knowledge
 
+_LANGUAGE = "en"  # of the pages
+
 
 @dataclass(frozen=True, slots=True)
 class RuleEntry:
@@ -44,14 +46,16 @@ class Catalogue:
     """The services in one version of the content.
 
     `hooks` are the hooks that the services answer, `titles` the titles of rules and causes by
-    `service/rule`, `reasons` the codes that cards offer.
+    `service/rule`, `fixed` the rules that hold whatever a record says, `reasons` the words of the
+    override reasons by their codes.
     """
 
     version: str
     services: Sequence[ServiceEntry]
     hooks: frozenset[str]
     titles: Mapping[str, str]
-    reasons: frozenset[str]
+    fixed: frozenset[str]
+    reasons: Mapping[str, str]
 
     @property
     def switches(self) -> Mapping[str, str]:
@@ -75,13 +79,19 @@ def catalogue_of(knowledge: Knowledge) -> Catalogue:
             for service in services
             for id_, governance in service.governed.items()
         },
-        reasons=frozenset(
-            reason.code
+        fixed=frozenset(
+            f"{service.id}/{rule.id}"
             for service in services
-            for slot in service.slots
-            for reasons in slot.override_reasons.values()
-            for reason in reasons
+            for rule in service.rules
+            if rule.is_for_everybody
         ),
+        reasons={
+            reason.code: reason.display
+            for service in services
+            for (language, _, _), reasons in service.override_reasons.items()
+            if language == _LANGUAGE
+            for reason in reasons
+        },
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil
+from textwrap import shorten
 
 from cds_service.report.figures import Report, RuleFigures
 
@@ -12,7 +13,13 @@ WIDE, NARROW = 960, 380
 MOST_RULES = 12
 MOST_DAYS_WITH_DOTS = 45
 MOST_STEPS = 6
-_OUTCOMES = ("accepted", "overridden", "ignored", "waiting")
+_OUTCOMES = {
+    "accepted": "Accepted",
+    "overridden": "Overridden",
+    "ignored": "Not answered",
+    "waiting": "No answer yet",
+}
+_LETTER = 6.8  # pixels, about
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 36, 10, 28  # margins around the marks; labels may use them
 _ROW, BAR = 40, 16  # a bar with its label above it
 
@@ -128,7 +135,7 @@ def _days(report: Report) -> Plot | None:
 
 
 def _outcomes(report: Report) -> Plot | None:
-    rules = sorted(report.rules, key=lambda rule: -rule.shown)[:MOST_RULES]
+    rules = sorted(report.clinical, key=lambda rule: -rule.shown)[:MOST_RULES]
     rules = [rule for rule in rules if rule.shown]
     if not rules:
         return None
@@ -143,18 +150,18 @@ def _outcomes(report: Report) -> Plot | None:
                 cards = getattr(rule, outcome)
                 if cards:
                     length = x(before + cards) - x(before)
-                    text = f"{rule.rule}: {cards} {outcome}"
+                    text = f"{_short(rule)}: {cards} {_OUTCOMES[outcome].lower()}"
                     bars.append(Bar(series, x(before), bar_at(row), length, text))
                 before += cards
         return rows(width, steps[-1], _names(rules), steps, bars)
 
-    text = f"The {len(rules)} rules shown most; {rules[0].rule} on {rules[0].shown} cards."
-    legend = [name.capitalize() for name in _OUTCOMES]
+    text = f"The {len(rules)} rules shown most; {_short(rules[0])} on {rules[0].shown} cards."
+    legend = list(_OUTCOMES.values())
     return plot("outcomes", "What clinicians did with the cards, by rule", text, legend, draw)
 
 
 def _rates(report: Report) -> Plot | None:
-    rated = [(rule, rule.override_rate) for rule in report.rules if rule.override_rate]
+    rated = [(rule, rule.override_rate) for rule in report.clinical if rule.override_rate]
     rated = sorted(rated, key=lambda pair: -pair[1].share)[:MOST_RULES]
     if not rated:
         return None
@@ -165,7 +172,13 @@ def _rates(report: Report) -> Plot | None:
     def draw(width: int) -> Drawing:
         x = scale(width, 100)
         bars = [
-            Bar(0, x(0), bar_at(row), x(rate.share * 100) - x(0), f"{rule.rule}: {rate.share:.0%}")
+            Bar(
+                0,
+                x(0),
+                bar_at(row),
+                x(rate.share * 100) - x(0),
+                f"{_short(rule)}: {rate.share:.0%}",
+            )
             for row, (rule, rate) in enumerate(rated)
         ]
         intervals = [
@@ -176,7 +189,7 @@ def _rates(report: Report) -> Plot | None:
         return rows(width, 100, names, steps, bars, report.threshold, intervals)
 
     first, highest = rated[0]
-    text = f"The share is highest for {first.rule}, {highest.share:.0%}."
+    text = f"The share is highest for {_short(first)}, {highest.share:.0%}."
     title = "Overrides as a share of answers, in percent, with 95 % interval"
     return plot("rates", title, text, (), draw)
 
@@ -207,17 +220,33 @@ def rows(
         bottom + _BOTTOM,
         guides=[Guide(x(step), 0, x(step), bottom, step == threshold) for step in steps],
         labels=[Label(x(step), bottom + 18, f"{step:g}") for step in steps]
-        + [Label(_TOP + 4, bar_at(row) - 5, name, "start") for row, name in enumerate(names)],
+        + [
+            Label(_TOP + 4, bar_at(row) - 5, _fitted(name, width), "start")
+            for row, name in enumerate(names)
+        ],
         bars=bars,
         intervals=intervals,
     )
 
 
+def _fitted(name: str, width: int) -> str:
+    """As many words of a name as there is room for."""
+    return shorten(name, int((width - _TOP - _RIGHT) / _LETTER), placeholder=" …")
+
+
 def _names(rules: Sequence[RuleFigures]) -> list[str]:
-    """The rules by their names, with the version where a rule has several."""
-    names = [rule.rule for rule in rules]
-    several = {name for name in names if names.count(name) > 1}
-    return [f"{rule.rule} {rule.version}" if rule.rule in several else rule.rule for rule in rules]
+    """The rules by id and title, with the version where a rule has several."""
+    ids = [rule.rule for rule in rules]
+    several = {id_ for id_ in ids if ids.count(id_) > 1}
+    return [
+        f"{_short(rule)}{f' {rule.version}' if rule.rule in several else ''} {rule.title}"
+        for rule in rules
+    ]
+
+
+def _short(rule: RuleFigures) -> str:
+    """The id of a rule, without its service."""
+    return rule.rule.rpartition("/")[2]
 
 
 def plot(

@@ -36,19 +36,20 @@ class Table:
 
 
 def tables(report: Report) -> dict[str, Table]:
-    """Every table of a report by name: rules, reasons, days, clients, ruleWrong, dataWrong."""
+    """Every table of a report by its name, which is in TABLES."""
     all_tables = (
         _rules(report),
+        _fixed_rules(report),
         _reasons(report),
         _days(report),
         _clients(report),
-        _complaints("ruleWrong", "Cards reported for a wrong rule", report.rule_wrong),
-        _complaints("dataWrong", "Cards reported for wrong data", report.data_wrong),
+        _complaints(report, "ruleWrong", "Cards reported for a wrong rule", report.rule_wrong),
+        _complaints(report, "dataWrong", "Cards reported for wrong data", report.data_wrong),
     )
     return {table.name: table for table in all_tables}
 
 
-TABLES = ("rules", "reasons", "days", "clients", "ruleWrong", "dataWrong")
+TABLES = ("rules", "fixedRules", "reasons", "days", "clients", "ruleWrong", "dataWrong")
 
 
 def to_csv(table: Table) -> str:
@@ -96,25 +97,33 @@ def _rate(rate: Rate | None) -> dict[str, float] | None:
     }
 
 
+_OF_RULES = {
+    "rule": "Rule",
+    "title": "Title",
+    "version": "Version",
+    "flag": "To review",
+    "shown": "Shown",
+    "accepted": "Accepted",
+    "overridden": "Overridden",
+    "overrideRate": "Overridden, %",
+    "overrideRateLow": "95 % from",
+    "overrideRateHigh": "to",
+    "ignored": "Not answered",
+    "waiting": "No answer yet",
+    "suppressed": "Not repeated",
+    "shadow": "Not sent",
+    "switch": "Switch",
+}
+
+
 def _rules(report: Report) -> Table:
-    columns = {
-        "rule": "Rule",
-        "title": "Title",
-        "version": "Version",
-        "flag": "Review",
-        "shown": "Shown",
-        "accepted": "Accepted",
-        "overridden": "Overridden",
-        "overrideRate": "Overrides, %",
-        "overrideRateLow": "95 % from",
-        "overrideRateHigh": "to",
-        "ignored": "Ignored",
-        "waiting": "Waiting",
-        "suppressed": "Suppressed",
-        "shadow": "Shadow",
-        "switch": "Switch",
-    }
-    return Table("rules", "Every rule and version", columns, [_rule(rule) for rule in report.rules])
+    caption = "Every rule that depends on the record, by version"
+    return Table("rules", caption, _OF_RULES, [_rule(rule) for rule in report.clinical])
+
+
+def _fixed_rules(report: Report) -> Table:
+    caption = "Lines that stand on cards whatever the record says"
+    return Table("fixedRules", caption, _OF_RULES, [_rule(rule) for rule in report.fixed])
 
 
 def _rule(rule: RuleFigures) -> Sequence[Cell]:
@@ -138,16 +147,24 @@ def _rule(rule: RuleFigures) -> Sequence[Cell]:
 
 
 def _reasons(report: Report) -> Table:
-    columns = {"rule": "Rule", "version": "Version", "reason": "Reason", "cards": "Cards"}
+    columns = {
+        "rule": "Rule",
+        "title": "Title",
+        "version": "Version",
+        "reason": "Code",
+        "words": "Reason",
+        "cards": "Cards",
+    }
     rows = [
-        (rule.rule, rule.version, reason, cards)
-        for rule in report.rules
+        (rule.rule, rule.title, rule.version, reason, report.reasons.get(reason, reason), cards)
+        for rule in report.clinical
         for reason, cards in rule.reasons.items()
     ]
     return Table("reasons", "Why cards were overridden", columns, rows)
 
 
 def _days(report: Report) -> Table:
+    """The days on which anything happened."""
     columns = {
         "day": "Day (UTC)",
         "calls": "Calls",
@@ -155,12 +172,13 @@ def _days(report: Report) -> Table:
         "shown": "Cards shown",
         "accepted": "Accepted",
         "overridden": "Overridden",
-        "ignored": "Ignored",
-        "waiting": "Waiting",
-        "suppressed": "Suppressed",
-        "shadow": "Shadow",
+        "ignored": "Not answered",
+        "waiting": "No answer yet",
+        "suppressed": "Not repeated",
+        "shadow": "Not sent",
     }
-    return Table("days", "Day by day", columns, [_day(day) for day in report.days])
+    rows = [_day(day) for day in report.days if day.calls or day.became]
+    return Table("days", "Days with calls or cards", columns, rows)
 
 
 def _day(day: DayFigures) -> Sequence[Cell]:
@@ -171,7 +189,7 @@ def _day(day: DayFigures) -> Sequence[Cell]:
 def _clients(report: Report) -> Table:
     columns = {
         "client": "Client and tenant",
-        "calls": "Calls",
+        "calls": "Calls answered",
         "refused": "Refused",
         "silent": "Calls without a card",
         "cards": "Cards sent",
@@ -183,10 +201,15 @@ def _clients(report: Report) -> Table:
     return Table("clients", "Calls by client", columns, rows)
 
 
-def _complaints(name: str, caption: str, complaints: Sequence[Complaint]) -> Table:
-    columns = {"card": "Card", "at": "Time (UTC)", "rules": "Rules"}
+def _complaints(report: Report, name: str, caption: str, cards: Sequence[Complaint]) -> Table:
+    columns = {"card": "Card", "at": "Time (UTC)", "rules": "Rules", "titles": "Titles"}
     rows = [
-        (card.card, f"{card.at:%Y-%m-%d %H:%M}", " ".join(card.rules) or "not a card of this store")
-        for card in complaints
+        (
+            card.card,
+            f"{card.at:%Y-%m-%d %H:%M}",
+            " ".join(card.rules) or "not a card of this store",
+            "; ".join(filter(None, (report.titles.get(rule) for rule in card.rules))),
+        )
+        for card in cards
     ]
     return Table(name, caption, columns, rows)

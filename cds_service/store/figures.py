@@ -18,6 +18,7 @@ from sqlalchemy import (
     cast,
     func,
     literal,
+    or_,
     select,
 )
 
@@ -41,39 +42,23 @@ class Period:
 @dataclass(frozen=True, slots=True)
 class RuleCount:
     """The number of cards of a rule with one result: a state other than shown, or for shown cards
-    accepted, overridden, ignored or waiting."""
+    accepted, overridden, ignored or waiting. `reason` is that of overridden cards."""
 
     rule: str
     version: str
     became: str
-    cards: int
-
-
-@dataclass(frozen=True, slots=True)
-class ReasonCount:
-    """The number of cards of a rule that were overridden for one reason."""
-
-    rule: str
-    version: str
     reason: str | None
     cards: int
 
 
 @dataclass(frozen=True, slots=True)
-class DayOfCalls:
-    """The answered calls of one UTC day (2026-11-22); `silent` counts calls without cards."""
+class CallCount:
+    """The calls of one client and tenant on one UTC day (2026-11-22); client None stands for calls
+    of which nobody was asked. `silent` counts answered calls without cards."""
 
     day: str
-    calls: int
-    silent: int
-
-
-@dataclass(frozen=True, slots=True)
-class ClientCount:
-    """The calls of one client and tenant; None stands for calls of which nobody was asked."""
-
     client: str | None
-    calls: int
+    answered: int
     refused: int
     silent: int
     cards: int
@@ -99,12 +84,13 @@ class Complaint:
 
 
 def rule_counts(connection: Connection, period: Period) -> list[RuleCount]:
-    """The cards of every rule and version, counted by result."""
-    columns = select(*_rule, _became(period), func.count())
+    """The cards of every rule and version, counted by result and override reason."""
+    columns = select(*_rule, _became(period), card.c.reason_code, func.count())
     query = (
         _cards_in(period, columns)
         .join(card_rule, card_rule.c.card_uuid == card.c.uuid)
-        .group_by(*_rule, "became")
+        .where(_is_of_the_card)
+        .group_by(*_rule, "became", card.c.reason_code)
     )
     return [
         RuleCount(f"{service}/{rule}", *others)
@@ -112,40 +98,12 @@ def rule_counts(connection: Connection, period: Period) -> list[RuleCount]:
     ]
 
 
-def reason_counts(connection: Connection, period: Period) -> list[ReasonCount]:
-    """The override reasons of shown cards, by rule and version."""
-    query = (
-        select(*_rule, card.c.reason_code, func.count())
-        .select_from(card)
-        .join(card_rule, card_rule.c.card_uuid == card.c.uuid)
-        .where(_is_in(card.c.at, period), card.c.state == SHOWN)
-        .where(card.c.outcome == OVERRIDDEN)
-        .group_by(*_rule, card.c.reason_code)
-    )
-    return [
-        ReasonCount(f"{service}/{rule}", *others)
-        for service, rule, *others in connection.execute(query)
-    ]
-
-
-def days_of_calls(connection: Connection, period: Period, hooks: Iterable[str]) -> list[DayOfCalls]:
-    """The answered calls of these hooks by day; discovery and feedback are left out."""
-    silent = func.sum(case((call.c.cards == 0, 1), else_=0))
-    query = (
-        select(_day(connection, call.c.at), func.count(), silent)
-        .where(_is_in(call.c.at, period), call.c.status == 200, call.c.hook.in_(list(hooks)))
-        .group_by("day")
-    )
-    return [DayOfCalls(*row) for row in connection.execute(query)]
-
-
-def client_counts(
-    connection: Connection, period: Period, hooks: Iterable[str]
-) -> list[ClientCount]:
-    """The calls of these hooks by client: answered, refused, without cards, and their cards."""
+def call_counts(connection: Connection, period: Period, hooks: Iterable[str]) -> list[CallCount]:
+    """The calls of these hooks by day and client; discovery and feedback are left out."""
     is_answered = call.c.status == 200
     query = (
         select(
+            _day(connection, call.c.at),
             call.c.client,
             func.sum(case((is_answered, 1), else_=0)),
             func.sum(case((is_answered, 0), else_=1)),
@@ -153,11 +111,9 @@ def client_counts(
             func.sum(call.c.cards),
         )
         .where(_is_in(call.c.at, period), call.c.hook.in_(list(hooks)))
-        .group_by(call.c.client)
+        .group_by("day", call.c.client)
     )
-    counts = [ClientCount(*row) for row in connection.execute(query)]
-    # In the same order on both databases, which sort NULL in different ways.
-    return sorted(counts, key=lambda count: count.client or "")
+    return [CallCount(*row) for row in connection.execute(query)]
 
 
 def days_of_cards(connection: Connection, period: Period) -> list[DayOfCards]:
@@ -183,7 +139,7 @@ def complaints(
     resting = (
         select(card_rule.c.card_uuid, card.c.service, card_rule.c.rule)
         .join(card, card.c.uuid == card_rule.c.card_uuid)
-        .where(card_rule.c.card_uuid.in_([row[0] for row in complaint_rows]))
+        .where(card_rule.c.card_uuid.in_([row[0] for row in complaint_rows]), _is_of_the_card)
     )
     for uuid, service, rule in connection.execute(resting.order_by(card_rule.c.rule)):
         rules.setdefault(uuid, []).append(f"{service}/{rule}")
@@ -195,6 +151,10 @@ def complaints(
 
 # Reports span services, so a rule is named `service/rule`.
 _rule = (card.c.service, card_rule.c.rule, card_rule.c.version)
+# A rule that warns and is told on a card for information has a card of its own, and counts there:
+# an answer to the one card is no answer to the other.
+_WARNS = ("warning", "critical")
+_is_of_the_card = or_(card.c.indicator != "info", card_rule.c.level.not_in(_WARNS))
 
 
 def _cards_in(period: Period, query: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:

@@ -11,7 +11,8 @@ from werkzeug.exceptions import NotFound
 
 from cds_service.errors import InvalidRequest, UnknownService
 from cds_service.report.catalogue import Catalogue, catalogue_of
-from cds_service.report.figures import Report, read_since, report
+from cds_service.report.counting import LEAST_ANSWERS, read_since, report
+from cds_service.report.figures import Report
 from cds_service.report.plots import plots
 from cds_service.report.tables import TABLES, tables, to_csv, to_json
 from cds_service.web.cds_hooks import ask_who_calls
@@ -72,9 +73,13 @@ def about() -> str:
 def report_page() -> str:
     """The report on the last hours, days or weeks: `since` (12h, 30d, 4w; 30d by default)."""
     since, figures = _report()
+    services = current_knowledge().services
     return render_template(
         "report.html",
+        # Rules are named `service/rule`; with one service its name says nothing.
+        prefix=f"{next(iter(services))}/" if len(services) == 1 else "",
         report=figures,
+        least_answers=LEAST_ANSWERS,
         tables=tables(figures),
         plots=plots(figures),
         since=since,

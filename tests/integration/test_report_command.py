@@ -27,13 +27,15 @@ def url(tmp_path: Path) -> str:
     seeds = Seeds(store, datetime.now(UTC) - timedelta(hours=30))
     seeds.call()
     seeds.override(seeds.card("R51"), "rule-wrong")
+    for _ in range(9):
+        seeds.override(seeds.card("R51"), "patient-ineligible")
     store.close()
     return url
 
 
 def test_the_report_is_a_table(url: str) -> None:
     result = run("report", CDS_STORE_URL=url)
-    assert "1 calls, 1 cards shown" in result.output
+    assert "1 calls, 10 cards shown" in result.output
     assert "Benzodiazepine with an opioid" in result.output and "possible" in result.output
 
 

@@ -73,7 +73,7 @@ def test_shadow_mode_is_said_on_both_pages(cards: Knowledge, tmp_path: Path) -> 
 def test_the_report_has_a_table_beside_every_plot(reader: FlaskClient) -> None:
     text = reader.get("/report?since=7d").text
     assert text.count("<svg") == 6  # three, each for a wide and a narrow page
-    assert text.count('role="img"') == 6 and text.count("<caption>") == 6
+    assert text.count('role="img"') == 6 and text.count("<caption>") == 7
     assert "75\N{NO-BREAK SPACE}% of 4 answers" not in text  # below the threshold
     assert text.count("<h1>") == 1
 
@@ -102,7 +102,9 @@ def test_the_report_as_json(reader: FlaskClient) -> None:
     assert {each["reason"] for each in body["reasons"]} == {"rule-wrong", "data-wrong", "other"}
 
 
-@pytest.mark.parametrize("table", ["rules", "reasons", "days", "clients", "ruleWrong", "dataWrong"])
+@pytest.mark.parametrize(
+    "table", ["rules", "fixedRules", "reasons", "days", "clients", "ruleWrong", "dataWrong"]
+)
 def test_every_table_comes_as_csv_that_no_spreadsheet_runs(reader: FlaskClient, table: str) -> None:
     response = reader.get(f"/report.csv?table={table}")
     assert response.mimetype == "text/csv"

@@ -16,8 +16,10 @@ from seeds import Seeds
 from cds_service.current_knowledge import switched
 from cds_service.knowledge import Knowledge
 from cds_service.report.catalogue import Catalogue, catalogue_of
-from cds_service.report.figures import Report, RuleFigures, rate, read_since, report
-from cds_service.report.plots import MOST_STEPS, whole_steps
+from cds_service.report.counting import read_since, report
+from cds_service.report.figures import Report, RuleFigures, rate
+from cds_service.report.plots import MOST_STEPS, plots, whole_steps
+from cds_service.report.tables import tables
 from cds_service.settings import Settings
 from cds_service.store import Store, open_store
 
@@ -29,7 +31,8 @@ CATALOGUE = Catalogue(
     services=(),
     hooks=frozenset({"patient-view"}),
     titles={f"{SERVICE}/R51": "Two sedatives"},
-    reasons=frozenset({"data-wrong"}),
+    fixed=frozenset({f"{SERVICE}/R12"}),
+    reasons={"data-wrong": "The data is wrong"},
 )
 
 
@@ -111,7 +114,14 @@ def test_cards_per_call_and_silence_are_those_of_answered_calls(store: Store, se
 
 @pytest.mark.parametrize(
     "accepted, overridden, flag",
-    [(21, 79, ""), (20, 80, "possible"), (10, 90, "clear"), (0, 1, "possible"), (0, 0, "")],
+    [
+        (21, 79, ""),
+        (20, 80, "possible"),
+        (10, 90, "clear"),
+        (0, 9, ""),
+        (0, 10, "possible"),
+        (0, 0, ""),
+    ],
 )
 def test_a_rule_is_flagged_from_the_threshold_on(
     store: Store, seeds: Seeds, accepted: int, overridden: int, flag: str
@@ -122,7 +132,7 @@ def test_a_rule_is_flagged_from_the_threshold_on(
 
 
 def test_the_threshold_can_be_set(store: Store, seeds: Seeds) -> None:
-    _answered(seeds, accepted=1, overridden=1)
+    _answered(seeds, accepted=5, overridden=5)
     assert _rule(_report(store, override_threshold=51)).flag == ""
     made = _report(store, override_threshold=50)
     assert [each.rule for each in made.flagged] == [f"{SERVICE}/R51"]
@@ -137,10 +147,43 @@ def test_ignored_cards_are_no_answers(store: Store, seeds: Seeds) -> None:
     assert rule.override_rate is not None and rule.override_rate.share == 0.5
 
 
+def test_a_rule_that_holds_whatever_the_record_says_is_never_to_review(
+    store: Store, seeds: Seeds
+) -> None:
+    _answered(seeds, accepted=0, overridden=20, rule="R12")
+    made = _report(store)
+    assert made.flagged == [] and made.clinical == []
+    assert [each.rule for each in made.fixed] == [f"{SERVICE}/R12"]
+    assert tables(made)["rules"].rows == [] and len(tables(made)["fixedRules"].rows) == 1
+    assert set(plots(made)) == {"days"}
+
+
+def test_every_id_has_its_title_beside_it_and_every_reason_its_words(
+    store: Store, seeds: Seeds
+) -> None:
+    seeds.override(seeds.card("R51"), "data-wrong")
+    made = tables(_report(store))
+    [reason] = made["reasons"].records()
+    assert (reason["title"], reason["words"]) == ("Two sedatives", "The data is wrong")
+    [complaint] = made["dataWrong"].records()
+    assert (complaint["rules"], complaint["titles"]) == (f"{SERVICE}/R51", "Two sedatives")
+    drawn = plots(_report(store))["rates"]
+    for drawing in (drawn.wide, drawn.narrow):
+        assert "R51 Two sedatives" in [label.text for label in drawing.labels]
+
+
+def test_days_on_which_nothing_happened_stand_in_no_table(store: Store, seeds: Seeds) -> None:
+    seeds.call(at=NOW - timedelta(days=2))
+    seeds.card("R51", at=NOW - timedelta(days=4), state="suppressed")
+    made = _report(store)
+    assert len(made.days) == 8
+    assert [row[0] for row in tables(made)["days"].rows] == ["2026-11-18", "2026-11-20"]
+
+
 def test_flagged_rules_come_first_then_those_shown_most(store: Store, seeds: Seeds) -> None:
     _answered(seeds, accepted=5, overridden=0, rule="R1")
     _answered(seeds, accepted=9, overridden=0, rule="R2")
-    _answered(seeds, accepted=0, overridden=2, rule="R3")
+    _answered(seeds, accepted=0, overridden=10, rule="R3")
     rules = [each.rule for each in _report(store).rules]
     assert rules == [f"{SERVICE}/R3", f"{SERVICE}/R2", f"{SERVICE}/R1"]
 
@@ -171,7 +214,10 @@ def test_switched_rules_are_told_even_if_nothing_came_of_them(
 def test_the_catalogue_knows_every_title_and_every_reason(cards: Knowledge) -> None:
     catalogue = catalogue_of(switched(cards, Settings(disabled_rules=("R51",))))
     service, *_ = catalogue.services
-    assert {"rule-wrong", "data-wrong", "patient-refuses"} <= catalogue.reasons
+    assert {"rule-wrong", "data-wrong", "patient-refuses"} <= set(catalogue.reasons)
+    assert catalogue.reasons["patient-ineligible"] == "Does not apply to this patient"
+    assert {f"{SERVICE}/R12", f"{SERVICE}/R28"} <= catalogue.fixed
+    assert f"{SERVICE}/R51" not in catalogue.fixed
     assert catalogue.titles[f"{SERVICE}/R51"] and catalogue.titles[f"{SERVICE}/C4"]
     assert [rule.id for rule in service.switched] == ["R51"]
     assert [rule.id for rule in service.rules][:3] == ["R01", "R02", "R03"]

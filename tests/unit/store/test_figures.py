@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from seeds import Seeds
 
 from cds_service.store import Store, figures
-from cds_service.store.figures import ClientCount, Period
+from cds_service.store.figures import CallCount, Period
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 PERIOD = Period(NOW - timedelta(days=30), NOW, NOW - timedelta(days=1))
@@ -32,23 +33,25 @@ def _id(name: str) -> str:
 def _counts(store: Store) -> dict[tuple[str, str, str], int]:
     with store.reading() as connection:
         counts = figures.rule_counts(connection, PERIOD)
-    return {(_id(each.rule), each.version, each.became): each.cards for each in counts}
+    sums: Counter[tuple[str, str, str]] = Counter()
+    for each in counts:
+        sums[_id(each.rule), each.version, each.became] += each.cards
+    return dict(sums)
 
 
 def _reasons(store: Store) -> dict[tuple[str, str | None], int]:
     with store.reading() as connection:
-        counts = figures.reason_counts(connection, PERIOD)
-    return {(_id(each.rule), each.reason): each.cards for each in counts}
+        counts = figures.rule_counts(connection, PERIOD)
+    overridden = [each for each in counts if each.became == "overridden"]
+    return {(_id(each.rule), each.reason): each.cards for each in overridden}
 
 
 def test_an_empty_store_gives_empty_figures(store: Store) -> None:
     with store.reading() as connection:
         found: Iterable[Any] = (
             figures.rule_counts(connection, PERIOD),
-            figures.reason_counts(connection, PERIOD),
-            figures.days_of_calls(connection, PERIOD, ["patient-view"]),
             figures.days_of_cards(connection, PERIOD),
-            figures.client_counts(connection, PERIOD, ["patient-view"]),
+            figures.call_counts(connection, PERIOD, ["patient-view"]),
             figures.complaints(connection, PERIOD, ["rule-wrong"], 10),
         )
     assert all(each == [] for each in found)
@@ -86,6 +89,23 @@ def test_of_several_entries_about_one_card_the_first_counts(store: Store, seeds:
     assert _reasons(store) == {("R51", "rule-wrong"): 1}
 
 
+def test_a_warning_that_is_told_on_the_information_card_counts_for_its_own_card_alone(
+    store: Store, seeds: Seeds
+) -> None:
+    seeds.accept(seeds.card("R20", indicator="critical"))
+    told = seeds.card("R28", indicator="info", also={"R20": "critical", "C2": "listed"})
+    seeds.override(told, "rule-wrong")
+    assert _counts(store) == {
+        ("R20", "1.0.0", "accepted"): 1,
+        ("R28", "1.0.0", "overridden"): 1,
+        ("C2", "1.0.0", "overridden"): 1,
+    }
+    assert _reasons(store) == {("R28", "rule-wrong"): 1, ("C2", "rule-wrong"): 1}
+    with store.reading() as connection:
+        [complaint] = figures.complaints(connection, PERIOD, ["rule-wrong"], 10)
+    assert sorted(map(_id, complaint.rules)) == ["C2", "R28"]
+
+
 def test_a_reason_that_did_not_stand_on_the_card_is_none(store: Store, seeds: Seeds) -> None:
     seeds.override(seeds.card("R51"), "made up")
     assert _counts(store) == {("R51", "1.0.0", "overridden"): 1}
@@ -115,11 +135,11 @@ def test_days_are_those_of_utc(store: Store, seeds: Seeds) -> None:
     seeds.call(at=NOW - DAY, hook="feedback", cards=0)
     with store.reading() as connection:
         calls = {
-            each.day: each for each in figures.days_of_calls(connection, PERIOD, ["patient-view"])
+            each.day: each for each in figures.call_counts(connection, PERIOD, ["patient-view"])
         }
         cards = figures.days_of_cards(connection, PERIOD)
-    assert (calls["2026-11-20"].calls, calls["2026-11-20"].silent) == (2, 0)
-    assert (calls["2026-11-21"].calls, calls["2026-11-21"].silent) == (1, 1)
+    assert (calls["2026-11-20"].answered, calls["2026-11-20"].silent) == (2, 0)
+    assert (calls["2026-11-21"].answered, calls["2026-11-21"].silent) == (1, 1)
     assert [(each.day, each.became, each.cards) for each in cards] == [("2026-11-20", "ignored", 2)]
 
 
@@ -130,13 +150,13 @@ def test_calls_are_counted_by_client_and_tenant(store: Store, seeds: Seeds) -> N
     seeds.call(at=NOW - DAY, client=north, status=412, cards=0)
     seeds.call(at=NOW - DAY, client=south)
     seeds.call(at=NOW - DAY, client=south, hook="discovery", cards=0)
-    seeds.call(at=NOW - DAY)
+    seeds.call()
     with store.reading() as connection:
-        counts = figures.client_counts(connection, PERIOD, ["patient-view"])
-    assert counts == [
-        ClientCount(None, 1, 0, 0, 1),
-        ClientCount(north, 2, 1, 1, 2),
-        ClientCount(south, 1, 0, 0, 1),
+        counts = figures.call_counts(connection, PERIOD, ["patient-view"])
+    assert sorted(counts, key=lambda each: each.client or "") == [
+        CallCount("2026-11-19", None, 1, 0, 0, 1),
+        CallCount("2026-11-21", north, 2, 1, 1, 2),
+        CallCount("2026-11-21", south, 1, 0, 0, 1),
     ]
 
 
