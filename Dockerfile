@@ -1,8 +1,9 @@
 # syntax=docker/dockerfile:1
 
-# A release names the base image by its digest, so that it is the same again tomorrow:
-# docker build --build-arg PYTHON=python:3.12-slim@sha256:... .
-ARG PYTHON=python:3.12-slim
+# A release names the base image by its digest, so that it is the same again tomorrow. A registry
+# tells it: docker buildx imagetools inspect python:3.12-slim-trixie
+# docker build --build-arg PYTHON=python:3.12-slim-trixie@sha256:... .
+ARG PYTHON=python:3.12-slim-trixie
 
 # First stage: build the wheel, and install it with what it needs into a folder of its own.
 # What is downloaded must have the hash that requirements/ holds.
@@ -24,13 +25,15 @@ RUN python -m venv --without-pip /service \
 FROM ${PYTHON}
 COPY --from=build /service /service
 RUN install -d -o 10001 -g 10001 -m 700 /data
-# From outside the container only this address can be reached. What is kept, is kept in /data.
-ENV PATH=/service/bin:$PATH PYTHONUNBUFFERED=1 CDS_HOST=0.0.0.0 XDG_DATA_HOME=/data
+# From outside the container only this address can be reached. What is kept, is kept in /data; the
+# rest may be read-only, with a tmpfs on /tmp. Bytecode was written when the wheel was installed.
+ENV PATH=/service/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
+    CDS_HOST=0.0.0.0 XDG_DATA_HOME=/data
 VOLUME /data
 USER 10001:10001
 WORKDIR /tmp
 EXPOSE 8000
-# Alive, not ready: a container is not started anew because its database hangs.
+# Alive, not ready, and without a shell: a container is not started anew because its database hangs.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=15s --retries=3 \
-    CMD ["python", "-c", "import os, urllib.request as http; http.urlopen('http://127.0.0.1:' + (os.environ.get('CDS_PORT') or '8000') + '/health/live', timeout=2)"]
+    CMD ["cds-service", "healthcheck"]
 CMD ["cds-service", "serve"]

@@ -25,7 +25,7 @@ install: $(BIN)/installed ## make .venv and install the service with its tests
 
 lock: install ## update requirements/ to the newest versions that setup.cfg allows
 	$(LOCK) pyproject.toml --extra test --output-file requirements/test.txt
-	$(LOCK) pyproject.toml --extra postgres --constraint requirements/test.txt --output-file requirements/image.txt
+	$(LOCK) pyproject.toml --extra postgres --extra redis --constraint requirements/test.txt --output-file requirements/image.txt
 	echo setuptools | $(LOCK) - --constraint requirements/test.txt --output-file requirements/build.txt
 
 sbom: install ## write dist/sbom.cdx.json: what is in the image, as CycloneDX

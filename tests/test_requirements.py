@@ -43,7 +43,7 @@ def test_what_the_service_needs_is_locked_within_its_bounds() -> None:
     setup.read(PROJECT / "setup.cfg")
     extras = setup["options.extras_require"]
     needed = {
-        "image": setup["options"]["install_requires"] + extras["postgres"],
+        "image": setup["options"]["install_requires"] + extras["postgres"] + extras["redis"],
         "test": extras["test"] + extras["otel"] + extras["redis"],
     }
     for name, lines in needed.items():

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from cds_service import __version__
-from cds_service.environment import from_environment
 from cds_service.errors import StartError
-from cds_service.settings import Settings
+
+if TYPE_CHECKING:
+    from cds_service.settings import Settings
 
 # Where each command is. It is imported when it is run, because most need only a part of the code.
 _COMMANDS = {
     "serve": "serving:serve",
+    "healthcheck": "healthcheck:healthcheck",
     "reload": "knowledge:reload",
     "check": "knowledge:check",
     "safety-case": "knowledge:safety_case",
@@ -55,6 +57,8 @@ def main() -> None:
 
 def settings_or_stop() -> Settings:
     """The settings from the environment; wrong ones end the command with status 2."""
+    from cds_service.environment import from_environment  # late: a health check needs none
+
     try:
         return from_environment()
     except StartError as error:

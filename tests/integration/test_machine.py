@@ -7,23 +7,25 @@ import os
 import re
 import resource
 import signal
+import socket
 import sqlite3
 import subprocess
-import sys
 import time
 from pathlib import Path
+from threading import Thread
 
 import pytest
 import requests
 from builders import feedback
 from listeners import Listener
-from servers import PROJECT, Service, cluster, environment, service
+from servers import PROJECT, SERVE, Service, cluster, environment, free_port, service
 from tokens import ISSUER, PUBLIC_URL, bearer_of_today, write_jwks
 
 from benchmarks import processes
 
 ADDRESS = "/cds-services/anxiety-leg-weakness"
 BODY = (PROJECT / "fixtures/requests/samuel-potassium-2-3.json").read_bytes()
+MOST_SECONDS_OF_A_CHECK = 3.0  # then the runtime ends it, and counts it as failed
 LOCK = 3.0  # seconds in which feedback is answered while somebody else has the store
 
 
@@ -86,11 +88,27 @@ def test_feedback_during_a_lock_is_refused_within_three_seconds(tmp_path: Path) 
         assert _answer(running) == 204
 
 
-def test_the_health_check_of_the_container_passes_while_postgresql_hangs() -> None:
+def _healthcheck(port: int, *options: str) -> tuple[int, str]:
+    """How the command of the container ends, and the sentence that it prints."""
     text = (PROJECT / "Dockerfile").read_text(encoding="utf-8")
     [command] = re.findall(r"HEALTHCHECK[^\n]*--timeout=3s[^\n]*\\\n\s*CMD (\[.*\])", text)
-    python, *arguments = json.loads(command)
-    assert python == "python"
+    assert json.loads(command) == ["cds-service", "healthcheck"]
+    began = time.monotonic()
+    checked = subprocess.run(
+        [*SERVE[:-1], "healthcheck", *options],
+        env=environment(
+            {"CDS_PORT": str(port), "CDS_HOST": "0.0.0.0", "http_proxy": "http://[::1]:9"}
+        ),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+    )
+    assert time.monotonic() - began < MOST_SECONDS_OF_A_CHECK
+    return checked.returncode, checked.stdout.strip()
+
+
+def test_the_health_check_of_the_container_passes_while_postgresql_hangs() -> None:
     with (
         cluster() as database,
         service(CDS_STORE_URL=database.url, CDS_HASH_KEY="k" * 32) as running,
@@ -99,19 +117,37 @@ def test_the_health_check_of_the_container_passes_while_postgresql_hangs() -> No
         for process in frozen:
             os.kill(process, signal.SIGSTOP)
         try:
-            began = time.monotonic()
-            checked = subprocess.run(
-                [sys.executable, *arguments],
-                env=environment({"CDS_PORT": str(running.port)}),
-                capture_output=True,
-                timeout=60,
-            )
-            assert checked.returncode == 0, checked.stderr
-            assert time.monotonic() - began < 3
+            assert _healthcheck(running.port) == (0, f"live on port {running.port}")
             assert _call(running) == 200
         finally:
             for process in frozen:
                 os.kill(process, signal.SIGCONT)
+
+
+def test_the_health_check_fails_with_one_sentence() -> None:
+    port = free_port()
+    assert _healthcheck(port) == (1, f"not live: nothing answers on port {port}")
+    with Listener(status=503) as other:
+        port = int(other.address.rpartition(":")[2])
+        said = f"not ready: the answer on port {port} has status 503"
+        assert _healthcheck(port, "--ready") == (1, said)
+        assert other.paths == ["/health/ready"]
+
+
+@pytest.mark.parametrize("said", [b"", b"SSH-2.0-other\r\n"], ids=["silence", "another protocol"])
+def test_the_health_check_fails_where_another_program_has_the_port(said: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+
+        def answer() -> None:
+            connection, _ = other.accept()
+            connection.sendall(said)
+            connection.recv(1000)
+            time.sleep(3)
+            connection.close()
+
+        Thread(target=answer, daemon=True).start()
+        assert _healthcheck(port) == (1, f"not live: nothing answers on port {port}")
 
 
 def test_a_pipe_in_the_runtime_folder_does_not_hang_the_start(tmp_path: Path) -> None:
