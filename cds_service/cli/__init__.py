@@ -23,6 +23,7 @@ _COMMANDS = {
     "safety-case": "knowledge:safety_case",
     "cards": "knowledge:cards",
     "explain": "knowledge:explain",
+    "diff": "difference:diff",
     "settings": "settings:settings",
     "why": "store:why_command",
     "report": "report:report_command",

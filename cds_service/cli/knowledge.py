@@ -11,23 +11,21 @@ import orjson
 from rich.console import Console
 
 from cds_service.cli import explanation, settings_or_stop, stop
+from cds_service.cli.charts import read_chart
 from cds_service.cli.safety_case import Hazard, load_hazards, write_safety_case
 from cds_service.clock import now
 from cds_service.current_knowledge import knowledge_of
 from cds_service.errors import CDSError, KnowledgeError, StartError
-from cds_service.fhir.prefetch import complete
 from cds_service.fhir.profiles import load_profiles, profile_of, too_long
 from cds_service.knowledge import CDSService, Knowledge, load
 from cds_service.knowledge.call import Call
 from cds_service.knowledge.loading.problems import Problems
-from cds_service.playground.records import as_retrieved, patient_id, read_resources
 from cds_service.reload_requests import Stamp
 from cds_service.settings import Settings
-from cds_service.wire.hooks import TOKENS, load_context
-from cds_service.wire.requests import load_request
+from cds_service.wire.hooks import TOKENS
 
 _DAY = "%Y-%m-%d"
-_today = click.option(
+today_option = click.option(
     "--today",
     type=click.DateTime([_DAY]),
     help="Answer as if today were this day (default: today).",
@@ -39,7 +37,7 @@ _service = click.option(
     default=None,
     help="Id of the service (default: the one for the hook).",
 )
-_as_json = click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
+as_json_option = click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
 _file = click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 
 
@@ -114,9 +112,9 @@ def safety_case(only_check: bool) -> None:
 @click.command()
 @_file
 @_service
-@_today
+@today_option
 @_language
-@_as_json
+@as_json_option
 def explain(
     path: Path,
     service_id: str | None,
@@ -124,35 +122,26 @@ def explain(
     language: str | None,
     as_json: bool,
 ) -> None:
-    """Explain a CDS Hooks request: facts, outcomes and reasons, then the cards."""
-    knowledge = _knowledge()
-    try:
-        request = load_request(orjson.loads(path.read_bytes()))
-        service = _service_of(knowledge, request.hook, service_id)
-        context = load_context(request.hook, request.context)
-        call = Call(
-            retrieved=complete(service, request),
-            patient_id=context.patient_id,
-            user_id=context.user_id,
-            hook_instance=request.hook_instance,
-            now=_at(today),
-            language=_known(language, service),
-            encounter_id=context.encounter_id,
-            context=context.others,
-        )
-    except orjson.JSONDecodeError as error:
-        stop(f"{path.name} is not JSON: {error}")
-    except CDSError as error:
-        stop(str(error))
-    _show(service, call, as_json=as_json)
+    """Explain the cards for a patient in a file: facts, outcomes and reasons, then the cards.
+
+    The file is a CDS Hooks request, an R4 Bundle or NDJSON.
+    """
+    service, call = _call(path, service_id, today, language)
+    explained = explanation.explain(service, call)
+    if as_json:
+        click.echo(orjson.dumps(explained, option=orjson.OPT_INDENT_2).decode())
+        return
+    console = Console()
+    console.print(explanation.tree(explained))
+    explanation.print_cards(console, service.answer(call).cards)
 
 
 @click.command()
 @_file
 @_service
-@_today
+@today_option
 @_language
-@_as_json
+@as_json_option
 def cards(
     path: Path,
     service_id: str | None,
@@ -160,26 +149,26 @@ def cards(
     language: str | None,
     as_json: bool,
 ) -> None:
-    """The cards for a patient in a file: an R4 Bundle or NDJSON."""
-    knowledge = _knowledge()
-    service = _service_of(knowledge, "patient-view", service_id)
-    try:
-        resources = read_resources(path)
-        call = Call(
-            retrieved=as_retrieved(resources, service.prefetch),
-            patient_id=patient_id(resources),
-            user_id="Practitioner/command-line",
-            hook_instance=path.stem,
-            now=_at(today),
-            language=_known(language, service),
-        )
-    except CDSError as error:
-        stop(str(error))
+    """The cards for a patient in a file: a CDS Hooks request, an R4 Bundle or NDJSON."""
+    service, call = _call(path, service_id, today, language)
     answer = service.answer(call)
     if as_json:
         click.echo(explanation.as_json(answer.cards))
     else:
         explanation.print_cards(Console(), answer.cards)
+
+
+def _call(
+    path: Path, service_id: str | None, today: datetime | None, language: str | None
+) -> tuple[CDSService, Call]:
+    """The call that a file holds, and the service that answers it."""
+    knowledge = _knowledge()
+    try:
+        chart = read_chart(path)
+        service = _service_of(knowledge, chart.hook, service_id)
+        return service, chart.call(service, at(today), _known(language, service))
+    except CDSError as error:
+        stop(f"{path.name}: {error}")
 
 
 def _languages(service: CDSService) -> Iterable[str]:
@@ -202,16 +191,6 @@ def _hazards(folder: Path, service: CDSService) -> tuple[Hazard, ...]:
     if problems.found:
         stop("\n".join(problems.found))
     return hazards
-
-
-def _show(service: CDSService, call: Call, *, as_json: bool) -> None:
-    explained = explanation.explain(service, call)
-    if as_json:
-        click.echo(orjson.dumps(explained, option=orjson.OPT_INDENT_2).decode())
-        return
-    console = Console()
-    console.print(explanation.tree(explained))
-    explanation.print_cards(console, service.answer(call).cards)
 
 
 def _knowledge() -> Knowledge:
@@ -240,7 +219,8 @@ def _known(language: str | None, service: CDSService) -> str:
     return language or service.default_language
 
 
-def _at(today: datetime | None) -> datetime:
+def at(today: datetime | None) -> datetime:
+    """The moment to answer at: noon of a day, or now."""
     if today is None:
         return now()
     return today.replace(hour=12, tzinfo=UTC)

@@ -157,6 +157,14 @@ def test_a_file_without_a_patient_is_refused(tmp_path: Path) -> None:
     assert "no Patient" in run("cards", path, fails=True).stderr
 
 
-def test_a_record_is_not_taken_for_a_request() -> None:
-    stderr = run("explain", ADA, fails=True).stderr
-    assert "hook" in stderr
+def test_cards_and_explain_take_a_request_and_a_record(request_of_ada: Path) -> None:
+    for command in ("cards", "explain"):
+        of_request, of_record = (_json(command, path, *TODAY) for path in (request_of_ada, ADA))
+        texts = [[card["detail"] for card in each["cards"]] for each in (of_request, of_record)]
+        assert texts[0] == texts[1] != []
+
+
+def test_a_request_without_what_it_needs_is_told_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "call.json"
+    path.write_bytes(orjson.dumps({"hook": "patient-view", "hookInstance": "1", "context": {}}))
+    assert "context.patientId: Missing" in run("cards", path, fails=True).stderr
