@@ -10,11 +10,11 @@ from typing import Any
 from cds_service.knowledge import CDSService
 from cds_service.knowledge.answering import decide
 from cds_service.knowledge.call import Answer, Call, Card, Resource, Retrieval, Retrieved
+from cds_service.knowledge.comparison import card_changes
 from cds_service.knowledge.facts.kind import ABSENT, PRESENT
 from cds_service.knowledge.facts.kinds import made_of
 from cds_service.knowledge.outcomes.evaluation import Evaluation
 from cds_service.knowledge.record.lists import type_of_template
-from cds_service.simulation.comparison import changes
 from cds_service.simulation.openings import Opening, age_band, known_at, openings_of, sex
 
 Row = dict[str, Any]
@@ -105,7 +105,18 @@ def _row(
         older = content.older.get(service.id)
         if older is not None:
             _, before = evaluated(older, person, resources, opening, content)
-            row["changes"] += changes(service.id, before, answer)
+            versions = (older.version, service.version)
+            row["changes"] += [
+                {
+                    "service": service.id,
+                    "slot": change.slot,
+                    "change": change.change,
+                    "was": change.was,
+                    "becomes": change.becomes,
+                    "because": list(change.because),
+                }
+                for change in card_changes(before, answer, versions)
+            ]
     return row
 
 
