@@ -39,6 +39,7 @@ _SQLITE = (
     "journal_mode = WAL",  # readers never wait for writers
     "synchronous = FULL",  # what is committed survives a loss of power
     "foreign_keys = ON",
+    "cache_size = -512",  # KiB a connection: the system keeps the file in memory anyway
 )
 _POSTGRESQL = {
     "connect_timeout": 2,  # seconds; the minimum of libpq

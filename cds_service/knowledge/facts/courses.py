@@ -58,30 +58,55 @@ class Course:
         return name_of(self.statement.concept)
 
 
+@dataclass(frozen=True, slots=True)
+class _Term:
+    """What an order or statement says of itself, whichever fact asks."""
+
+    status: str
+    is_planned: bool
+    start: date | None
+    end: _End
+
+
 def course_of(statement: Statement, record: PatientRecord) -> Course | None:
     """The course of an order or statement, or None if it does not mean that something was taken."""
-    resource, today = statement.resource, record.now.date()
-    status, intent = _status(resource, record), _folded(resource.get("intent"))
-    start = _start(resource)
-    if resource.get("doNotPerform") is True or intent in _ONLY_PROPOSED or status in _NEVER_TAKEN:
+    # Many facts ask for the same order: an antidepressant is in a dozen value sets.
+    term, today = statement.judgement.once(_term, record), record.now.date()
+    if term is None:
         return None
-    if (intent == "plan" and status != "active") or (start and start > today):
-        return None
-    end = _end(resource, record)
+    status, start, end = term.status, term.start, term.end
     if status in _IN_FORCE:
-        doubtful = status != "active" or intent == "plan" or statement.is_faulty
+        doubtful = status != "active" or term.is_planned or statement.is_faulty
         return _in_force(statement, start, end, today, doubtful)
     last = end if isinstance(end, date) else None
-    if _may_be_left(resource, status, start, end, today):
+    if _may_be_left(statement.resource, status, start, end, today):
         return Course(statement, start, None, True, doubtful=True, uncertain=True)
-    stopped = status == "stopped" or (status == "completed" and _is_statement(resource))
+    stopped = status == "stopped" or (status == "completed" and _is_statement(statement.resource))
     return Course(statement, start, min(last, today) if last else None, False, stopped=stopped)
 
 
-def unbroken(courses: Iterable[Course], until: date) -> float | None:
-    """Days of cover back from a day, without a gap above 14 days."""
+def _term(resource: Resource, record: PatientRecord) -> _Term | None:
+    status, intent = _status(resource, record), _folded(resource.get("intent"))
+    start, is_planned = _start(resource), intent == "plan"
+    if resource.get("doNotPerform") is True or intent in _ONLY_PROPOSED or status in _NEVER_TAKEN:
+        return None
+    if (is_planned and status != "active") or (start and start > record.now.date()):
+        return None
+    return _Term(status, is_planned, start, _end(resource, record))
+
+
+def unbroken(courses: Iterable[Course], until: date, *, goes_on: bool = False) -> float | None:
+    """Days of cover back from a day, without a gap above 14 days.
+
+    With `goes_on`, what is in force covers that day, even if its supply may have run out.
+    """
     spans = [
-        (course.end or (until if course.in_force else course.start), course.start)
+        (
+            until
+            if course.in_force and (goes_on or course.end is None)
+            else course.end or course.start,
+            course.start,
+        )
         for course in courses
         if course.start
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -175,10 +175,7 @@ def _cover(
     today = record.now.date()
     cover: dict[str, Any] = {}
     if in_force:
-        until_today = [
-            replace(course, end=None) if course.in_force else course for course in courses
-        ]
-        cover["duration_days"] = unbroken(until_today, today)
+        cover["duration_days"] = unbroken(courses, today, goes_on=True)
         if not all(course.end for course in in_force):
             return cover
     ends = [(course.end, course.stopped) for course in courses if course.end]
@@ -213,9 +210,9 @@ def _ranked(
 
 def _names(courses: list[Course]) -> tuple[str, ...]:
     """What the record calls the medicines; one is unsure if every course of it is doubtful."""
-    firm = {course.name for course in courses if not course.doubtful}
-    names = dict.fromkeys(course.name for course in courses)
-    return tuple(name if name in firm else Unsure(name) for name in names)
+    names = [course.name for course in courses]
+    firm = {name for name, course in zip(names, courses, strict=True) if not course.doubtful}
+    return tuple(name if name in firm else Unsure(name) for name in dict.fromkeys(names))
 
 
 def _latest_start(courses: list[Course]) -> str | None:

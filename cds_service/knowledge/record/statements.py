@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, TypeVar
 
 from cds_service.knowledge.call import Resource
 from cds_service.knowledge.record import dates
 from cds_service.knowledge.record.fhir_json import gathers_others, id_of, is_heading, text_of
 from cds_service.knowledge.record.repairs import repaired
 from cds_service.knowledge.record.validation import is_faulty
+
+C = TypeVar("C")
+T = TypeVar("T")
 
 
 class Judgement:
@@ -22,6 +26,14 @@ class Judgement:
 
     def __init__(self, written: Resource) -> None:
         self.written = written
+        self._found: dict[object, Any] = {}
+
+    def once(self, find: Callable[[Resource, C], T], context: C) -> T:
+        """What `find` gives for the repaired resource; several facts may ask, it looks once."""
+        if find not in self._found:
+            self._found[find] = find(self.resource, context)
+        found: T = self._found[find]
+        return found
 
     @cached_property
     def resource(self) -> Resource:
