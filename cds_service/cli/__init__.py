@@ -28,6 +28,7 @@ _COMMANDS = {
     "why": "store:why_command",
     "report": "report:report_command",
     "simulate": "simulation:simulate",
+    "review": "review:review",
     "store": "store:store_commands",
     "reader": "reader:reader",
     "audit": "audit:audit",

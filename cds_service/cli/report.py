@@ -64,10 +64,11 @@ def _print(console: Console, figures: Report) -> None:
     )
     for table in tables(figures).values():
         if table.rows and table.name != "days":
-            console.print(_rich(table))
+            console.print(as_rich(table))
 
 
-def _rich(table: Table) -> RichTable:
+def as_rich(table: Table) -> RichTable:
+    """A table for the terminal."""
     rich = RichTable(*table.columns.values(), title=table.caption, title_justify="left")
     for row in table.rows:
         rich.add_row(*("" if cell is None else str(cell) for cell in row))

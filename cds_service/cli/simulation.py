@@ -48,6 +48,8 @@ class _Rate(ProgressColumn):
 @click.option("--today", type=click.DateTime([_DAY]), help="The last day (default: today).")
 @click.option("--since", type=click.DateTime([_DAY]), help="Leave out earlier encounters.")
 @click.option("--language", default=None, help="Language of the cards (default: en).")
+@click.option("--review", default=0, type=click.IntRange(0, 2000), help="Cases for two reviewers.")
+@click.option("--seed", default=1, show_default=True, type=int, help="Of the draw of the cases.")
 @click.option("--memory", default="1GB", show_default=True, help="Bound of memory for grouping.")
 def simulate(
     paths: tuple[str, ...],
@@ -58,6 +60,8 @@ def simulate(
     today: datetime | None,
     since: datetime | None,
     language: str | None,
+    review: int,
+    seed: int,
     memory: str,
 ) -> None:
     """The cards of a population: Bulk FHIR NDJSON or Bundles in files, folders, s3://, az://, gs://.
@@ -84,6 +88,8 @@ def simulate(
         workers=workers,
         scheduler=scheduler,
         memory=memory,
+        review=review,
+        seed=seed,
     )
     console = Console(stderr=True)
     try:

@@ -52,7 +52,7 @@ def openings_of(
     for resource in resources:
         if resource.get("resourceType") != "Encounter" or resource.get("status") in _NOT_HELD:
             continue
-        began = _came(resource)
+        began = came(resource)
         if began is None or began.earliest.date() != began.latest.date():
             continue
         has_encounters, day = True, began.latest.date()
@@ -76,7 +76,7 @@ def known_at(resources: Iterable[Resource], now: datetime) -> tuple[Resource, ..
     return tuple(
         resource
         for resource in resources
-        if (came := _came(resource)) is None or came.earliest <= now
+        if (span := came(resource)) is None or span.earliest <= now
     )
 
 
@@ -101,7 +101,8 @@ def _band(years: float) -> str:
     return next((name for below, name in _BANDS if years < below), _OLDEST)
 
 
-def _came(resource: Resource) -> dates.Span | None:
+def came(resource: Resource) -> dates.Span | None:
+    """When a resource came into the record, as far as it says so."""
     for element in _CAME.get(str(resource.get("resourceType")), ()):
         value = resource.get(element)
         span = dates.read(value.get("start") if isinstance(value, dict) else value)

@@ -19,6 +19,7 @@ from cds_service.simulation.results import OPENINGS, UNREADABLE
 from cds_service.simulation.tables import tables
 
 _PACKAGE = Path(str(files("cds_service")))
+_TEMPLATES = _PACKAGE / "simulation" / "templates"
 PAGE, JSON = "index.html", "figures.json"
 
 
@@ -65,7 +66,7 @@ def files_of(figures: Figures) -> dict[str, str]:
 
 def environment() -> Environment:
     """The templates of this room and those that pages of the service share."""
-    folders = (_PACKAGE / "simulation" / "templates", _PACKAGE / "web" / "templates")
+    folders = (_TEMPLATES, _PACKAGE / "web" / "templates")
     made = Environment(
         loader=FileSystemLoader(list(map(str, folders))),
         autoescape=select_autoescape(),
@@ -78,8 +79,9 @@ def environment() -> Environment:
 
 
 def style() -> str:
-    """The style sheet of the service, for a page that stands alone."""
-    return (_PACKAGE / "web" / "static" / "style.css").read_text(encoding="utf-8")
+    """The style sheet of the service and what is added here, for a page that stands alone."""
+    sheets = (_PACKAGE / "web" / "static" / "style.css", _TEMPLATES / "style.css")
+    return "\n".join(sheet.read_text(encoding="utf-8") for sheet in sheets)
 
 
 def of_100(rate: Rate | None) -> str:

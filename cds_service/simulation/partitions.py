@@ -22,7 +22,7 @@ from cds_service.simulation.patients import records, resources_of
 from cds_service.wire.hooks import TOKENS
 
 HOOK = "patient-view"  # an opened chart
-_MEMORY = "256MB"  # of DuckDB in each process
+MEMORY = "256MB"  # of DuckDB in each process
 _FORMAT = 1  # of the files of this module
 
 
@@ -92,7 +92,7 @@ def evaluate_partition(plan: Plan, partition: int) -> Progress:
     path = _file(plan, partition)
     draft, patients = path.with_suffix(".draft"), 0
     with draft.open("wb") as file:
-        for patient, texts in records(plan.patients, partition, memory=_MEMORY):
+        for patient, texts in records(plan.patients, partition, memory=MEMORY):
             patients += 1
             for row in _rows(patient, texts, content):
                 _write(file, row)

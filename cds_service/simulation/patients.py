@@ -142,6 +142,11 @@ def group(
     return population
 
 
+def partition_of(patient: str, partitions: int) -> int:
+    """The partition of a patient, by the hash."""
+    return int(patient[:12], 16) % partitions
+
+
 def records(folder: Path, partition: int, *, memory: str) -> Iterator[tuple[str, list[str]]]:
     """Each patient of a partition by hash, with the JSON of each resource.
 
@@ -205,7 +210,7 @@ def _name(
     with path.open("wb") as file:
         for (patient,) in _rows(ids):
             hash_ = pseudonym(patient)
-            partition = int(hash_[:12], 16) % partitions
+            partition = partition_of(hash_, partitions)
             patients[partition] += 1
             row = {"patient": patient, "hash": hash_, "partition": partition}
             file.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))

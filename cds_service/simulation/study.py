@@ -12,10 +12,13 @@ from shutil import rmtree
 from cds_service.errors import InvalidRequest
 from cds_service.report.catalogue import catalogue_of
 from cds_service.settings import Settings
-from cds_service.simulation import pages, results
+from cds_service.simulation import pages, results, sheets
+from cds_service.simulation.cases import Case, case_of
 from cds_service.simulation.figures import Figures, figures_of
+from cds_service.simulation.openings import openings_of
 from cds_service.simulation.pages import Study
 from cds_service.simulation.partitions import (
+    MEMORY,
     Plan,
     Progress,
     content_of,
@@ -25,8 +28,15 @@ from cds_service.simulation.partitions import (
     knowledge_of_plan,
     without_secrets,
 )
-from cds_service.simulation.patients import Population, group
+from cds_service.simulation.patients import (
+    Population,
+    group,
+    partition_of,
+    records,
+    resources_of,
+)
 from cds_service.simulation.running import run
+from cds_service.simulation.sample import Drawn, draw
 from cds_service.simulation.sources import Sources
 
 WORK = "work"
@@ -44,6 +54,8 @@ class Wish:
     workers: int
     scheduler: str | None
     memory: str
+    review: int  # cases for reviewers; 0 for none
+    seed: int
 
 
 class Simulation:
@@ -61,6 +73,7 @@ class Simulation:
         self._sources = sources
         self._pseudonym = pseudonym
         self._work = wish.out / WORK
+        sheets.spare_answers(wish.out)
         self._work.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def group(self) -> Population:
@@ -101,8 +114,28 @@ class Simulation:
         knowledge = knowledge_of_plan(self.plan)
         with results.opened(out, overflow, memory=memory) as database:
             figures = figures_of(database, catalogue_of(knowledge).titles)
+            if self._wish.review:
+                drawn = draw(database, self._wish.review, self._wish.seed)
+                sheets.write(out, self._cases(drawn), drawn)
         pages.write(out, self._study(figures, knowledge.version), figures)
         return figures
+
+    def _cases(self, drawn: Sequence[Drawn]) -> list[Case]:
+        """The case of each opening; a partition is read once."""
+        content, cases = content_of(self.plan), []
+        numbers = {(each.patient, each.opened): number for number, each in enumerate(drawn, 1)}
+        partitions = {partition_of(each.patient, len(self.population.patients)) for each in drawn}
+        people = {each.patient for each in drawn}
+        for partition in sorted(partitions):
+            for patient, texts in records(self.plan.patients, partition, memory=MEMORY):
+                if patient not in people:
+                    continue
+                resources = resources_of(texts)
+                for opening in openings_of(resources, content.today, content.since):
+                    number = numbers.get((patient, opening.day))
+                    if number is not None:
+                        cases.append(case_of(number, resources, opening, content))
+        return sorted(cases, key=lambda case: case.number)
 
     def clean(self) -> None:
         """Remove the records and the rows of the partitions."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import os
 import random
@@ -10,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from shutil import copytree
@@ -320,3 +322,83 @@ def test_without_a_key_and_a_store_a_patient_would_get_another_hash_each_time(
     bulk: Path, tmp_path: Path
 ) -> None:
     assert "CDS_HASH_KEY" in _simulate(bulk, out=tmp_path, fails=True, CDS_HASH_KEY="")
+
+
+@pytest.fixture(scope="module")
+def reviewed(bulk: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A result with the sheet of twelve cases."""
+    out = tmp_path_factory.mktemp("reviewed")
+    _simulate(bulk, "--review", "12", "--seed", "7", out=out)
+    return out / "review"
+
+
+def _table(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def _filled(sheet: Path, copy: Path, answer: str) -> Path:
+    """A sheet with one answer to everything that is asked."""
+    with sheet.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        rows = [{name: cell or answer for name, cell in row.items()} for row in reader]
+    with copy.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, reader.fieldnames or ())
+        writer.writeheader()
+        writer.writerows(row | {"rules": row["rules"].removesuffix(answer)} for row in rows)
+    return copy
+
+
+def test_the_sheet_has_a_page_and_rows_for_each_case_and_names_nobody(reviewed: Path) -> None:
+    assert {path.name for path in reviewed.iterdir()} == {
+        "cases.html",
+        "key.csv",
+        "reviewer-a.csv",
+        "reviewer-b.csv",
+    }
+    page = (reviewed / "cases.html").read_text(encoding="utf-8")
+    assert page.count('<article class="case"') == 12
+    strata = Counter(row["stratum"] for row in _table(reviewed / "key.csv"))
+    assert "no card" in strata and max(strata.values()) - min(strata.values()) <= 1
+    names = {
+        text
+        for resource in _resources()
+        if resource["resourceType"] == "Patient"
+        for name in resource.get("name", ())  # type: ignore[attr-defined]
+        for text in (name.get("family"), *name.get("given", ()), f"Patient/{resource['id']}")
+        if text
+    }
+    assert {name for name in names if re.search(rf"\b{re.escape(name)}\b", page)} == set()
+    cases = {row["case"] for row in _table(reviewed / "reviewer-a.csv")}
+    assert cases == {str(number) for number in range(1, 13)}
+
+
+def test_the_same_seed_draws_the_same_cases_and_another_one_others(
+    bulk: Path, reviewed: Path, tmp_path: Path
+) -> None:
+    for seed in ("7", "8"):
+        _simulate(bulk, "--review", "12", "--seed", seed, "--workers", "2", out=tmp_path / seed)
+    assert _files(tmp_path / "7" / "review") == _files(reviewed)
+    assert (tmp_path / "8" / "review" / "key.csv").read_bytes() != (
+        reviewed / "key.csv"
+    ).read_bytes()
+
+
+def test_two_filled_sheets_are_compared(reviewed: Path, tmp_path: Path) -> None:
+    first = _filled(reviewed / "reviewer-a.csv", tmp_path / "a.csv", "yes")
+    second = _filled(reviewed / "reviewer-b.csv", tmp_path / "b.csv", "no")
+    same = orjson.loads(run("review", first, first, "--format", "json").stdout)
+    assert same["unanswered"] == 0 and same["disagreements"] == []
+    assert {row["ppv"] for row in same["rules"]} == {100.0}
+    other = orjson.loads(run("review", first, second, "--format", "json").stdout)
+    assert {row["agreed"] for row in other["agreement"]} == {0.0}
+    assert "To talk about" in run("review", first, second).stdout
+    assert run("review", first, second, "--format", "csv").stdout.startswith("rule,cards,right")
+
+
+def test_answers_are_not_written_over(bulk: Path, reviewed: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "review"
+    folder.mkdir()
+    _filled(reviewed / "reviewer-a.csv", folder / "reviewer-a.csv", "yes")
+    said = _simulate(bulk, "--review", "12", out=tmp_path, fails=True)
+    assert "has answers" in said
