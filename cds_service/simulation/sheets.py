@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from markdown_it import MarkdownIt
-
 from cds_service.errors import InvalidRequest
+from cds_service.playground.markdown import as_html
 from cds_service.report.tables import Cell, Table, to_csv
 from cds_service.simulation.agreement import (
     ASKED_OF_CARDS,
@@ -42,9 +41,8 @@ def write(out: Path, cases: Sequence[Case], drawn: Sequence[Drawn]) -> None:
     for name in REVIEWERS:
         (folder / name).write_text(to_csv(_sheet(cases)), encoding="utf-8", newline="")
     (folder / KEY).write_text(to_csv(_key(drawn)), encoding="utf-8", newline="")
-    markdown = MarkdownIt("commonmark", {"html": False})
     page = environment().get_template("cases.html")
-    text = page.render(cases=cases, style=style(), as_html=markdown.render, said=said)
+    text = page.render(cases=cases, style=style(), as_html=as_html, said=said)
     (folder / CASES).write_text(text, encoding="utf-8")
 
 
