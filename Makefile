@@ -42,7 +42,7 @@ audit: install ## ask PyPI for known vulnerabilities of what is in the image
 	$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement requirements/image.txt
 
 run: install ## serve on http://localhost:8000, or on CDS_PORT
-	@echo "Try it:    curl -s http://localhost:$${CDS_PORT:-8000}/cds-services/anxiety-leg-weakness -H 'Content-Type: application/json' -d @fixtures/requests/ada-generalised-anxiety.json | $(BIN)/python -m json.tool"
+	@echo "Try it:    $(BIN)/cds-service demo ada | curl -s http://localhost:$${CDS_PORT:-8000}/cds-services/anxiety-leg-weakness -H 'Content-Type: application/json' -d @- | $(BIN)/python -m json.tool"
 	@echo "See it:    http://localhost:$${CDS_PORT:-8000}/"
 	@CDS_PLAYGROUND=$${CDS_PLAYGROUND:-true} $(BIN)/cds-service serve
 

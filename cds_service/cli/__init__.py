@@ -24,6 +24,7 @@ _COMMANDS = {
     "cards": "knowledge:cards",
     "explain": "knowledge:explain",
     "diff": "difference:diff",
+    "demo": "demo:demo",
     "settings": "settings:settings",
     "why": "store:why_command",
     "report": "report:report_command",

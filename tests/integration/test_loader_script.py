@@ -1,4 +1,4 @@
-"""fixtures/load.py against a small FHIR server that notes what it is sent."""
+"""fixtures/load.py and `cds-service demo` against servers that note what they are sent."""
 
 from __future__ import annotations
 
@@ -6,16 +6,26 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import orjson
 import pytest
+from commands import run
+from werkzeug.serving import make_server
+
+from cds_service import create_app
+from cds_service.clock import now
+from cds_service.knowledge import Knowledge
+from cds_service.settings import Settings
 
 FIXTURES = Path(__file__).parent.parent.parent / "fixtures"
 PATIENTS = sorted((FIXTURES / "patients").glob("*.json"))
 ODD = "dirk-dirty-record"
+ADDRESS = "/cds-services/anxiety-leg-weakness"
 
 
 class FHIRServer(ThreadingHTTPServer):
@@ -153,3 +163,83 @@ def test_what_is_no_address_is_refused_before_anything_is_sent() -> None:
 
     assert result.returncode == 2
     assert "expected an http or https address" in result.stderr
+
+
+# -- the dates of today --------------------------------------------------------------------------
+
+
+def test_the_dates_move_to_today_when_asked(server: FHIRServer) -> None:
+    samuel = FIXTURES / "patients" / "samuel-potassium-2-3.json"
+    load(server.base, samuel)
+    as_told = server.resources["Observation/samuel-potassium"]["effectiveDateTime"]
+    result = load(server.base, samuel, "--shift-to-today")
+
+    assert result.returncode == 0, result.stderr
+    moved = server.resources["Observation/samuel-potassium"]["effectiveDateTime"]
+    assert as_told.startswith("2026-11-22")
+    assert 0 <= (now().date() - datetime.fromisoformat(moved).date()).days <= 1
+
+
+def test_the_script_needs_the_standard_library_alone(server: FHIRServer) -> None:
+    command = [sys.executable, "-S", str(FIXTURES / "load.py"), server.base, str(PATIENTS[0])]
+    done = subprocess.run(
+        [*command, "--shift-to-today"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_demo_lists_everybody() -> None:
+    output = run("demo").output
+    assert all(path.stem in output for path in PATIENTS)
+
+
+def test_demo_prints_a_request_that_a_service_answers_today(cards: Knowledge) -> None:
+    request = orjson.loads(run("demo", "samuel").output)
+    application = create_app(Settings(store_url="none"), cards)
+    answer = application.test_client().post(ADDRESS, json=request)
+    assert [card["indicator"] for card in answer.get_json()["cards"]] == ["critical"]
+
+
+def test_demo_posts_a_person_and_shows_the_cards(cards: Knowledge) -> None:
+    application = create_app(Settings(store_url="none"), cards)
+    server = make_server("127.0.0.1", 0, application, threaded=True)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        base = f"http://127.0.0.1:{server.server_port}"
+        for url in (base, f"{base}/", base + ADDRESS):
+            assert "Potassium 2.3" in run("demo", "samuel", "--post", url).output
+        assert "No cards" in run("demo", "george", "--post", base).output
+        refused = run("demo", "samuel", "--post", f"{base}/cds-services/none", fails=True)
+        assert "404 No CDS Service has this id" in refused.stderr
+        nothing = run("demo", "samuel", "--post", f"{base}/about#/cds-services/", fails=True)
+        assert "405" in nothing.stderr or "404" in nothing.stderr
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_demo_loads_one_or_all(server: FHIRServer) -> None:
+    server.refused = {ODD}
+    assert run("demo", "ada", "--load", server.base).output == "ada-generalised-anxiety: loaded\n"
+    assert run("demo", "--load", server.base + "/").output.count(": loaded") == len(PATIENTS) - 1
+    assert run("demo", "ada", "--bundle").output.startswith('{\n  "resourceType": "Bundle"')
+    server.refused = {"ada-generalised-anxiety"}
+    assert "400 clinicalStatus" in run("demo", "ada", "--load", server.base, fails=True).stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("nobody",), "No invented person has this name"),
+        (("../../etc/passwd",), "No invented person has this name"),
+        (("--bundle",), "say who"),
+        (("--post", "http://localhost"), "say who"),
+        (("ada", "--post", "localhost"), "http or https address"),
+        (("ada", "--load", "ftp://localhost"), "http or https address"),
+        (("ada", "--post", "http://127.0.0.1:1"), "refused"),
+    ],
+)
+def test_demo_says_what_is_wrong(arguments: tuple[str, ...], said: str) -> None:
+    assert said in run("demo", *arguments, fails=True).stderr
