@@ -38,6 +38,7 @@ from cds_service.telemetry.spans import no_span, tracing_to
 from cds_service.web import web
 from cds_service.web.cds_hooks import cds_hooks
 from cds_service.web.collaborators import EXTENSION, Check, Collaborators, call_notes
+from cds_service.web.knowledge import knowledge as knowledge_pages
 from cds_service.web.operations import operations
 from cds_service.web.path_prefix import below
 from cds_service.web.playground import playground
@@ -108,6 +109,7 @@ def create_app(
         app.register_blueprint(playground)
     app.register_blueprint(web)
     app.register_blueprint(signing)
+    app.register_blueprint(knowledge_pages)
     # Middleware as Flask documents it; its types do not allow the assignment.
     if prefix := urlsplit(settings.public_url).path:
         app.wsgi_app = below(prefix, app.wsgi_app)  # type: ignore[method-assign, assignment]

@@ -76,9 +76,10 @@ class Settings(BaseSettings):
         "The country of the site, such as US, GB or CN: licence lines follow it, not the language.",
     )
     detail: types.Details = _setting(
-        ("full",),
+        (),
         "The text of the information card: full, or short without what every textbook says;"
-        " <issuer>=short for one client.",
+        " <issuer>=short for one client. Unset: short if CDS_PUBLIC_URL and a store give each card"
+        " a page with the rest, otherwise full.",
     )
     suggestions: bool = _setting(
         True, "Whether cards have suggestions that a clinician can accept with one click."

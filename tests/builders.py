@@ -156,6 +156,9 @@ class ToyService:
     def prepare(self) -> None:
         """Nothing to compute in advance."""
 
+    def link_label(self, language: str) -> str:
+        return "Basis"
+
     def unavailable(self, call: Call) -> Answer:
         warning = card(call.hook_instance, summary="Nothing could be checked", suggestions=())
         return Answer(cards=(warning,), applied=(), unknown=(), missing=("patient",))

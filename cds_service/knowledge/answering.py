@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 
@@ -14,6 +14,7 @@ from cds_service.knowledge.content.suppression import conditions_held
 from cds_service.knowledge.facts.facts import Facts
 from cds_service.knowledge.facts.kind import Fact
 from cds_service.knowledge.facts.kinds import kind_of
+from cds_service.knowledge.facts.library import ValueSet
 from cds_service.knowledge.outcomes.evaluation import (
     Evaluation,
     GateState,
@@ -106,10 +107,15 @@ class CDSService(Service):
 
 @dataclass(frozen=True, slots=True)
 class Knowledge:
-    """Everything in cards/: the services by id, and the version that every answer names."""
+    """Everything in cards/: the services by id, and the version that every answer names.
+
+    Value sets and `attributes` (see Library) are for the pages.
+    """
 
     version: str
     services: Mapping[str, CDSService]
+    value_sets: Mapping[str, ValueSet] = field(default_factory=dict)
+    attributes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def decide(service: CDSService, call: Call) -> Evaluation:

@@ -37,6 +37,7 @@ from cds_service.web.collaborators import (
     json_response,
 )
 from cds_service.web.languages import in_language, preferred_language
+from cds_service.web.links import have_own_pages, is_short, with_links
 from cds_service.web.readers import known_reader
 from cds_service.web.receiving import REFUSED
 from cds_service.wire.hooks import HookContext, load_context
@@ -142,7 +143,12 @@ def call_service(service_id: str) -> Response:
         if retrieved:
             version = current_knowledge().version
             remembered = memory.suppress(service, version, origin, call, answer)
-    sent = _permitted(remembered.cards, ours.settings)
+    sent = with_links(
+        _permitted(remembered.cards, ours.settings),
+        service,
+        language,
+        are_kept=retrieved is not None and have_own_pages(),
+    )
     with notes.stage("dump"):
         body = dump_response(sent, call.retrieved.states, answer.unread)
     notes.note_lists(call.retrieved)
@@ -278,12 +284,6 @@ def _retrieved(
         if fetch is not None:
             call_notes().note_fetches(fetch.fetched.outcomes)
     return replace(retrieved, fetches=call_notes().fetches)
-
-
-def is_short(settings: Settings, issuer: str | None) -> bool:
-    """Whether a client gets the short text: by its own entry, else by the one for all."""
-    forms = dict(entry.rpartition("=")[::2] for entry in settings.detail)
-    return forms.get(issuer or "", forms.get("")) == "short"
 
 
 def _permitted(cards: Sequence[Card], settings: Settings) -> Sequence[Card]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from flask import Response, request
 from werkzeug.datastructures import LanguageAccept
 from werkzeug.http import parse_accept_header
@@ -19,15 +21,20 @@ _LONGEST_HEADER = 1000  # browsers send fewer than a hundred characters
 
 def preferred_language(service: CDSService, settings: Settings) -> str:
     """The language of the service that the caller prefers (RFC 4647, lookup)."""
-    languages = {language.lower(): language for language in service.languages}
+    return language_among(service.languages, settings)
+
+
+def language_among(languages: Sequence[str], settings: Settings) -> str:
+    """The one of these languages that the caller prefers; without any, the first."""
+    by_tag = {language.lower(): language for language in languages}
     header = request.headers.get("Accept-Language", "")[:_LONGEST_HEADER]
     for wanted, quality in parse_accept_header(header, LanguageAccept):
         tag = _SCRIPTS.get(wanted.lower(), wanted.lower())
         while quality > 0 and tag:
-            if tag in languages:
-                return languages[tag]
+            if tag in by_tag:
+                return by_tag[tag]
             tag = tag.rpartition("-")[0]
-    return languages.get(settings.language.lower(), service.languages[0])
+    return by_tag.get(settings.language.lower(), languages[0])
 
 
 def in_language(response: Response, language: str) -> Response:

@@ -24,9 +24,9 @@ from cds_service.playground.markdown import as_html
 from cds_service.playground.playing import Played, Player, request_in, request_of
 from cds_service.playground.words import labels
 from cds_service.store.pseudonyms import Origin
-from cds_service.web.cds_hooks import is_short
 from cds_service.web.collaborators import call_notes, collaborators, current_knowledge
 from cds_service.web.languages import in_language, preferred_language
+from cds_service.web.links import is_short
 from cds_service.web.visitors import is_from_our_page
 
 # Only our own script and style sheet; forms and calls go to this service alone.

@@ -275,7 +275,7 @@ def _source(service: Service, rules: Sequence[str]) -> Source:
     governed = service.governed
     for rule in rules:
         sources = [service.sources[key] for key in governed[rule].sources]
-        return next((source for source in sources if source.url), sources[0])
+        return next((source for source in sources if source.url), sources[0]).source
     return Source(service.title)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
 
-from cds_service.knowledge.call import Coding, Source
+from cds_service.knowledge.call import Coding
 from cds_service.knowledge.content.artifacts import (
     Cause,
     DrugClass,
@@ -23,6 +23,7 @@ from cds_service.knowledge.content.suppression import Suppression
 from cds_service.knowledge.content.words import Words
 from cds_service.knowledge.expressions.expressions import Expression
 from cds_service.knowledge.facts.kinds import Definition
+from cds_service.knowledge.facts.library import Reference
 from cds_service.knowledge.record.lists import type_of_template
 from cds_service.knowledge.record.statuses import Statuses
 from cds_service.knowledge.record.terminology import Terminology
@@ -58,7 +59,7 @@ class Service:
     suggestions: tuple[SuggestionRule, ...]
     suppression: tuple[Suppression, ...]
     words: Mapping[str, Words]
-    sources: Mapping[str, Source]
+    sources: Mapping[str, Reference]
     terminology: Terminology = field(repr=False)
     statuses: Statuses = field(repr=False)
     default_language: str = "en"
@@ -139,6 +140,10 @@ class Service:
     def usage_requirements(self) -> str:
         """CDS Hooks discovery `usageRequirements`."""
         return self._discovery_text("usageRequirements")
+
+    def link_label(self, language: str) -> str:
+        """What cards in this language call the link to what they rest on."""
+        return self.words[language].plain("layout", "link")
 
     def _discovery_text(self, part: str) -> str:
         return self.words[self.default_language].plain("service", part)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 _HEADING = re.compile(r"^(#{1,2}) +(.*?) *$")
@@ -103,11 +103,13 @@ class Words:
     """All texts of one service in one language, by id and part.
 
     `borrowed` are those that stand in the default language, because there is no translation yet.
+    `titles` are what the headings of the files call an id; cards do not show them.
     """
 
     language: str
     texts: Mapping[tuple[str, str], Text]
     borrowed: frozenset[tuple[str, str]] = frozenset()
+    titles: Mapping[str, str] = field(default_factory=dict)
 
     def borrowing(self, default: Words, ids: Container[str]) -> Words:
         """These words, with what is not translated of some ids in the default language, marked."""
@@ -181,6 +183,18 @@ def parse_words(source: str) -> Iterable[tuple[str, str, str, int]]:
         lines, first = [], number
     if id_ and (part or "".join(lines).strip()):
         yield id_, part, "\n".join(lines).strip(), first
+
+
+def parse_titles(source: str) -> Mapping[str, str]:
+    """What the headings `# id Title` of a words file call each id, where they call it anything."""
+    titles = {}
+    for line in source.splitlines():
+        heading = _HEADING.match(line)
+        if heading and heading[1] == "#":
+            id_, _, title = heading[2].partition(" ")
+            if title:
+                titles[id_] = title
+    return titles
 
 
 def utf16_length(text: str) -> int:

@@ -14,18 +14,63 @@ from cds_service.knowledge.record.statuses import Statuses
 from cds_service.knowledge.record.terminology import Terminology
 
 
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A guideline, label or paper; `opened` is how far it was read: C1, C2 or G."""
+
+    title: str
+    kind: str
+    opened: str
+    organisation: str | None = None
+    year: int | None = None
+    url: str | None = None
+
+    @property
+    def label(self) -> str:
+        """The title with the year."""
+        is_dated = self.year is None or str(self.year) in self.title
+        return self.title if is_dated else f"{self.title} ({self.year})"
+
+    @property
+    def source(self) -> Source:
+        """The reference as a card names it."""
+        return Source(self.label, self.url)
+
+
+@dataclass(frozen=True, slots=True)
+class ValueSet:
+    """A FHIR ValueSet as people read it: `concepts` are (code, display) by code system.
+
+    `phrases` are the words of records that mean it. One that only words mean has no codes and no
+    version.
+    """
+
+    id: str
+    title: str
+    version: str = ""
+    description: str = ""
+    copyright: str = ""
+    concepts: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict, repr=False)
+    phrases: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class Library:
-    """What every service may refer to."""
+    """What every service may refer to.
 
-    value_sets: Mapping[str, str]  # id to title
+    `attributes` are the value sets that hold what a source attribute of decision support asks for,
+    by attribute.
+    """
+
+    value_sets: Mapping[str, ValueSet]
     terminology: Terminology
     statuses: Statuses
     quantities: Mapping[str, Quantity]
-    references: Mapping[str, Source]
+    references: Mapping[str, Reference]
     codes: Mapping[str, Mapping[str, tuple[str, ...]]]  # value set, system: codes as written
     understood: Mapping[str, frozenset[str]] = field(default_factory=dict)  # record-text.yaml
     phrases: Mapping[str, Phrases] = field(default_factory=dict, repr=False)  # record-text.yaml
+    attributes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def terminology_for(self, keys: Iterable[Key]) -> Terminology:
         """The terminology of facts that look at these keys: every kind sees its own value sets.

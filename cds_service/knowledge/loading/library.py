@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import orjson
 
-from cds_service.knowledge.call import Source
-from cds_service.knowledge.facts.library import Library
+from cds_service.knowledge.facts.library import Library, Reference, ValueSet
 from cds_service.knowledge.loading.check_digits import is_check_digit_right
 from cds_service.knowledge.loading.library_files import (
+    AttributesSchema,
     CodeSystemSchema,
     QuantitiesSchema,
     RecordText,
@@ -33,12 +33,14 @@ from cds_service.knowledge.record.units import Units
 
 def load_library(folder: Path, problems: Problems, *, thorough: bool = False) -> Library:
     """The shared content of cards/; mistakes are noted, not raised."""
-    titles, codes = _load_value_sets(folder / "value-sets", problems)
+    value_sets = _load_value_sets(folder / "value-sets", problems)
+    codes = {set_id: _codes_of(value_set) for set_id, value_set in value_sets.items()}
     if thorough:
         _check_digits(folder / "value-sets", codes, problems)
-    text = load_record_text(folder / "record-text.yaml", titles, problems)
-    for set_id in text.phrases:
-        titles.setdefault(set_id, set_id)
+    text = load_record_text(folder / "record-text.yaml", value_sets, problems)
+    for set_id, phrases in text.phrases.items():
+        value_set = value_sets.get(set_id, ValueSet(set_id, set_id))
+        value_sets[set_id] = replace(value_set, phrases=phrases.match)
     systems = _load_code_systems(folder / "code-systems.yaml", problems)
     path = folder / "statuses.yaml"
     statuses = problems.load(StatusesSchema(), path, problems.read(path))
@@ -48,7 +50,7 @@ def load_library(folder: Path, problems: Problems, *, thorough: bool = False) ->
                 path = folder / "value-sets" / f"{set_id}.json"
                 problems.add(path, "compose.include", f"code-systems.yaml does not have {system}")
     return Library(
-        value_sets=titles,
+        value_sets=value_sets,
         terminology=Terminology(_by_system(codes), text.phrases, text.negation, systems),
         statuses=replace(statuses or Statuses(), systems=systems),
         quantities=_load_quantities(folder / "quantities.yaml", problems),
@@ -56,14 +58,12 @@ def load_library(folder: Path, problems: Problems, *, thorough: bool = False) ->
         codes=codes,
         understood=text.understood,
         phrases=text.phrases,
+        attributes=_load_attributes(folder / "source-attributes.yaml", value_sets, problems),
     )
 
 
-def _load_value_sets(
-    folder: Path, problems: Problems
-) -> tuple[dict[str, str], dict[str, dict[str, tuple[str, ...]]]]:
-    titles: dict[str, str] = {}
-    codes: dict[str, dict[str, tuple[str, ...]]] = {}
+def _load_value_sets(folder: Path, problems: Problems) -> dict[str, ValueSet]:
+    value_sets: dict[str, ValueSet] = {}
     schema = ValueSetSchema()
     for path in sorted(folder.glob("*.json")):
         try:
@@ -76,20 +76,32 @@ def _load_value_sets(
             continue
         if value_set["id"] != path.stem:
             problems.add(path, "id", f"{value_set['id']} is not the name of the file")
-        titles[path.stem] = value_set["title"]
-        codes[path.stem] = dict(_codes_of(value_set["compose"], path, problems))
-    return titles, codes
+        value_sets[path.stem] = ValueSet(
+            id=path.stem,
+            title=value_set["title"],
+            version=value_set["version"],
+            description=value_set["description"],
+            copyright=value_set["copyright"],
+            concepts=dict(_concepts_of(value_set["compose"], path, problems)),
+        )
+    return value_sets
 
 
-def _codes_of(
+def _concepts_of(
     compose: Mapping[str, Any], path: Path, problems: Problems
-) -> Iterable[tuple[str, tuple[str, ...]]]:
+) -> Iterable[tuple[str, tuple[tuple[str, str], ...]]]:
     for include in compose.get("include", []):
         system = include.get("system", "")
-        listed = tuple(concept["code"] for concept in include.get("concept", []))
+        listed = include.get("concept", [])
         if not listed:
             problems.add(path, "compose.include", f"{system} lists no codes")
-        yield system, listed
+        yield system, tuple((each["code"], each.get("display", "")) for each in listed)
+
+
+def _codes_of(value_set: ValueSet) -> dict[str, tuple[str, ...]]:
+    return {
+        system: tuple(code for code, _ in listed) for system, listed in value_set.concepts.items()
+    }
 
 
 def _check_digits(
@@ -122,13 +134,13 @@ def _by_system(
     }
 
 
-def load_record_text(path: Path, titles: Mapping[str, str], problems: Problems) -> RecordText:
+def load_record_text(path: Path, known: Container[str], problems: Problems) -> RecordText:
     text = problems.load(RecordTextSchema(), path, problems.read(path))
     if text is None:
         return RecordText({}, Negation((), 0), {})
     named = frozenset().union(*text.understood.values()) - text.phrases.keys()
     for set_id in (*text.phrases, *named):
-        if set_id not in titles and not set_id.startswith("text-"):
+        if set_id not in known and not set_id.startswith("text-"):
             problems.add(path, f"value_sets.{set_id}", "there is no value set of this name")
     return cast(RecordText, text)
 
@@ -145,17 +157,27 @@ def _load_code_systems(path: Path, problems: Problems) -> CodeSystems:
     return CodeSystems(systems)
 
 
-def _load_references(path: Path, problems: Problems) -> dict[str, Source]:
+def _load_references(path: Path, problems: Problems) -> dict[str, Reference]:
     entries = problems.read(path)
     references = {}
     for key, entry in entries.items() if isinstance(entries, dict) else ():
         reference = problems.load(ReferenceSchema(), path, entry, key)
         if reference is not None:
-            label = reference["title"]
-            if "year" in reference and str(reference["year"]) not in label:
-                label = f"{label} ({reference['year']})"
-            references[key] = Source(label, reference.get("url"))
+            references[key] = reference
     return references
+
+
+def _load_attributes(
+    path: Path, known: Container[str], problems: Problems
+) -> dict[str, tuple[str, ...]]:
+    """What is in source-attributes.yaml, which is optional."""
+    data = problems.load(AttributesSchema(), path, problems.read(path)) if path.exists() else {}
+    attributes: dict[str, tuple[str, ...]] = data or {}
+    for attribute, listed in attributes.items():
+        for set_id in listed:
+            if set_id not in known:
+                problems.add(path, attribute, f"there is no value set {set_id}")
+    return attributes
 
 
 def _load_quantities(path: Path, problems: Problems) -> dict[str, Quantity]:

@@ -9,6 +9,7 @@ from typing import Any
 from marshmallow import Schema, fields, post_load, validate
 from marshmallow.validate import OneOf
 
+from cds_service.knowledge.facts.library import Reference
 from cds_service.knowledge.loading.strict_schema import StrictSchema, Texts
 from cds_service.knowledge.record.clauses import normalise
 from cds_service.knowledge.record.negation import Negation
@@ -32,6 +33,7 @@ class RecordText:
 class ReferenceSchema(StrictSchema):
     """references.yaml maps a key to one of these."""
 
+    built_as = Reference
     title = fields.String(required=True)
     organisation = fields.String()
     year = fields.Integer()
@@ -43,6 +45,20 @@ class ReferenceSchema(StrictSchema):
     )
     url = fields.Url(schemes={"https"})
     opened = fields.String(required=True, validate=OneOf(("C1", "C2", "G")))
+
+
+class AttributesSchema(StrictSchema):
+    """source-attributes.yaml: the value sets behind source attributes of 45 CFR 170.315(b)(11)."""
+
+    race = Texts(load_default=())
+    ethnicity = Texts(load_default=())
+    language = Texts(load_default=())
+    sexual_orientation = Texts(load_default=())
+    gender_identity = Texts(load_default=())
+    sex = Texts(load_default=())
+    date_of_birth = Texts(load_default=())
+    social_determinants = Texts(load_default=())
+    health_status = Texts(load_default=())
 
 
 class ConversionSchema(StrictSchema):
@@ -212,5 +228,7 @@ class ValueSetSchema(Schema):
     resourceType = fields.String(required=True, validate=OneOf(("ValueSet",)))
     id = fields.String(required=True)
     title = fields.String(required=True)
+    version = fields.String(load_default="")
+    description = fields.String(load_default="")
     copyright = fields.String(required=True)
     compose = fields.Dict(required=True)

@@ -60,4 +60,4 @@ def load(
     for service in services.values():
         service.prepare()
     version = "+".join(service.version for service in services.values())
-    return Knowledge(version=version, services=services)
+    return Knowledge(version, services, library.value_sets, library.attributes)

@@ -12,7 +12,13 @@ from marshmallow import Schema
 
 from cds_service.knowledge.answering import CDSService
 from cds_service.knowledge.content.artifacts import Gate, Rule
-from cds_service.knowledge.content.words import Text, Words, parse_text, parse_words
+from cds_service.knowledge.content.words import (
+    Text,
+    Words,
+    parse_text,
+    parse_titles,
+    parse_words,
+)
 from cds_service.knowledge.facts.kinds import keys_of
 from cds_service.knowledge.facts.library import Library
 from cds_service.knowledge.loading.fact_files import FactFiles
@@ -145,8 +151,11 @@ def _borrowed(service: CDSService) -> dict[str, Words]:
 
 def _load_language(folder: Path, problems: Problems) -> Words:
     texts: dict[tuple[str, str], Text] = {}
+    titles: dict[str, str] = {}
     for path in sorted(folder.glob("**/*.md")):
-        for id_, part, source, line in parse_words(path.read_text(encoding="utf-8")):
+        content = path.read_text(encoding="utf-8")
+        titles |= parse_titles(content)
+        for id_, part, source, line in parse_words(content):
             key = f"line {line}, {id_} {part}".rstrip()
             if not part:
                 problems.add(path, key, "this text needs its own heading: ## part")
@@ -155,4 +164,4 @@ def _load_language(folder: Path, problems: Problems) -> Words:
             elif (id_, part) in texts:
                 problems.add(path, key, "is already here or in another file")
             texts[id_, part] = parse_text(source)
-    return Words(folder.name, texts)
+    return Words(folder.name, texts, titles=titles)

@@ -26,7 +26,7 @@ from cds_service.knowledge.outcomes.judging import UNREAD, WARNED
 # The greatest length of a placeholder in a summary, by type.
 _LONGEST = {NUMBER: 12, TEXT: LONGEST_TEXT, TEXTS: LONGEST_TEXT + 3}
 _OF_AN_ANSWER = {f"{ANSWERED}.at": TEXT}
-_LAYOUT = ("footer", "list-separator", "separator", "unknown", "unsure")
+_LAYOUT = ("footer", "link", "list-separator", "separator", "unknown", "unsure")
 _LAYOUT_OF_DIFFERENTIAL = ("colon", "full-stop", "not-listed", "opening")
 _LAYOUT_OF_CAUSES = ("causes", "less-support")
 Key = tuple[str, str]
@@ -171,6 +171,7 @@ def _optional(service: Service) -> Iterable[Key]:
         for class_id in service.classes:
             yield class_id, f"for {cause.id}"
     yield "layout", "footer short"
+    yield from (("service", part) for part in ("developer", "funding"))
     rules = (rule.id for rule in service.rules)
     for id_ in (*rules, *service.measures, *service.classes, *service.drugs):
         yield id_, SHORT

@@ -1,0 +1,1 @@
+"""The knowledge for people to read: a document for each of its parts."""

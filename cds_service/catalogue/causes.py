@@ -1,0 +1,96 @@
+"""A cause as a document: what earns it points, what excludes it, what is offered for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from cds_service.catalogue.conditions import Saying
+from cds_service.catalogue.document import (
+    Document,
+    Formula,
+    Item,
+    Items,
+    Line,
+    Paragraph,
+    Section,
+    Terms,
+)
+from cds_service.catalogue.edition import Edition
+from cds_service.catalogue.sections import (
+    acting_section,
+    example_section,
+    lead_of,
+    part_sections,
+    reading_section,
+    review_section,
+    source_section,
+    threshold_section,
+)
+from cds_service.knowledge.content.artifacts import Cause, Reason
+
+
+def cause_document(edition: Edition, id_: str) -> Document:
+    """The document of a cause. Raises KeyError for an unknown one."""
+    cause = cause_of(edition, id_)
+    labels = edition.labels
+    sections = [
+        Section(labels.say("says"), ()),
+        *part_sections(edition, id_, ("summary", "mechanism", "pattern")),
+        Section(labels.say("when it is listed"), (Paragraph((_rule_of_listing(edition),)),)),
+        *_reasons(edition, cause),
+        Section(labels.say("offers"), (Terms(tuple(offers(edition, cause))),)),
+        acting_section(edition, id_),
+        threshold_section(edition, cause.governance),
+        reading_section(edition, id_),
+        source_section(edition, cause.governance),
+        review_section(edition, cause.governance),
+        example_section(edition, cause.examples),
+    ]
+    title = f"{id_} {edition.title(id_)}"
+    return Document(title, lead_of(edition, cause.governance), sections, labels.language)
+
+
+def cause_of(edition: Edition, id_: str) -> Cause:
+    """The cause with an id. Raises KeyError."""
+    for cause in edition.service.causes:
+        if cause.id == id_:
+            return cause
+    raise KeyError(id_)
+
+
+def offers(edition: Edition, cause: Cause) -> Iterable[tuple[str, Line]]:
+    """The measures and drug classes of a cause."""
+    labels = edition.labels
+    yield labels.say("measures"), edition.listed(map(edition.item, cause.measures))
+    yield labels.say("classes"), edition.listed(map(edition.item, cause.classes))
+
+
+def _rule_of_listing(edition: Edition) -> str:
+    service = edition.service
+    return edition.labels.say("listing", points=service.least_points, most=service.most_causes)
+
+
+def _reasons(edition: Edition, cause: Cause) -> Iterable[Section]:
+    labels = edition.labels
+    for group in cause.points:
+        heading = labels.say("points", each=group.each, most=group.at_most)
+        yield from _section(edition, cause, heading, group.reasons, "because")
+    yield from _section(edition, cause, labels.say("requires"), cause.requires, "not")
+    yield from _section(edition, cause, labels.say("excludes"), cause.excludes, "not")
+    yield from _section(edition, cause, labels.say("notes"), cause.notes, "note")
+
+
+def _section(
+    edition: Edition, cause: Cause, heading: str, reasons: Iterable[Reason], part: str
+) -> Iterable[Section]:
+    """The reasons, each as a card says it, with its condition."""
+    saying = Saying(edition)
+    items: list[Item] = []
+    formulas: list[Formula] = []
+    for reason in reasons:
+        text = edition.words.texts[cause.id, f"{part} {reason.because}"]
+        items.append(Item(saying.text(text), (saying.condition(reason.when),)))
+        if reason.when.facts:
+            formulas.append(Formula(reason.when.text))
+    if items:
+        yield Section(heading, (Items(items), *formulas), level=3)
