@@ -29,6 +29,7 @@ _COMMANDS = {
     "why": "store:why_command",
     "report": "report:report_command",
     "simulate": "simulation:simulate",
+    "shadow": "shadow:shadow",
     "review": "review:review",
     "store": "store:store_commands",
     "reader": "reader:reader",

@@ -121,3 +121,5 @@ def simulate(
         f"{figures.patients:,} patients, {figures.openings:,} openings, {figures.cards:,} cards,"
         f" {sum(figures.unreadable.values()):,} patients that cannot be read: {out / 'index.html'}"
     )
+    for why, patients in figures.unreadable.items():
+        click.echo(f"not read: {patients:,} patients, {why}")

@@ -193,18 +193,17 @@ class _Counting:
 
 
 _OPENINGS_WHERE = "SELECT count(*), count(DISTINCT patient) FROM opening WHERE {}"
-# `opening` has one row for a patient and a day, so that the two name an opening.
 _RULES = """
-SELECT id, version, count(DISTINCT (patient, opened)) AS openings,
+SELECT id, version, count(DISTINCT (patient, opened, instant)) AS openings,
   count(DISTINCT patient),
-  count(DISTINCT (patient, opened)) FILTER (level = 'critical'),
-  count(DISTINCT (patient, opened)) FILTER (level = 'warning'),
-  count(DISTINCT (patient, opened)) FILTER (level = 'info'),
-  count(DISTINCT (patient, opened)) FILTER (level NOT IN ('critical', 'warning', 'info'))
+  count(DISTINCT (patient, opened, instant)) FILTER (level = 'critical'),
+  count(DISTINCT (patient, opened, instant)) FILTER (level = 'warning'),
+  count(DISTINCT (patient, opened, instant)) FILTER (level = 'info'),
+  count(DISTINCT (patient, opened, instant)) FILTER (level NOT IN ('critical', 'warning', 'info'))
 FROM fired GROUP BY ALL ORDER BY openings DESC, 1, 2
 """
 _SLOTS = """
-SELECT slot, indicator, count(DISTINCT (patient, opened)),
+SELECT slot, indicator, count(DISTINCT (patient, opened, instant)),
   count(DISTINCT patient),
   median(words), quantile_cont(words, 0.9), max(words)
 FROM card GROUP BY slot, indicator
@@ -217,7 +216,7 @@ FROM opening WHERE {by} IS NOT NULL GROUP BY {by} ORDER BY {by}
 """
 _RULES_IN_GROUPS = """
 WITH whole AS (SELECT {by} AS value, count(*) AS openings FROM opening GROUP BY ALL)
-SELECT id, version, {by}::VARCHAR, count(DISTINCT (patient, opened)),
+SELECT id, version, {by}::VARCHAR, count(DISTINCT (patient, opened, instant)),
   any_value(whole.openings)
 FROM fired JOIN whole ON whole.value = {by} GROUP BY ALL ORDER BY 1, 2, 3
 """
@@ -227,7 +226,7 @@ FROM lacking GROUP BY ALL ORDER BY openings DESC, 1, 2
 """
 _CHANGES = """
 SELECT service, slot, change, was, becomes,
-  array_to_string(because, '; ') AS because, count(DISTINCT (patient, opened)) AS openings,
+  array_to_string(because, '; ') AS because, count(DISTINCT (patient, opened, instant)) AS openings,
   count(DISTINCT patient)
 FROM change GROUP BY ALL ORDER BY openings DESC, 1, 2, 3, 4, 5, 6
 """

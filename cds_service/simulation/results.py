@@ -11,7 +11,7 @@ from cds_service.simulation.database import DuckDBPyConnection, connect, quoted
 OPENINGS = "openings.parquet"
 UNREADABLE = "unreadable.parquet"
 _COLUMNS = """{
-  patient: 'VARCHAR', opened: 'DATE', age: 'VARCHAR', sex: 'VARCHAR',
+  patient: 'VARCHAR', opened: 'DATE', instant: 'VARCHAR', age: 'VARCHAR', sex: 'VARCHAR',
   cards: 'STRUCT(service VARCHAR, slot VARCHAR, indicator VARCHAR, words INTEGER,
     rules STRUCT(id VARCHAR, version VARCHAR, level VARCHAR)[])[]',
   lacking: 'STRUCT(service VARCHAR, state VARCHAR, facts VARCHAR[])[]',
@@ -21,13 +21,14 @@ _COLUMNS = """{
 }"""
 _ROWS = "read_json({files}, format='newline_delimited', columns={columns})"
 _READ = """
-SELECT * EXCLUDE unreadable FROM {rows} WHERE unreadable IS NULL ORDER BY patient, opened
+SELECT * EXCLUDE unreadable FROM {rows} WHERE unreadable IS NULL ORDER BY patient, opened, instant
 """
 _UNREAD = """
 SELECT patient, unreadable AS why FROM {rows} WHERE unreadable IS NOT NULL ORDER BY patient
 """
 _COPY = "COPY ({query}) TO {file} (FORMAT parquet, COMPRESSION zstd)"
-# One row for each rule of each card, and so on: what the figures are counted from.
+# One row for each rule of each card, and so on: what the figures are counted from. A patient and a
+# day name an opening; where a chart was opened twice on one day, `instant` tells the two apart.
 _VIEWS = """
 CREATE VIEW opening AS
   SELECT *, year(opened) AS year, len(cards) > 0 AS has_card,
@@ -36,15 +37,15 @@ CREATE VIEW opening AS
   FROM read_parquet({openings}) WHERE opened IS NOT NULL;
 CREATE VIEW person AS SELECT DISTINCT patient FROM read_parquet({openings});
 CREATE VIEW card AS
-  SELECT patient, opened, age, sex, year, unnest(cards, max_depth := 2) FROM opening;
+  SELECT patient, opened, instant, age, sex, year, unnest(cards, max_depth := 2) FROM opening;
 CREATE VIEW fired AS
-  SELECT patient, opened, age, sex, year, unnest(rules, max_depth := 2) FROM card;
+  SELECT patient, opened, instant, age, sex, year, unnest(rules, max_depth := 2) FROM card;
 CREATE VIEW lacking AS
   SELECT patient, opened, has_card, lack.service || '/' || unnest(lack.facts) AS fact,
     lack.state AS state
   FROM (SELECT patient, opened, has_card, unnest(lacking) AS lack FROM opening);
 CREATE VIEW change AS
-  SELECT patient, opened, unnest(changes, max_depth := 2) FROM opening;
+  SELECT patient, opened, instant, unnest(changes, max_depth := 2) FROM opening;
 CREATE VIEW unreadable AS SELECT * FROM read_parquet({unreadable});
 """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 from cds_service.simulation.database import DuckDBPyConnection
 
@@ -15,13 +15,20 @@ NO_CARD = "no card"
 class Drawn:
     """An opening that was drawn; its stratum has so many openings.
 
-    A stratum is the slot and the indicator of the first card, or NO_CARD.
+    `instant` is its time in ISO 8601 if that is known. A stratum is the slot and the indicator of
+    the first card, or NO_CARD.
     """
 
     patient: str
     opened: date
+    instant: str | None
     stratum: str
     openings: int
+
+    @property
+    def moment(self) -> datetime:
+        """The time of an opening that has one, or the day as a time."""
+        return datetime.fromisoformat(self.instant or self.opened.isoformat())
 
 
 def draw(database: DuckDBPyConnection, count: int, seed: int) -> Sequence[Drawn]:
@@ -35,9 +42,9 @@ def draw(database: DuckDBPyConnection, count: int, seed: int) -> Sequence[Drawn]
     for *values, _ in rows:
         drawn = Drawn(*values)
         strata.setdefault(drawn.stratum, []).append(drawn)
-    turns = {row[0:2]: row[-1] for row in rows}
+    turns = {row[:3]: row[-1] for row in rows}
     chosen = list(_in_turn(strata, count))
-    return sorted(chosen, key=lambda drawn: turns[drawn.patient, drawn.opened])
+    return sorted(chosen, key=lambda drawn: turns[drawn.patient, drawn.opened, drawn.instant])
 
 
 def _in_turn(strata: dict[str, list[Drawn]], count: int) -> Iterator[Drawn]:
@@ -56,12 +63,12 @@ def _in_turn(strata: dict[str, list[Drawn]], count: int) -> Iterator[Drawn]:
 # The hash over seed and opening is the draw: it depends neither on order nor on the other rows.
 _CANDIDATES = """
 WITH stratified AS (
-  SELECT patient, opened,
+  SELECT patient, opened, instant,
     CASE WHEN has_card THEN cards[1].slot || ' ' || cards[1].indicator ELSE 'no card' END
       AS stratum,
-    sha256(?::VARCHAR || ' ' || patient || ' ' || opened::VARCHAR) AS turn
+    sha256(?::VARCHAR || ' ' || patient || ' ' || coalesce(instant, opened::VARCHAR)) AS turn
   FROM opening WHERE patient IS NOT NULL)
-SELECT patient, opened, stratum, count(*) OVER (PARTITION BY stratum) AS openings, turn
+SELECT patient, opened, instant, stratum, count(*) OVER (PARTITION BY stratum) AS openings, turn
 FROM stratified
 QUALIFY row_number() OVER (PARTITION BY stratum ORDER BY turn) <= ?
 ORDER BY stratum, turn
