@@ -43,6 +43,7 @@ OF_NOBODY = {
             "FH - {}",
             "{} in mother",
         ),
+        *("Her friend has {}", "Friend wants {}", "A neighbour attempted {}", "Su amiga tiene {}"),
         *("{} (father)", "Antecedentes familiares: {}", "Familienanamnese: {}", "{} of his son"),
     ),
 }
@@ -53,6 +54,8 @@ OF_THE_PAST = (
     "Z.n. {}",
     "S/P {}",
     "{} resolved",
+    "{} cured",
+    "{} curado",
     "Antecedentes de {}",
 )
 UNSPACED = (
@@ -128,6 +131,7 @@ def found_alone() -> list[tuple[str, str]]:
 
 STILL_SO = (
     *("Suspected {}", "?{}", "V.a. {}", "R/O {}", "{} not excluded", "No pain but {}"),
+    *("Friend says she has {}", "Told her friend of {}", "Brought by a friend with {}"),
     *("Brought by mother with {}", "{} since a fall of her son", "{}, not on treatment"),
     "{} resolved in 2019, now again",
 )
@@ -270,6 +274,7 @@ def test_words_that_only_resemble_a_danger_give_no_alarm(text: str) -> None:
     [
         ("generalized-anxiety-disorder", "anxiety-disorder-any"),
         ("panic-disorder", "anxiety-disorder-any"),
+        ("stroke-tia-acute", "stroke-tia"),
         ("suicide-attempt", "suicidal-ideation-or-self-harm"),
         ("overdose-intentional", "overdose-any-drug"),
         ("cauda-equina-syndrome", "cauda-equina-cord-compression"),

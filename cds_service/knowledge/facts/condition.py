@@ -12,7 +12,13 @@ from marshmallow import fields, post_load
 from marshmallow.validate import OneOf, Regexp
 
 from cds_service.knowledge.call import Resource
-from cds_service.knowledge.facts.episode import NEVER_WAS, onset_of, standing, verification_of
+from cds_service.knowledge.facts.episode import (
+    NEVER_WAS,
+    onset_in_words,
+    onset_of,
+    standing,
+    verification_of,
+)
 from cds_service.knowledge.facts.kind import (
     AS_RECORDED,
     NOT_TOLD,
@@ -135,6 +141,8 @@ def read_condition(definition: ConditionDefinition, record: PatientRecord) -> Co
             continue
         is_current, is_clear = standing(resource, record)
         onset = onset_of(resource, record)
+        if definition.over_after is not None or definition.any_status:
+            onset = onset_in_words(resource, name_of(statement.concept), onset)
         if _says_another_thing(statement, definition, record) or (
             not definition.any_status and (not is_current or _is_over(onset, definition, record))
         ):

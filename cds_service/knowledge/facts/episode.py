@@ -67,6 +67,17 @@ def onset_of(resource: Resource, record: PatientRecord) -> dates.Span | None:
     return recorded if recorded and not recorded.is_future(record.now) else None
 
 
+def onset_in_words(resource: Resource, name: str, onset: dates.Span | None) -> dates.Span | None:
+    """The onset of what ends by itself: as its name says, where nothing else does.
+
+    "DVT in 2009" may be written down today. Only a date at the end of the name counts.
+    """
+    if any(member.startswith("onset") for member in resource):
+        return onset
+    told = dates.at_the_end(name)
+    return told if told and not (onset and told.latest > onset.latest) else onset
+
+
 def _end(resource: Resource, record: PatientRecord) -> _End | None:
     if "abatementDateTime" in resource:
         written = resource["abatementDateTime"]

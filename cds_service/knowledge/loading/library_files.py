@@ -119,6 +119,8 @@ class OtherPersonSchema(StrictSchema):
     """record-text.yaml, `other_person`."""
 
     before = Texts(load_default=())
+    subjects = Texts(load_default=())
+    acts = Texts(load_default=())
     links = Texts(load_default=())
     people = Texts(load_default=())
 
@@ -158,6 +160,8 @@ class RecordTextSchema(StrictSchema):
             **lists,
             past=past.get("before", ()),
             past_after=past.get("after", ()),
+            subjects=other.get("subjects", ()),
+            acts=other.get("acts", ()),
             links=other.get("links", ()),
             people=other.get("people", ()),
             same_characters=data["same_characters"],

@@ -14,6 +14,7 @@ from cds_service.knowledge.record.quantities import Interval
 
 _PARTIAL = re.compile(r"(\d{4})(?:-(\d{2}))?(?:-(\d{2}))?\Z", re.ASCII)
 _INSIDE = re.compile(r"(?<!\d)(?:\d{4}-\d{2}-\d{2}|\d{4}-\d{2}|(?:19|20)\d{2})(?![-\d])", re.ASCII)
+_ENDING = re.compile(r"\A[^,;:.]*\d{4}(?:-\d\d){0,2}\)?\s*\Z", re.ASCII)
 # In ISO 8601, midnight at the end of a day.
 _MIDNIGHT = re.compile(r"T24(:00)+(?:\.0+)?")
 _DAY = timedelta(days=1)
@@ -80,6 +81,11 @@ def find(text: object) -> Span | None:
     """The date in a text ("in 1991"), or None if there is not exactly one."""
     found = set(_INSIDE.findall(text)) if isinstance(text, str) else set()
     return read(found.pop()) if len(found) == 1 else None
+
+
+def at_the_end(text: str) -> Span | None:
+    """The date with which a text of one clause ends ("DVT in 2009", "DVT (2009)")."""
+    return find(text) if _ENDING.search(text) else None
 
 
 def between(one: Span, other: Span) -> Span:

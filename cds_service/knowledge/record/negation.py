@@ -39,6 +39,8 @@ class Negation:
     now: tuple[str, ...] = ()
     joins: tuple[str, ...] = ()
     fillers: tuple[str, ...] = ()
+    subjects: tuple[str, ...] = ()
+    acts: tuple[str, ...] = ()
     links: tuple[str, ...] = ()
     people: tuple[str, ...] = ()
     degrees: tuple[str, ...] = ()
@@ -71,6 +73,7 @@ class Surroundings:
             or self._closes(lists.after, rest, behind, _GAP)
             or self._closes(lists.answers, rest, behind, 1)
             or (not of_others and self._is_of_another(rest, behind))
+            or (not of_others and self._begins_with_another(before))
         ):
             return DENIED
         if (
@@ -144,6 +147,12 @@ class Surroundings:
                 return bool(whose) and whose[0] in lists.people
         return False
 
+    def _begins_with_another(self, before: Words) -> bool:
+        """Whether somebody else is who the clause speaks of: "her friend is", "friend wants to"."""
+        lists = self._lists
+        who = [word for word in before if word not in lists.fillers]
+        return bool(who) and who[0] in lists.subjects and lists.acts.issuperset(who[1:])
+
     def turn_unspaced(self, before: str, rest: str) -> str:
         """The same for a phrase in a script without blanks, between two parts of a sentence."""
         lists, window = self._lists, self._window
@@ -189,6 +198,8 @@ class _Lists:
     now: frozenset[str]
     joins: frozenset[str]
     fillers: frozenset[str]
+    subjects: frozenset[str]
+    acts: frozenset[str]
     links: frozenset[str]
     people: frozenset[str]
     before_unspaced: tuple[str, ...]
@@ -212,6 +223,8 @@ class _Lists:
             now=frozenset(negation.now),
             joins=frozenset(negation.joins),
             fillers=frozenset(negation.fillers),
+            subjects=frozenset(negation.subjects),
+            acts=frozenset(negation.acts),
             links=frozenset(negation.links),
             people=frozenset(negation.people),
             before_unspaced=_unspaced(negation.before),

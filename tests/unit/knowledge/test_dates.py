@@ -193,3 +193,19 @@ def test_midnight_may_be_called_the_end_of_a_day() -> None:
 )
 def test_one_date_may_stand_inside_a_text(text: object, date: str | None) -> None:
     assert dates.find(text) == dates.read(date)
+
+
+@pytest.mark.parametrize(
+    ("text", "date"),
+    [
+        ("DVT in 2009", "2009"),
+        ("DVT (2009)", "2009"),
+        ("DVT 2009-03", "2009-03"),
+        ("DVT, scan 2009", None),
+        ("2009 DVT left leg", None),
+        ("DVT 2009 and 2011", None),
+        ("DVT", None),
+    ],
+)
+def test_a_date_at_the_end_of_a_text_says_when(text: str, date: str | None) -> None:
+    assert dates.written(dates.at_the_end(text)) == date
