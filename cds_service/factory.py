@@ -26,10 +26,11 @@ from cds_service.fhir.profiles import profile_of
 from cds_service.knowledge import Knowledge, load
 from cds_service.readers.attempts import Attempts
 from cds_service.readers.sessions import Sessions
-from cds_service.reload_requests import Stamp, StampWatch
+from cds_service.reload_requests import ReloadWatch, Stamp
 from cds_service.settings import Settings
 from cds_service.store import Store, Writer, can_write, open_store
 from cds_service.store.pseudonyms import pseudonyms_of
+from cds_service.store.replicas import Replicas, last_request_in
 from cds_service.store.suppression import Memory
 from cds_service.telemetry import logs
 from cds_service.telemetry.audit import Audit
@@ -97,6 +98,7 @@ def create_app(
         clients=clients,
         limit=limit_calls(app, settings, _caller),
         sessions=Sessions(store, pseudonyms) if store else None,
+        replicas=Replicas(store, clock) if store and store.is_of_several_machines else None,
         attempts=Attempts(),
         metrics=metrics,
         span=tracing.span if tracing else no_span,
@@ -123,9 +125,11 @@ def create_app(
 
 
 @lru_cache(maxsize=1)
-def _first_load(cards_dir: Path, runtime_dir: Path) -> tuple[Knowledge, StampWatch]:
+def _first_load(
+    cards_dir: Path, runtime_dir: Path, store_url: str
+) -> tuple[Knowledge, ReloadWatch]:
     """The content at the start. Forked workers share its memory."""
-    watch = StampWatch(Stamp(runtime_dir, cards_dir))
+    watch = ReloadWatch(Stamp(runtime_dir, cards_dir), last_request_in(store_url))
     gc.disable()  # while loading: there is no garbage
     knowledge = load(cards_dir)
     gc.enable()
@@ -135,10 +139,11 @@ def _first_load(cards_dir: Path, runtime_dir: Path) -> tuple[Knowledge, StampWat
 
 def prepare(settings: Settings) -> None:
     """Try once all that could stop a worker from starting. Raises StartError."""
-    knowledge, _ = _first_load(settings.cards_dir, settings.runtime_dir)
+    url = settings.store_url.get_secret_value()
+    knowledge, _ = _first_load(settings.cards_dir, settings.runtime_dir, url)
     switched(knowledge, settings)
     pseudonyms_of(settings)
-    store = open_store(settings.store_url.get_secret_value())
+    store = open_store(url)
     used_tokens_of(settings, store)
     if store:
         store.close()
@@ -148,12 +153,14 @@ def application() -> Flask:
     """The WSGI application of a worker; if it cannot start, it says why, without a traceback."""
     try:
         settings = from_environment()
-        knowledge, watch = _first_load(settings.cards_dir, settings.runtime_dir)
+        url = settings.store_url.get_secret_value()
+        knowledge, watch = _first_load(settings.cards_dir, settings.runtime_dir, url)
         app = create_app(settings, knowledge)
         _first_load.cache_clear()  # so that a reload can free it
     except StartError as error:
         sys.exit(str(error))
-    watch.start(app.extensions[EXTENSION].knowledge)
+    ours = app.extensions[EXTENSION]
+    watch.start(ours.knowledge, ours.replicas)
     return app
 
 

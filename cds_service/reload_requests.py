@@ -1,4 +1,4 @@
-"""How to ask workers to reload their content: a stamp file in a folder, or SIGHUP."""
+"""How workers are asked to reload their content: a stamp file, SIGHUP, or a row in the store."""
 
 from __future__ import annotations
 
@@ -8,13 +8,22 @@ import signal
 import stat
 import sys
 import tempfile
+from contextlib import suppress
+from math import inf
 from pathlib import Path
 from secrets import token_hex
 from threading import Event, Thread
+from time import monotonic
+from typing import TYPE_CHECKING
 
 from cds_service.current_knowledge import CurrentKnowledge
+from cds_service.errors import StoreUnavailable
+
+if TYPE_CHECKING:
+    from cds_service.store.replicas import Replicas
 
 SECONDS_BETWEEN_LOOKS = 0.5
+_SECONDS_BETWEEN_NOTES = 10
 _LONGEST_STAMP = 100  # bytes
 # Windows has neither pipes in folders nor these flags.
 _READ_CAREFULLY = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
@@ -70,31 +79,49 @@ def _may_be_written_by_others(status: os.stat_result) -> bool:
     return not is_trusted or bool(status.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
 
 
-class StampWatch:
-    """Watches a stamp in its own thread, and reloads when the stamp changes.
+class ReloadWatch:
+    """Looks for requests in its own thread, and reloads when there is a new one.
 
-    Create it before the knowledge is loaded, so that no request for a reload is missed.
+    Create it before the knowledge is loaded, so that no request is missed. `last_request` is the
+    last one in the store then.
     """
 
-    def __init__(self, stamp: Stamp) -> None:
+    def __init__(self, stamp: Stamp, last_request: int | None = None) -> None:
         self._stamp = stamp
         self._seen = stamp.read()
+        self._last_request = last_request
         self._stopped = Event()
 
-    def start(self, knowledge: CurrentKnowledge) -> None:
-        """Watch from now on, until `stop` or the end of the process."""
-        Thread(target=self._look, args=(knowledge,), name="reload", daemon=True).start()
+    def start(self, knowledge: CurrentKnowledge, replicas: Replicas | None = None) -> None:
+        """Watch from now on, until `stop` or the end of the process; with `replicas`, look for
+        requests in the store too, and say there what this worker serves."""
+        Thread(target=self._look, args=(knowledge, replicas), name="reload", daemon=True).start()
 
     def stop(self) -> None:
         """Stop watching."""
         self._stopped.set()
 
-    def _look(self, knowledge: CurrentKnowledge) -> None:
+    def _look(self, knowledge: CurrentKnowledge, replicas: Replicas | None) -> None:
+        noted_at = -inf
         while not self._stopped.wait(SECONDS_BETWEEN_LOOKS):
-            renewed = self._stamp.read()
-            if renewed not in (None, self._seen):
-                self._seen = renewed
+            if self._is_asked(replicas):
                 knowledge.reload()
+                noted_at = -inf
+            if replicas and monotonic() - noted_at >= _SECONDS_BETWEEN_NOTES:
+                noted_at = monotonic()
+                with suppress(StoreUnavailable):
+                    replicas.note(knowledge.current.version)
+
+    def _is_asked(self, replicas: Replicas | None) -> bool:
+        """Whether there is a request that is not answered yet. While the store is down, requests
+        in it wait."""
+        stamp, number = self._stamp.read(), None
+        if replicas and not replicas.store.has_just_failed:
+            with suppress(StoreUnavailable):
+                number = replicas.last_request()
+        is_asked = stamp not in (None, self._seen) or number not in (None, self._last_request)
+        self._seen, self._last_request = stamp or self._seen, number or self._last_request
+        return is_asked
 
 
 def renew_on_hangup(stamp: Stamp) -> None:

@@ -15,13 +15,14 @@ from cds_service.cli.charts import read_chart
 from cds_service.cli.safety_case import Hazard, load_hazards, write_safety_case
 from cds_service.clock import now
 from cds_service.current_knowledge import knowledge_of
-from cds_service.errors import CDSError, KnowledgeError, StartError
+from cds_service.errors import CDSError, KnowledgeError, StartError, StoreUnavailable
 from cds_service.fhir.profiles import load_profiles, profile_of, too_long
 from cds_service.knowledge import CDSService, Knowledge, load
 from cds_service.knowledge.call import Call
 from cds_service.knowledge.loading.problems import Problems
 from cds_service.reload_requests import Stamp
 from cds_service.settings import Settings
+from cds_service.store.replicas import replicas_in
 from cds_service.wire.hooks import TOKENS
 
 _DAY = "%Y-%m-%d"
@@ -43,12 +44,20 @@ _file = click.argument("path", type=click.Path(exists=True, dir_okay=False, path
 
 @click.command()
 def reload() -> None:
-    """Ask the workers on this machine to reload cards/; content with problems is not loaded."""
+    """Ask workers to reload cards/; content with problems is not loaded.
+
+    It asks the workers on this machine, or with a store on PostgreSQL, those of all machines.
+    """
     settings = settings_or_stop()
     try:
-        Stamp(settings.runtime_dir, settings.cards_dir).renew()
-    except OSError as error:
-        stop(f"CDS_RUNTIME_DIR: {error.strerror}")
+        if replicas := replicas_in(settings.store_url.get_secret_value()):
+            replicas.ask_for_reload()
+        else:
+            Stamp(settings.runtime_dir, settings.cards_dir).renew()
+    except StartError as error:
+        stop(str(error), status=2)
+    except StoreUnavailable:
+        stop("CDS_STORE_URL: the database does not answer; SIGHUP reaches the workers here alone")
     knowledge = _knowledge()  # the workers check it too, but here the user sees the problems
     click.echo(f"Asked to reload: {knowledge.version}")
 

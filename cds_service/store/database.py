@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,25 +13,16 @@ from time import monotonic
 from typing import Any, TypeVar
 
 import orjson
-from platformdirs import user_data_path
-from sqlalchemy import Connection, Engine, Executable, Table, create_engine, event
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import (
-    ArgumentError,
-    DataError,
-    DBAPIError,
-    IntegrityError,
-    NotSupportedError,
-)
+from sqlalchemy import Connection, Engine, Executable, create_engine, event
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NotSupportedError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from cds_service.errors import SettingsError, StoreUnavailable
 from cds_service.settings import STATELESS
 from cds_service.store import schema
+from cds_service.store.address import APPLICATION, address_of, folder_of
 
-EMBEDDED = "embedded"
-FILE_NAME = "store.sqlite3"
-_APPLICATION = "anxiety-cds-service"
 # Errors of a statement, not of the database: waiting and repeating would not help.
 _OURS = (DataError, IntegrityError, NotSupportedError)
 _SQLITE = (
@@ -46,7 +37,7 @@ _POSTGRESQL = {
     "tcp_user_timeout": 3000,  # milliseconds
     "options": "-c statement_timeout=5000 -c lock_timeout=3000 -c synchronous_commit=on"
     " -c timezone=UTC",  # days are UTC days, wherever the server is
-    "application_name": _APPLICATION,
+    "application_name": APPLICATION,
 }
 
 _REST = 5.0  # seconds
@@ -98,6 +89,11 @@ class Store:
             return int(connection.execute(statement).rowcount)
 
     @property
+    def is_of_several_machines(self) -> bool:
+        """Whether several machines may share it: a server, not a file."""
+        return self.engine.dialect.name != "sqlite"
+
+    @property
     def is_resting(self) -> bool:
         """Whether the database failed and has not answered since."""
         return self._failed_at is not None
@@ -114,7 +110,7 @@ class Store:
         A server that hangs would block the thread of the call. So the work runs in its own thread;
         after a timeout it continues there, and may still succeed.
         """
-        if self.engine.dialect.name == "sqlite":  # it has its own short timeout
+        if not self.is_of_several_machines:  # SQLite has its own short timeout
             return work()
         future: Future[Result] = Future()
         Thread(target=_fulfil, args=(future, work), daemon=True).start()
@@ -198,7 +194,7 @@ def open_store(url: str) -> Store | None:
     """
     if url == STATELESS:
         return None
-    address = _address(url)
+    address = address_of(url)
     store = Store(_postgresql(address) if address.drivername != "sqlite" else _sqlite(address))
     for tries_left in reversed(range(_TRIES_TO_OPEN)):
         try:
@@ -214,37 +210,6 @@ def open_store(url: str) -> Store | None:
                     " another place, or none"
                 ) from error
     return store
-
-
-def folder_of(url: str) -> Path | None:
-    """The folder of an embedded store, created if needed; None for any other store.
-
-    Raises SettingsError if it cannot be created.
-    """
-    if url == STATELESS:
-        return None
-    address = _address(url)
-    if address.drivername != "sqlite":
-        return None
-    folder = Path(str(address.database)).parent
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise SettingsError(f"CDS_STORE_URL: {folder} cannot be made: {error.strerror}") from error
-    return folder
-
-
-def _address(url: str) -> URL:
-    if url == EMBEDDED:
-        path = user_data_path(_APPLICATION, appauthor=False) / FILE_NAME
-        return URL.create("sqlite", database=str(path))
-    try:
-        address = make_url(url)
-    except ArgumentError:
-        raise SettingsError("CDS_STORE_URL: this is not the address of a database") from None
-    if address.get_backend_name() == "postgresql":
-        return address.set(drivername="postgresql+psycopg")
-    return address
 
 
 def _sqlite(address: URL) -> Engine:
@@ -288,19 +253,3 @@ def _postgresql(address: URL) -> Engine:
         raise SettingsError(
             "CDS_STORE_URL: PostgreSQL needs psycopg: install anxiety-cds-service[postgres]"
         ) from None
-
-
-def insert_new(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows; a row whose primary key exists already stays unchanged."""
-    if rows:
-        connection.execute(insert_if_new(connection, table), rows)
-
-
-def insert_if_new(connection: Connection | Engine, table: Table) -> Any:
-    """An INSERT that skips rows whose primary key exists already."""
-    # Late: both are large, and a service needs only one of them.
-    if connection.dialect.name == "postgresql":
-        from sqlalchemy.dialects.postgresql import insert
-    else:
-        from sqlalchemy.dialects.sqlite import insert  # type: ignore[assignment]
-    return insert(table).on_conflict_do_nothing()

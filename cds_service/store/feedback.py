@@ -11,7 +11,8 @@ import orjson
 from cds_service.errors import StoreUnavailable
 from cds_service.store import tables
 from cds_service.store.answers import count_answers, take_turns
-from cds_service.store.database import Store, insert_new
+from cds_service.store.database import Store
+from cds_service.store.insertion import insert_new
 from cds_service.store.tables import FeedbackRow, members_of
 from cds_service.wire.requests import Feedback, OverrideReason, Reason
 

@@ -21,10 +21,12 @@ _AGES = (
     (tables.call, tables.call.c.at),
     (tables.card, tables.card.c.at),
     (tables.feedback, tables.feedback.c.received_at),
+    (tables.reload_request, tables.reload_request.c.at),
 )
 _ENDS = (
     (tables.used_token, tables.used_token.c.until),
     (tables.reader_session, tables.reader_session.c.until),
+    (tables.worker, tables.worker.c.until),
 )
 
 

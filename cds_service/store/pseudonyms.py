@@ -18,7 +18,7 @@ import orjson
 from cds_service.errors import SettingsError
 from cds_service.knowledge.call import Answer, Call, Card
 from cds_service.settings import STATELESS, Settings
-from cds_service.store.database import folder_of
+from cds_service.store.address import folder_of
 
 KEY_FILE = "hash-key"
 _KEY_BYTES = 32

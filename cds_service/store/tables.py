@@ -176,6 +176,28 @@ reader_session = Table(
     Index("reader_session_until", "until"),
 )
 
+# The workers of all machines that share the store, each with the content that it serves. A worker
+# that has stopped is no longer renewed.
+worker = Table(
+    "worker",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("knowledge_version", Text, nullable=False),
+    Column("until", Instant, nullable=False),
+    Index("worker_until", "until"),
+)
+
+# Requests for a reload, to the workers of all machines that share the store.
+reload_request = Table(
+    "reload_request",
+    metadata,
+    Column(
+        "id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
+    ),
+    Column("at", Instant, nullable=False),
+    Index("reload_request_at", "at"),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class CallRow:

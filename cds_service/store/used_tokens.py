@@ -7,7 +7,8 @@ from datetime import datetime
 from sqlalchemy import Executable, delete
 
 from cds_service.errors import StoreUnavailable
-from cds_service.store.database import Store, insert_if_new
+from cds_service.store.database import Store
+from cds_service.store.insertion import insert_if_new
 from cds_service.store.maintenance import can_write
 from cds_service.store.tables import used_token
 

@@ -15,7 +15,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from cds_service.errors import StoreUnavailable
 from cds_service.store import tables
 from cds_service.store.answers import count_answers, set_back, take_turns
-from cds_service.store.database import Store, insert_new
+from cds_service.store.database import Store
+from cds_service.store.insertion import insert_new
 from cds_service.store.tables import CallRow, CardRow, members_of
 
 Row = CallRow | CardRow

@@ -27,6 +27,12 @@ class Metrics:
         self._calls = Counter(
             "cds_calls", "Calls answered", ["endpoint", "service", "status"], registry=ours
         )
+        self._answers = Counter(
+            "cds_answers",
+            "Calls answered, by version of the knowledge",
+            ["knowledge"],
+            registry=ours,
+        )
         self._seconds = Histogram(
             "cds_seconds", "Seconds by stage of a call", ["stage"], buckets=_SECONDS, registry=ours
         )
@@ -56,6 +62,7 @@ class Metrics:
         """Count one call."""
         service = notes.service or ""
         self._calls.labels(notes.endpoint, service, str(notes.status)).inc()
+        self._answers.labels(notes.knowledge).inc()
         for stage, seconds in notes.seconds.items():
             self._seconds.labels(stage).observe(seconds)
         for outcome in ("applied", "unknown", "suppressed"):

@@ -17,6 +17,7 @@ from cds_service.knowledge import Knowledge
 from cds_service.readers.attempts import Attempts
 from cds_service.readers.sessions import Sessions
 from cds_service.settings import Settings
+from cds_service.store.replicas import Replicas
 from cds_service.store.suppression import Memory
 from cds_service.telemetry.call_notes import CallNotes
 from cds_service.telemetry.metrics import Metrics
@@ -42,8 +43,8 @@ class Collaborators:
     """What answering a call needs. `clock` returns an aware time.
 
     Without `clients` anybody can call. `limit` raises if a caller calls too often; `observers`
-    receive the notes of each call. Without a store there are no `sessions` of readers; `attempts`
-    counts who tries to sign in.
+    receive the notes of each call. Without a store there are no `sessions` of readers, and without
+    one that machines share no `replicas`; `attempts` counts who tries to sign in.
     """
 
     settings: Settings
@@ -55,6 +56,7 @@ class Collaborators:
     clients: Clients | None
     limit: Callable[[], None]
     sessions: Sessions | None
+    replicas: Replicas | None
     attempts: Attempts
     metrics: Metrics
     span: Span

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Blueprint, Response
 
 from cds_service.current_knowledge import Reload
-from cds_service.errors import NotAllowed
+from cds_service.errors import NotAllowed, StoreUnavailable
 from cds_service.telemetry.metrics import CONTENT_TYPE
 from cds_service.web.cds_hooks import name_the_knowledge
 from cds_service.web.collaborators import collaborators, current_knowledge, json_response
@@ -33,12 +34,16 @@ def ready() -> Response:
         well[check.name] for check in checks if check.needed
     )
     well = {"knowledge": bool(knowledge.services)} | well
+    if workers := _workers_by_version():
+        well["sameKnowledge"] = len(workers) == 1
     body: dict[str, Any] = {
         "status": "ready" if is_ready else "not ready",
         "knowledge": knowledge.version,
         "checks": {name: "ok" if is_well else "failed" for name, is_well in well.items()},
         "lostRows": collaborators().memory.writer.lost,
     }
+    if workers:
+        body["workers"] = workers
     if last_reload := collaborators().knowledge.last_reload:
         body["reload"] = _reload_state(last_reload)
     return json_response(body, 200 if is_ready else 503)
@@ -56,6 +61,17 @@ def metrics() -> Response:
 def openapi() -> Response:
     """The OpenAPI 3.1 document of the CDS Hooks part."""
     return json_response(document(current_knowledge().version, collaborators().settings.public_url))
+
+
+def _workers_by_version() -> Mapping[str, int]:
+    """The workers of all machines by the knowledge they serve; empty where it is not known."""
+    replicas = collaborators().replicas
+    if replicas is None or replicas.store.has_just_failed:
+        return {}
+    try:
+        return replicas.workers_by_version()
+    except StoreUnavailable:
+        return {}
 
 
 def _reload_state(reload: Reload) -> dict[str, Any]:

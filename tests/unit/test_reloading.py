@@ -15,7 +15,9 @@ from builders import NOW, ToyKnowledge, ToyService
 from cds_service.current_knowledge import CurrentKnowledge
 from cds_service.errors import KnowledgeError, SettingsError
 from cds_service.knowledge import Knowledge
-from cds_service.reload_requests import Stamp, StampWatch, renew_on_hangup
+from cds_service.reload_requests import ReloadWatch, Stamp, renew_on_hangup
+from cds_service.store import Store
+from cds_service.store.replicas import Replicas, replicas_in
 
 OLD = ToyKnowledge({"toy": ToyService()}, "toy-1")
 NEW = ToyKnowledge({"toy": ToyService()}, "toy-2")
@@ -164,7 +166,7 @@ def test_a_watch_reloads_once_for_each_renewal_and_not_for_old_ones(
 
     stamp = _CountedStamp(tmp_path, tmp_path)
     stamp.renew()
-    watch = StampWatch(stamp)
+    watch = ReloadWatch(stamp)
     try:
         watch.start(current(load))
         stamp.wait_for_looks(5)
@@ -173,6 +175,48 @@ def test_a_watch_reloads_once_for_each_renewal_and_not_for_old_ones(
         wait_for(lambda: len(loads) == 1)
         stamp.wait_for_looks(5)
         assert len(loads) == 1
+    finally:
+        watch.stop()
+
+
+def test_a_request_in_the_store_reaches_every_worker_once_and_each_says_what_it_serves(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cds_service.reload_requests.SECONDS_BETWEEN_LOOKS", 0.01)
+    asking = Replicas(store, lambda: NOW)
+    asking.ask_for_reload()
+    loads: list[None] = []
+
+    def load() -> Knowledge:
+        loads.append(None)
+        return NEW
+
+    watches = [ReloadWatch(Stamp(tmp_path, tmp_path), asking.last_request()) for _ in range(2)]
+    try:
+        for watch in watches:
+            watch.start(current(load), Replicas(store, lambda: NOW))
+        wait_for(lambda: asking.workers_by_version() == {"toy-1": 2})
+        assert loads == []
+        asking.ask_for_reload()
+        wait_for(lambda: asking.workers_by_version() == {"toy-2": 2})
+        time.sleep(0.2)
+        assert len(loads) == 2
+    finally:
+        for watch in watches:
+            watch.stop()
+
+
+def test_while_the_store_is_down_the_stamp_still_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cds_service.reload_requests.SECONDS_BETWEEN_LOOKS", 0.01)
+    away = replicas_in("postgresql://postgres@127.0.0.1:1/nothing")
+    knowledge, stamp = current(lambda: NEW), Stamp(tmp_path, tmp_path)
+    watch = ReloadWatch(stamp)
+    try:
+        watch.start(knowledge, away)
+        stamp.renew()
+        wait_for(lambda: knowledge.current is NEW)
     finally:
         watch.stop()
 

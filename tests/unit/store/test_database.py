@@ -14,7 +14,7 @@ from sqlalchemy import bindparam, event, select, text
 
 from cds_service.errors import SettingsError, StoreUnavailable
 from cds_service.store import Store, can_write, open_store, schema, tables
-from cds_service.store.database import folder_of
+from cds_service.store.address import folder_of
 
 
 def test_none_is_no_store() -> None:
