@@ -5,7 +5,7 @@ What is not about the patient, such as mechanisms and how a measure is done, sta
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 
 from cds_service.catalogue.causes import cause_of
@@ -19,12 +19,14 @@ from cds_service.catalogue.document import (
     Items,
     Line,
     Paragraph,
+    Run,
     Section,
+    plain,
 )
 from cds_service.catalogue.edition import Edition
 from cds_service.catalogue.rules import rule_of
 from cds_service.catalogue.sections import lead_of, source_section, words_of
-from cds_service.knowledge.content.artifacts import LEVELS
+from cds_service.knowledge.content.artifacts import DIFFERENTIAL, LEVELS
 from cds_service.knowledge.content.words import OPTION
 
 
@@ -42,6 +44,7 @@ class StoredCard:
     """What the page needs of a card in the store: nothing of the patient."""
 
     knowledge_version: str
+    slot: str
     indicator: str
     rules: Sequence[StoredRule]
 
@@ -60,6 +63,8 @@ def card_document(edition: Edition, card: StoredCard) -> Document:
     if unknown:
         gone = labels.say("rules gone", rules=labels.say("list separator").join(unknown))
         sections.append(Section("", (Paragraph((gone,)),)))
+    if any(slot.id == card.slot and slot.kind == DIFFERENTIAL for slot in edition.service.slots):
+        sections.extend(_for_everybody(edition, {rule.id for rule in card.rules}))
     if not card.rules:
         sections.append(Section("", (Paragraph((labels.say("no rule behind"),)),)))
     title = labels.say(f"card {card.indicator}")
@@ -112,25 +117,50 @@ def _cause_words(edition: Edition, id_: str) -> Iterable[Block]:
     yield words_of(edition, words.texts[id_, "mechanism"])
     for note in cause.notes:
         yield words_of(edition, words.texts[id_, f"note {note.because}"])
-    items = [_offer(edition, measure, "text") for measure in cause.measures]
+    items = [
+        Item(_offer(edition, measure, "text"), tuple(_beside(edition, measure)))
+        for measure in cause.measures
+    ]
     for class_id in cause.classes:
         drugs = edition.service.classes[class_id].drugs
-        below = tuple(Item((*edition.item(drug), *_beside(edition, drug))) for drug in drugs)
-        items.append(Item(_offer(edition, class_id, f"for {id_}").line, below))
+        below = [Item(edition.item(drug), tuple(_beside(edition, drug))) for drug in drugs]
+        line = _offer(edition, class_id, f"for {id_}")
+        items.append(Item(line, (*_beside(edition, class_id), *below)))
     if items:
+        yield Paragraph((edition.labels.say("in general"),))
         yield Items(items)
 
 
-def _offer(edition: Edition, id_: str, part: str) -> Item:
+def _offer(edition: Edition, id_: str, part: str) -> Line:
     words = edition.words
     said = Saying(edition).text(words.texts[id_, part]) if words.has(id_, part) else ()
-    return Item((*edition.item(id_), *((": ", *said) if said else ())))
+    return (*edition.item(id_), *((": ", *said) if said else ()))
 
 
-def _beside(edition: Edition, item: str) -> Line:
-    """The lines that stand beside a drug for everybody, such as what it is licensed for."""
-    runs: list[Line] = []
+def _beside(edition: Edition, item: str) -> Iterable[Item]:
+    """What stands beside an item for everybody, such as what a drug is licensed for.
+
+    A short card leaves these lines out.
+    """
     for rule_id in edition.service.beside.get(item, ()):
-        if rule_of(edition, rule_id).is_for_everybody and edition.words.has(rule_id, item):
-            runs.append(Saying(edition).text(edition.words.texts[rule_id, item]))
-    return (": ", *(piece for line in runs for piece in (*line, " "))) if runs else ()
+        if rule_of(edition, rule_id).is_for_everybody:
+            parts = (part for part in (item, OPTION) if edition.words.has(rule_id, part))
+            yield _general(edition, rule_id, next(parts, "info"))
+
+
+def _for_everybody(edition: Edition, shown: Set[str]) -> Iterable[Section]:
+    """What the full text of the card says in every case, and the short one leaves out."""
+    lines = tuple(
+        _general(edition, rule.id, "info")
+        for rule in edition.service.rules
+        if rule.is_for_everybody and rule.section and rule.id not in shown
+    )
+    if lines:
+        yield Section(edition.labels.say("for everybody"), (Items(lines),))
+
+
+def _general(edition: Edition, rule_id: str, part: str) -> Item:
+    """What a rule says without anything of the record, without the marks of bold text."""
+    text = edition.words.texts[rule_id, part].about_everybody
+    said = plain(Saying(edition).text(text)).replace("**", "").strip()
+    return Item((f"{said} (", Run(rule_id, edition.address(rule_id)), ")"))

@@ -23,7 +23,7 @@ from cds_service.catalogue.document import (
 from cds_service.catalogue.edition import Edition
 from cds_service.catalogue.facts import fact_items
 from cds_service.knowledge.content.artifacts import Example, Governance
-from cds_service.knowledge.content.words import Text
+from cds_service.knowledge.content.words import IN, Text
 from cds_service.knowledge.record.quantities import number_text
 
 
@@ -54,6 +54,9 @@ def part_sections(edition: Edition, id_: str, parts: Iterable[str]) -> Iterable[
 
 def part_label(edition: Edition, part: str) -> str:
     """What a part of the words is called: its label, or the item beside which it stands."""
+    part, _, region = part.partition(IN)
+    if region:
+        return f"{part_label(edition, part)} ({region})"
     if edition.labels.has(f"part {part}"):
         return edition.labels.say(f"part {part}")
     if part in edition.service.governed:

@@ -114,7 +114,7 @@ def card_page(uuid: str) -> Response:
         raise Missing("no card")
     row, _ = stored
     rules = [StoredRule(**rule) for rule in row["rules"]]
-    card = StoredCard(row["knowledge_version"], row["indicator"], rules)
+    card = StoredCard(row["knowledge_version"], row["slot"], row["indicator"], rules)
     response = Response(_page(card_document(_edition(row["service"]), card)))
     response.headers["Cache-Control"] = "no-store"
     return response

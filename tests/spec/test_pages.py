@@ -59,7 +59,10 @@ def test_the_first_page_says_what_the_service_is_and_what_is_switched(
     assert 'href="/cds-services"' in text
     for service in cards.services.values():
         assert service.title in text
-        assert all(f'<th scope="row">{rule.id}</th>' in text for rule in service.rules)
+        assert all(f">{rule.id}</a></th>" in text for rule in service.rules)
+        for rule in service.rules[:5]:
+            page = f"/knowledge/{service.id}/rules/{rule.id}/{rule.governance.version}"
+            assert f'href="{page}"' in text and reader.get(page).status_code == 200
     assert "<strong>R54</strong> Dementia or delirium:\n    switched off" in text
     assert "in shadow mode" in text and "Shadow mode" not in text
 

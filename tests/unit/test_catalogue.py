@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from cds_service.catalogue.attributes import DATA, attributes_document
+from cds_service.catalogue.cards import StoredCard, StoredRule, card_document
 from cds_service.catalogue.causes import cause_of
 from cds_service.catalogue.conditions import Saying
 from cds_service.catalogue.contents import contents_document, facts_document, search_document
@@ -303,6 +304,47 @@ def test_an_address_is_in_force_only_in_its_kind(edition: Edition) -> None:
     ):
         with pytest.raises(KeyError):
             in_force([edition], wrong)
+
+
+# -- cards ---------------------------------------------------------------------------------------
+
+CARD = StoredCard(
+    "2026.11.1",
+    "differential",
+    "info",
+    [StoredRule("R28", "1.0.0", "info"), StoredRule("C4", "1.1.0", "listed")],
+)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_a_short_card_leaves_out_stands_on_its_page(cards: Knowledge, language: str) -> None:
+    edition = edition_of(editions_of(cards, language), SERVICE)
+    text = told(card_document(edition, replace(CARD, knowledge_version=cards.version)))
+    words, cause = edition.words, cause_of(edition, "C4")
+    assert words.plain("C4", "mechanism") in text
+    for measure in cause.measures:
+        assert words.plain(measure, "text") in text
+    for class_id in cause.classes:
+        assert words.plain(class_id, f"for {cause.id}") in text
+    for drug in ("sertraline", "paroxetine", "duloxetine"):
+        assert words.plain("R93", drug) in text
+    assert words.plain("R12", "option") in text
+    assert edition.labels.say("in general") in text
+    assert edition.labels.say("for everybody") in text
+
+
+def test_a_card_of_an_older_content_says_so(edition: Edition) -> None:
+    rules = [StoredRule("R20", "0.9.0", "critical"), StoredRule("R999", "1.0.0", "warning")]
+    text = told(card_document(edition, StoredCard("2025.1.1", "finding", "critical", rules)))
+    assert "The card was made with content 2025.1.1." in text
+    assert "It was version 0.9.0 then and is 1.0.0 now." in text
+    assert "No longer in the content: R999." in text
+    assert edition.labels.say("for everybody") not in text
+
+
+def test_a_card_without_rules_says_what_it_is(edition: Edition) -> None:
+    text = told(card_document(edition, StoredCard("2026.11.1", "unchecked", "info", [])))
+    assert "No rule is behind this card" in text
 
 
 # -- search --------------------------------------------------------------------------------------

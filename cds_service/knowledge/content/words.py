@@ -68,6 +68,11 @@ class Text:
         """Its lines that say something of the record."""
         return Text(tuple(filter(_named, self.lines)))
 
+    @cached_property
+    def about_everybody(self) -> Text:
+        """Its lines that say nothing of the record."""
+        return Text(tuple(line for line in self.lines if not _named(line)))
+
     def marked(self, language: str) -> Text:
         """The text with its language at the start, where it stands for a missing translation.
 
