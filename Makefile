@@ -66,8 +66,9 @@ cards: install ## check only the knowledge
 golden: install ## update fixtures/requests and fixtures/responses; read the difference
 	$(BIN)/python -m tests.cards.golden
 
-bench: install ## measure the service, a minimal application to compare with, and the store
-	$(BIN)/python -m benchmarks
+bench: install ## what a call costs beside a minimal application, under load, and with the store
+	$(BIN)/python -m benchmarks --plots build/plots
+	$(BIN)/python -m benchmarks.load
 	$(BIN)/python -m benchmarks.store
 
 soak: install ## mixed calls against a real server; MINUTES=10 for the long one

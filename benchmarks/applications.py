@@ -1,4 +1,4 @@
-"""What granian serves in a measurement; `python -m benchmarks.applications NAME PORT` starts it."""
+"""What granian serves in a measurement: `python -m benchmarks.applications NAME PORT WORKERS`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from cds_service.factory import received
 from cds_service.web.receiving import Receiver
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)  # the day of the fixtures
-NAMES = ("service", "floor")
 
 
 def service() -> Receiver:
@@ -26,8 +25,8 @@ def floor() -> Flask:
     return floor_application.create_app()
 
 
-def main(name: str, port: int) -> None:
-    """Serve one of them with the options of `cds-service serve`, and one worker."""
+def main(name: str, port: int, workers: int) -> None:
+    """Serve one of them with the options of `cds-service serve`."""
     from granian.constants import Interfaces
     from granian.server import Server
 
@@ -37,11 +36,11 @@ def main(name: str, port: int) -> None:
         interface=Interfaces.RSGI if name == "service" else Interfaces.WSGI,
         address="127.0.0.1",
         port=port,
-        workers=1,
+        workers=workers,
         respawn_failed_workers=False,
         log_access=False,
     ).serve()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], *map(int, sys.argv[2:]))

@@ -1,4 +1,4 @@
-"""The request bodies that are measured: two invented people, padded to two sizes."""
+"""The request bodies that are measured: two invented people, padded to four sizes."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from cds_service.playground.records import patient_id, read_resources
 
 PATIENTS = Path(__file__).parent.parent / "fixtures" / "patients"
 PEOPLE = {"silent": "george-no-anxiety", "firing": "ada-generalised-anxiety"}
-SIZES = {"small": 11_000, "large": 1_200_000}
+SIZES = {"11 KB": 11_000, "100 KB": 100_000, "1.2 MB": 1_200_000, "10 MB": 10_000_000}
 FACTS = 100
+ORDERS = 2_000  # of one listed drug
 _OBSERVATIONS_A_CONDITION = 3
 
 # Common in any chart, and read by no rule.
@@ -45,11 +46,15 @@ class Body:
 
 
 def make_bodies(service: CDSService) -> list[Body]:
-    """Small and large, silent and firing; and firing with a hundred facts that rules read."""
+    """Silent and firing of each size; and firing with a hundred facts, or with many orders."""
     padded = [
         _body(service, f"{size}, {person}", SIZES[size]) for size in SIZES for person in PEOPLE
     ]
-    return [*padded, _body(service, f"{FACTS} facts, firing", 0, _history)]
+    return [
+        *padded,
+        _body(service, f"{FACTS} facts, firing", 0, _history),
+        _body(service, f"{ORDERS:,} orders, firing", 0, _orders),
+    ]
 
 
 def _history(resources: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -61,6 +66,25 @@ def _history(resources: list[dict[str, Any]]) -> list[dict[str, Any]]:
         for result in results
     ]
     return [*resources, *earlier][:FACTS]
+
+
+def _orders(resources: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The resources, and one order of sertraline after the other; the last ones are in force."""
+    patient = {"reference": f"Patient/{patient_id(resources)}"}
+    drug = _concept("http://www.nlm.nih.gov/research/umls/rxnorm", "36437", "sertraline")
+    orders = [
+        {
+            "resourceType": "MedicationRequest",
+            "id": f"order-{number}",
+            "status": "active" if number > ORDERS - 10 else "stopped",
+            "intent": "order",
+            "subject": patient,
+            "authoredOn": f"20{10 + number * 16 // ORDERS}-{number % 12 + 1:02}-14",
+            "medicationCodeableConcept": drug,
+        }
+        for number in range(ORDERS)
+    ]
+    return [*resources, *orders]
 
 
 def _body(

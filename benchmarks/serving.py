@@ -22,25 +22,37 @@ _LONGEST_START = 60.0
 
 
 class Server:
-    """A context in which one of benchmarks.applications is served."""
+    """A context in which one of benchmarks.applications is served.
 
-    def __init__(self, name: str) -> None:
+    `name` may have a store behind it: "service sqlite" is the default; `url` is that of another
+    store.
+    """
+
+    def __init__(self, name: str, *, url: str = "", workers: int = 1) -> None:
         self.name = name
+        self._application = name.partition(" ")[0]
+        self._workers = workers
+        self._url = url
+        self.port = _free_port()
         self.start_seconds = 0.0
         self._numbers = count()  # each call is about another patient
         self._folder = TemporaryDirectory(prefix="cds-bench-")
 
     def __enter__(self) -> Server:
-        port = _free_port()
         started = time.perf_counter()
+        command = [sys.executable, "-m", "benchmarks.applications", self._application]
+        ours = {
+            "CDS_STORE_URL": self._url or f"sqlite:///{self._folder.name}/store.sqlite3",
+            "CDS_HASH_KEY": "b" * 32,
+        }
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.applications", self.name, str(port)],
+            [*command, str(self.port), str(self._workers)],
             cwd=PROJECT,
-            env=os.environ | {"CDS_STORE_URL": f"sqlite:///{self._folder.name}/store.sqlite3"},
+            env=os.environ | ours,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        self._connection = HTTPConnection("127.0.0.1", port, timeout=30)
+        self._connection = HTTPConnection("127.0.0.1", self.port, timeout=30)
         self._wait(started + _LONGEST_START)
         self.start_seconds = time.perf_counter() - started
         return self
@@ -58,10 +70,14 @@ class Server:
 
     def call(self, body: Body) -> bytes:
         """The answer to one call. Raises RuntimeError when it is not 200."""
+        return self.call_over(self._connection, body)
+
+    def call_over(self, connection: HTTPConnection, body: Body) -> bytes:
+        """The same over another connection, for several calls at once."""
         headers = {"Content-Type": "application/json"}
         content = body.of_another(next(self._numbers))
-        self._connection.request("POST", ADDRESS, content, headers)
-        response = self._connection.getresponse()
+        connection.request("POST", ADDRESS, content, headers)
+        response = connection.getresponse()
         answer = response.read()
         if response.status != 200:
             raise RuntimeError(f"{self.name} answered {body.name} with {response.status}")
@@ -74,7 +90,7 @@ class Server:
         """
         calls = 0
         began, cpu = time.perf_counter(), self._cpu()
-        while time.perf_counter() - began < seconds:
+        while not calls or time.perf_counter() - began < seconds:
             self.call(body)
             calls += 1
         return (self._cpu() - cpu) / calls * 1e6

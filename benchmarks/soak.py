@@ -100,9 +100,8 @@ def _call_for(
     deadline = time.monotonic() + seconds
     behave = [WellBehaved(port, key, seed) for seed in range(BEHAVE)]
     callers = [*behave, *(Caller(port, key, seed) for seed in range(CALLERS))]
-    threads = [
-        Thread(target=client.run, args=(deadline,)) for client in (*callers, Idle(port, IDLE))
-    ]
+    runs = [*(caller.run for caller in callers), Idle(port, IDLE).run]
+    threads = [Thread(target=run, args=(deadline,)) for run in runs]
     for thread in threads:
         thread.start()
     while time.monotonic() + _EVERY < deadline:
