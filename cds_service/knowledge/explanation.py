@@ -21,8 +21,6 @@ from cds_service.knowledge.record.fhir_json import reference_of
 from cds_service.knowledge.record.quantities import Interval, number_text
 from cds_service.knowledge.supposing import Supposed, Supposing, result_of
 
-_LABEL = "label"  # the part of the words of a fact that names it
-
 
 @dataclass(frozen=True, slots=True)
 class ExplainedFact:
@@ -34,7 +32,6 @@ class ExplainedFact:
     """
 
     name: str
-    label: str
     kind: str
     standing: str
     members: Mapping[str, Any]
@@ -118,7 +115,7 @@ def explained(
     gate = _gate(service, evaluation, outcomes, supposing)
     return Explanation(
         gate=gate,
-        facts={name: _fact(service, call, name, facts[name]) for name in sorted(facts)},
+        facts={name: _fact(service, name, facts[name]) for name in sorted(facts)},
         rules=rules,
         causes=(
             *(_cause(cause, is_listed=True) for cause in evaluation.causes),
@@ -131,12 +128,10 @@ def explained(
     )
 
 
-def _fact(service: CDSService, call: Call, name: str, fact: Any) -> ExplainedFact:
-    words, definition = service.words[call.language], service.facts[name]
-    has_label = (name, _LABEL) in words.texts
+def _fact(service: CDSService, name: str, fact: Any) -> ExplainedFact:
+    definition = service.facts[name]
     return ExplainedFact(
         name=name,
-        label=words.plain(name, _LABEL) if has_label else name.replace("_", " "),
         kind=kind_of(definition).key,
         standing=fact.standing(),
         members=_members(fact),

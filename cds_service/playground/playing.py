@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
-from cds_service.errors import InvalidRequest
+from cds_service.errors import InvalidRequest, PreconditionFailed
 from cds_service.fhir.prefetch import complete
 from cds_service.fhir.profiles import Profile
 from cds_service.knowledge import CDSService
-from cds_service.knowledge.call import Answer, Call, Resource
+from cds_service.knowledge.call import Answer, Call, Resource, Retrieved
 from cds_service.knowledge.explanation import Explanation, explain
 from cds_service.playground.prefetched import as_prefetch
 from cds_service.playground.records import documents_in, patient_id, resources_in
 from cds_service.settings import Settings
 from cds_service.wire.hooks import load_context
-from cds_service.wire.requests import load_request
+from cds_service.wire.requests import CDSRequest, load_request
 from cds_service.wire.responses import dump_response
 
 _OF_A_REQUEST = ("hook", "hookInstance", "prefetch", "context")
@@ -71,14 +71,14 @@ def request_in(content: bytes, service: CDSService, *, user_id: str) -> Resource
 class Player:
     """Answers requests as the service would at this time and in this language, and says why.
 
-    `seal` gives cards their uuids; with `is_short` the information card has its short text. Nothing
-    is fetched and nothing is stored.
+    `finish` gives the cards their uuids and links; with `is_short` the information card has its
+    short text. Nothing is fetched and nothing is stored.
     """
 
     service: CDSService
     settings: Settings
     profile: Profile
-    seal: Callable[[Call, Answer], Answer]
+    finish: Callable[[Call, Answer], Answer]
     now: datetime
     language: str
     is_short: bool
@@ -87,20 +87,14 @@ class Player:
         """The call that a request is, as the service reads it.
 
         Raises InvalidRequest for a request that is none, and PreconditionFailed for one without the
-        required data.
+        required data. If this service answers that with a card, no list has a state.
         """
         cds_request = load_request(request)
         if cds_request.hook != self.service.hook:
             raise InvalidRequest(f"This CDS Service answers the hook {self.service.hook}.", "hook")
         context = load_context(cds_request.hook, cds_request.context)
         return Call(
-            retrieved=complete(
-                self.service,
-                cds_request,
-                never_given=self.settings.absent_lists,
-                lacking=self.profile.lacking(self.service.prefetch),
-                most_resources=self.settings.max_resources,
-            ),
+            retrieved=self._retrieved(cds_request),
             patient_id=context.patient_id,
             user_id=context.user_id,
             hook_instance=cds_request.hook_instance,
@@ -114,9 +108,22 @@ class Player:
     def play(self, request: Resource) -> Played:
         """The cards for a request, and why they come. Raises as `call` does."""
         call = self.call(request)
-        answer = self.seal(call, self.service.answer(call))
-        if not self.settings.suggestions:
-            cards = tuple(replace(card, suggestions=()) for card in answer.cards)
-            answer = replace(answer, cards=cards)
+        is_there = bool(call.retrieved.states)
+        found = self.service.answer(call) if is_there else self.service.unavailable(call)
+        answer = self.finish(call, found)
         response = dump_response(answer.cards, call.retrieved.states, answer.unread)
         return Played(request, answer, response, explain(self.service, call))
+
+    def _retrieved(self, cds_request: CDSRequest) -> Retrieved:
+        try:
+            return complete(
+                self.service,
+                cds_request,
+                never_given=self.settings.absent_lists,
+                lacking=self.profile.lacking(self.service.prefetch),
+                most_resources=self.settings.max_resources,
+            )
+        except PreconditionFailed:
+            if self.settings.unavailable != "card":
+                raise
+            return Retrieved((), {})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -12,9 +13,11 @@ from flask import Blueprint, Response, render_template, request
 from markupsafe import Markup
 from werkzeug.exceptions import HTTPException
 
+from cds_service.catalogue.edition import Edition
+from cds_service.catalogue.labels import Labels
 from cds_service.errors import CDSError, InvalidRequest, NotAllowed, error_of_status
 from cds_service.knowledge import CDSService
-from cds_service.knowledge.call import Resource
+from cds_service.knowledge.call import Answer, Call, Resource
 from cds_service.playground import people
 from cds_service.playground.board import Board, board_of
 from cds_service.playground.changes import LIST_STATES, Changed
@@ -23,10 +26,11 @@ from cds_service.playground.form import Form, read_form
 from cds_service.playground.markdown import as_html
 from cds_service.playground.playing import Played, Player, request_in, request_of
 from cds_service.playground.words import labels
+from cds_service.settings import Settings
 from cds_service.store.pseudonyms import Origin
 from cds_service.web.collaborators import call_notes, collaborators, current_knowledge
 from cds_service.web.languages import in_language, preferred_language
-from cds_service.web.links import is_short
+from cds_service.web.links import is_short, with_links
 from cds_service.web.visitors import is_from_our_page
 
 # Only our own script and style sheet; forms and calls go to this service alone.
@@ -93,7 +97,7 @@ def _page(form: Form) -> Response:
         service=service,
         settings=settings,
         profile=collaborators().profile,
-        seal=partial(collaborators().memory.pseudonyms.seal, Origin()),
+        finish=partial(_finished, service, settings),
         now=now,
         language=_language(service),
         is_short=is_short(settings, None),
@@ -104,6 +108,15 @@ def _page(form: Form) -> Response:
     if board.changes:
         request = Changed(request, service.lists, choices, now).by(board.changes)
     return _rendered(form, played=player.play(request), board=board, user=user)
+
+
+def _finished(service: CDSService, settings: Settings, call: Call, answer: Answer) -> Answer:
+    """The answer as it would be sent, but that each link leads to a rule: no card is kept here."""
+    answer = collaborators().memory.pseudonyms.seal(Origin(), call, answer)
+    cards = answer.cards
+    if not settings.suggestions:
+        cards = tuple(replace(card, suggestions=()) for card in cards)
+    return replace(answer, cards=tuple(with_links(cards, service, call.language, are_kept=False)))
 
 
 def _base(form: Form, service: CDSService, user: str) -> Resource:
@@ -133,6 +146,7 @@ def _rendered(
         t=labels(language),
         language=language,
         service=service,
+        edition=Edition(current_knowledge(), service, Labels(language)),
         sections=people.by_section(),
         person=people.people().get(form.person),
         record=form.record.decode("utf-8", "replace"),

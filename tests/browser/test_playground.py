@@ -24,7 +24,9 @@ SIZES = {"wide": (1400, 900), "narrow": (400, 800)}
 SCHEMES = ("light", "dark")
 SAMUEL, GEORGE = "samuel-potassium-2-3", "george-no-anxiety"
 POTASSIUM = "Potassium, blood or serum"
-HOSTILE = '<img src=x onerror="window.ran=1"><script>window.ran=2</script>[a](javascript:window.ran=3)'
+HOSTILE = (
+    '<img src=x onerror="window.ran=1"><script>window.ran=2</script>[a](javascript:window.ran=3)'
+)
 
 
 @pytest.fixture(scope="module")

@@ -125,6 +125,25 @@ def test_labels_and_cards_stand_in_the_language_that_is_chosen(
     assert called.get_json()["cards"] == _raw(page, "raw-response")["cards"]
 
 
+@pytest.mark.parametrize("person", [SAMUEL, "george-no-anxiety"])
+def test_every_link_to_a_page_of_ours_leads_somewhere(
+    cards: Knowledge, store: Store, tmp_path: Path, person: str
+) -> None:
+    url = f"sqlite:///{tmp_path / 'store.sqlite3'}"
+    public = "https://cds.example.org/clinic"
+    settings = Settings(store_url=url, playground=True, public_url=public)
+    visitor = _visit(create_app(settings, cards, lambda: NOW))
+    page = visitor.get(f"/?person={person}&language=es")
+    links = [unescape(link) for link in re.findall(r'href="([^"]+)"', page.text)]
+    ours = {link.removeprefix("https://cds.example.org").partition("#")[0] for link in links}
+    pages = {link for link in ours if link.startswith("/clinic/")} - {"/clinic/report"}
+    assert len(pages) > 300
+    if person == SAMUEL:
+        assert any(link.startswith(public) for link in links)
+    for link in sorted(pages)[:: 1 if person == SAMUEL else 10]:
+        assert visitor.get(link, follow_redirects=True).status_code == 200, link
+
+
 # -- what if -------------------------------------------------------------------------------------
 
 
@@ -159,6 +178,15 @@ def test_the_problem_list_not_sent_is_what_the_service_answers(visitor: FlaskCli
     page = _play(visitor, list__conditions="not-sent")
     assert page.status_code == 412
     assert 'id="problem"' in page.text and "conditions" in page.text
+
+
+def test_a_service_that_answers_it_with_a_card_shows_that_card(cards: Knowledge) -> None:
+    settings = Settings(store_url="none", playground=True, unavailable="card")
+    visitor = _visit(create_app(settings, cards, lambda: NOW))
+    page = _play(visitor, list__conditions="not-sent")
+    answer = visitor.post(ADDRESS, json=_raw(page, "raw-request"))
+    assert page.status_code == 200 and len(_summaries(page)) == 1
+    assert answer.get_json()["cards"][0]["summary"] == _summaries(page)[0]
 
 
 def test_a_drug_and_an_allergy_are_added_and_a_problem_is_left_out(visitor: FlaskClient) -> None:
