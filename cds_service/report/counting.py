@@ -19,6 +19,7 @@ from cds_service.store.figures import (
     CallCount,
     Period,
 )
+from cds_service.store.sums import hour_of
 
 TIME_TO_ANSWER = timedelta(days=1)
 RULE_WRONG, DATA_WRONG = "rule-wrong", "data-wrong"
@@ -43,8 +44,12 @@ def read_since(text: str) -> timedelta:
 def report(
     store: Store, catalogue: Catalogue, settings: Settings, now: datetime, length: timedelta
 ) -> Report:
-    """The report on the time from `length` before `now` until now. Raises StoreUnavailable."""
-    period = Period(now - length, now, now - TIME_TO_ANSWER)
+    """The report on the time until now, from the hour that was `length` ago: calls are counted by
+    the hour.
+
+    Raises StoreUnavailable.
+    """
+    period = Period(hour_of(now - length), now, now - TIME_TO_ANSWER)
 
     def make() -> Report:
         with store.reading() as connection:

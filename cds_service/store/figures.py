@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,11 +19,11 @@ from sqlalchemy import (
     cast,
     func,
     literal,
-    or_,
     select,
 )
 
-from cds_service.store.tables import call, card, card_rule
+from cds_service.store.sums import hour_of, rules_of
+from cds_service.store.tables import call_hour, card
 
 ACCEPTED, OVERRIDDEN = "accepted", "overridden"
 IGNORED, WAITING = "ignored", "waiting"
@@ -53,8 +54,8 @@ class RuleCount:
 
 @dataclass(frozen=True, slots=True)
 class CallCount:
-    """The calls of one client and tenant on one UTC day (2026-11-22); client None stands for calls
-    of which nobody was asked. `silent` counts answered calls without cards."""
+    """The calls of one client and tenant in one hour of a UTC day (2026-11-22); client None stands
+    for calls of which nobody was asked. `silent` counts answered calls without cards."""
 
     day: str
     client: str | None
@@ -85,35 +86,39 @@ class Complaint:
 
 def rule_counts(connection: Connection, period: Period) -> list[RuleCount]:
     """The cards of every rule and version, counted by result and override reason."""
-    columns = select(*_rule, _became(period), card.c.reason_code, func.count())
-    query = (
-        _cards_in(period, columns)
-        .join(card_rule, card_rule.c.card_uuid == card.c.uuid)
-        .where(_is_of_the_card)
-        .group_by(*_rule, "became", card.c.reason_code)
+    columns = (card.c.service, card.c.counted, _became(period), card.c.reason_code, func.count())
+    query = _cards_in(period, select(*columns)).group_by(
+        card.c.service, card.c.counted, "became", card.c.reason_code
     )
-    return [
-        RuleCount(f"{service}/{rule}", *others)
-        for service, rule, *others in connection.execute(query)
-    ]
+    sums: Counter[tuple[str, str, str, str | None]] = Counter()
+    for service, text, became, reason, cards in connection.execute(query):
+        for rule, version in rules_of(text):
+            sums[f"{service}/{rule}", version, became, reason] += cards
+    return [RuleCount(*key, cards) for key, cards in sums.items()]
 
 
 def call_counts(connection: Connection, period: Period, hooks: Iterable[str]) -> list[CallCount]:
-    """The calls of these hooks by day and client; discovery and feedback are left out."""
-    is_answered = call.c.status == 200
+    """The calls of these hooks by hour and client, from the hour in which the period begins.
+
+    Discovery and feedback are left out.
+    """
+    columns = call_hour.c
     query = (
         select(
-            _day(connection, call.c.at),
-            call.c.client,
-            func.sum(case((is_answered, 1), else_=0)),
-            func.sum(case((is_answered, 0), else_=1)),
-            func.sum(case((and_(is_answered, call.c.cards == 0), 1), else_=0)),
-            func.sum(call.c.cards),
+            columns.hour,
+            columns.client,
+            columns.answered,
+            columns.refused,
+            columns.silent,
+            columns.cards,
         )
-        .where(_is_in(call.c.at, period), call.c.hook.in_(list(hooks)))
-        .group_by("day", call.c.client)
+        .where(columns.hour >= hour_of(period.since))
+        .where(columns.hour < period.until, columns.hook.in_(list(hooks)))
     )
-    return [CallCount(*row) for row in connection.execute(query)]
+    return [
+        CallCount(f"{hour:%Y-%m-%d}", client or None, *counts)
+        for hour, client, *counts in connection.execute(query)
+    ]
 
 
 def days_of_cards(connection: Connection, period: Period) -> list[DayOfCards]:
@@ -127,34 +132,22 @@ def complaints(
     connection: Connection, period: Period, reasons: Iterable[str], most: int
 ) -> list[Complaint]:
     """The overrides in the period for one of the reasons, newest first, at most `most`."""
+    columns = card.c
     query = (
-        select(card.c.uuid, card.c.answered_at, card.c.reason_code)
-        .where(_is_in(card.c.answered_at, period), card.c.outcome == OVERRIDDEN)
-        .where(card.c.reason_code.in_(list(reasons)))
-        .order_by(card.c.answered_at.desc(), card.c.uuid)
+        select(
+            columns.uuid, columns.answered_at, columns.reason_code, columns.service, columns.counted
+        )
+        .where(_is_in(columns.answered_at, period), columns.outcome == OVERRIDDEN)
+        .where(columns.reason_code.in_(list(reasons)))
+        .order_by(columns.answered_at.desc(), columns.uuid)
         .limit(most)
     )
-    complaint_rows = [tuple(row) for row in connection.execute(query)]
-    rules: dict[str, list[str]] = {}
-    resting = (
-        select(card_rule.c.card_uuid, card.c.service, card_rule.c.rule)
-        .join(card, card.c.uuid == card_rule.c.card_uuid)
-        .where(card_rule.c.card_uuid.in_([row[0] for row in complaint_rows]), _is_of_the_card)
-    )
-    for uuid, service, rule in connection.execute(resting.order_by(card_rule.c.rule)):
-        rules.setdefault(uuid, []).append(f"{service}/{rule}")
     return [
-        Complaint(uuid, at, reason, tuple(rules.get(uuid, ())))
-        for uuid, at, reason in complaint_rows
+        Complaint(
+            uuid, at, reason, tuple(sorted(f"{service}/{rule}" for rule, _ in rules_of(text)))
+        )
+        for uuid, at, reason, service, text in connection.execute(query)
     ]
-
-
-# Reports span services, so a rule is named `service/rule`.
-_rule = (card.c.service, card_rule.c.rule, card_rule.c.version)
-# A rule that warns and is told on a card for information has a card of its own, and counts there:
-# an answer to the one card is no answer to the other.
-_WARNS = ("warning", "critical")
-_is_of_the_card = or_(card.c.indicator != "info", card_rule.c.level.not_in(_WARNS))
 
 
 def _cards_in(period: Period, query: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:

@@ -1,4 +1,4 @@
-"""Inserts that skip rows which are there already, on SQLite and PostgreSQL."""
+"""Inserts that skip or change rows which are there already, on SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -16,9 +16,14 @@ def insert_new(connection: Connection, table: Table, rows: Sequence[Mapping[str,
 
 def insert_if_new(connection: Connection | Engine, table: Table) -> Any:
     """An INSERT that skips rows whose primary key exists already."""
+    return insert_into(connection, table).on_conflict_do_nothing()
+
+
+def insert_into(connection: Connection | Engine, table: Table) -> Any:
+    """An INSERT in the words of the database, which may say what to do with an existing row."""
     # Late: both are large, and a service needs only one of them.
     if connection.dialect.name == "postgresql":
         from sqlalchemy.dialects.postgresql import insert
     else:
         from sqlalchemy.dialects.sqlite import insert  # type: ignore[assignment]
-    return insert(table).on_conflict_do_nothing()
+    return insert(table)

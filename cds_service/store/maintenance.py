@@ -11,12 +11,13 @@ from sqlalchemy.exc import IntegrityError
 from cds_service.errors import StoreUnavailable
 from cds_service.store import tables
 from cds_service.store.database import Store
+from cds_service.store.sums import hour_of
 
 _PORTION = 1000  # rows deleted in one transaction
 _TRIAL = "a trial of readiness"  # no token hashes to this
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 _PATIENCE = 2.0  # seconds that readiness may take
-# By the column that says how old a row is, or how long it is good. The rules of a card go with it.
+# By the column that says how old a row is, or how long it is good.
 _AGES = (
     (tables.call, tables.call.c.at),
     (tables.card, tables.card.c.at),
@@ -56,6 +57,7 @@ def prune(store: Store, *, before: datetime, now: datetime) -> Mapping[str, int]
     Returns how many, by table. Raises StoreUnavailable.
     """
     ages = [(table, column, before) for table, column in _AGES]
+    ages += [(tables.call_hour, tables.call_hour.c.hour, hour_of(before))]
     ages += [(table, column, now) for table, column in _ENDS]
     return {table.name: _delete(store, table, column < limit) for table, column, limit in ages}
 

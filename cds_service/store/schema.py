@@ -12,7 +12,7 @@ from cds_service.errors import SettingsError
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0007"
+HEAD = "0008"
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK = 5_284_113_066  # any number that no other program locks
 

@@ -70,8 +70,20 @@ call = Table(
     Column("suppressed", JSON, nullable=False),
     Column("missing", JSON, nullable=False),
     Column("milliseconds", Float, nullable=False),
-    # All that the report counts, so that it reads no row.
-    Index("call_report", "at", "hook", "status", "cards", "client"),
+    Index("call_at", "at"),
+)
+
+# The calls of each hour, counted; see sums.py. `client` is "" where nobody was asked.
+call_hour = Table(
+    "call_hour",
+    metadata,
+    Column("hour", Instant, primary_key=True),
+    Column("hook", Text, primary_key=True),
+    Column("client", Text, primary_key=True),
+    Column("answered", Integer, nullable=False),
+    Column("refused", Integer, nullable=False),
+    Column("silent", Integer, nullable=False),
+    Column("cards", Integer, nullable=False),
 )
 
 # Tokens that are not accepted a second time. `key` is a hash of issuer and jti.
@@ -86,7 +98,8 @@ used_token = Table(
 # Every card that was shown, suppressed, or would have been shown (shadow), with its trace and the
 # one answer that counts for it, see answers.py. `reasons` are the override reasons that it offered,
 # as pairs of system and code; `suggestions` are the requests that each suggestion proposed, by its
-# uuid, and `accepted` those of the accepted ones; `client_hash` is the client that received it.
+# uuid, and `accepted` those of the accepted ones; `client_hash` is the client that received it;
+# `counted` are the rules that an answer is about, see sums.py.
 card = Table(
     "card",
     metadata,
@@ -112,17 +125,9 @@ card = Table(
     Column("accepted", JSON(none_as_null=True)),
     Index("card_patient_answered", "patient_hash", "answered_at"),
     Index("card_answered_at", "answered_at"),
-    Index("card_report", "at", "state", "outcome", "reason_code", "service", "indicator", "uuid"),
-)
-
-card_rule = Table(
-    "card_rule",
-    metadata,
-    Column("card_uuid", Text, ForeignKey("card.uuid", ondelete="CASCADE"), primary_key=True),
-    Column("rule", Text, primary_key=True),
-    Column("version", Text, nullable=False),
-    Column("level", Text, nullable=False),
-    Index("card_rule_report", "card_uuid", "rule", "version", "level"),
+    Column("counted", Text),
+    # All that the report counts, so that it reads no row.
+    Index("card_counted", "at", "state", "outcome", "reason_code", "service", "counted"),
 )
 
 # Answers of clinicians. No foreign key: feedback on unknown cards is kept too. `digest` is a hash

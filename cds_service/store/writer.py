@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from multiprocessing.util import Finalize
 from queue import Empty, Full, Queue
 from threading import Event, Lock, Thread
-from typing import Any
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
@@ -17,6 +16,7 @@ from cds_service.store import tables
 from cds_service.store.answers import count_answers, set_back, take_turns
 from cds_service.store.database import Store
 from cds_service.store.insertion import insert_new
+from cds_service.store.sums import add_calls, counted
 from cds_service.store.tables import CallRow, CardRow, members_of
 
 Row = CallRow | CardRow
@@ -143,21 +143,16 @@ class Writer:
 
 
 def _insert(connection: Connection, rows: Sequence[Row]) -> None:
-    calls = [members_of(row) for row in rows if isinstance(row, CallRow)]
+    calls = [row for row in rows if isinstance(row, CallRow)]
     cards = [row for row in rows if isinstance(row, CardRow)]
     if calls:
-        connection.execute(tables.call.insert(), calls)
+        connection.execute(tables.call.insert(), [members_of(row) for row in calls])
+        add_calls(connection, calls)
     if cards:
         take_turns(connection)
         # A repeated call has the same cards: the first row of each card is kept.
-        insert_new(connection, tables.card, [members_of(row) for row in cards])
-        insert_new(connection, tables.card_rule, [rule for row in cards for rule in _rules(row)])
+        insert_new(
+            connection, tables.card, [members_of(row) | {"counted": counted(row)} for row in cards]
+        )
         count_answers(connection, [row.uuid for row in cards])
     set_back(connection, max(row.at for row in rows))
-
-
-def _rules(row: CardRow) -> list[dict[str, Any]]:
-    return [
-        {"card_uuid": row.uuid, "rule": rule.id, "version": rule.version, "level": rule.level}
-        for rule in row.rules
-    ]

@@ -70,7 +70,7 @@ class _Term:
 
 def course_of(statement: Statement, record: PatientRecord) -> Course | None:
     """The course of an order or statement, or None if it does not mean that something was taken."""
-    # Many facts ask for the same order: an antidepressant is in a dozen value sets.
+    # Many facts ask for the same order: one medicine is in a dozen value sets.
     term, today = statement.judgement.once(_term, record), record.now.date()
     if term is None:
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import time
 from datetime import UTC, datetime, timedelta
@@ -186,6 +187,54 @@ def test_what_was_answered_before_stands_on_its_card_after_the_upgrade(store: St
         (at, "overridden", "overridden", None),
         (None, None, None, None),
     ]
+
+
+def test_calls_and_cards_of_before_are_counted_after_the_upgrade(store: Store) -> None:
+    at = datetime(2026, 11, 22, 9, 59, 59, tzinfo=UTC)
+    store.migrate()
+    schema.downgrade(store.engine, "0007")
+    call = (
+        "INSERT INTO call (at, client, service, hook, hook_instance_hash, knowledge_version,"
+        " status, mode, cards, applied, unknown, suppressed, missing, milliseconds) VALUES"
+        " (:at, :client, 's', 'patient-view', 'h', '1', :status, 'live', :cards, '[]', '[]', '[]',"
+        " '[]', 1)"
+    )
+    card = (
+        "INSERT INTO card (uuid, at, service, knowledge_version, patient_hash, user_hash, slot,"
+        " indicator, fingerprint, state, rules, trace) VALUES (:uuid, :at, 's', '1', 'p', 'u', 'd',"
+        " :indicator, 'f', 'shown', :rules, '{}')"
+    )
+    rules = json.dumps(
+        [
+            {"id": "R20", "version": "1.0.0", "level": "critical"},
+            {"id": "R28", "version": "1.1.0", "level": "info"},
+        ]
+    )
+    with store.writing() as connection:
+        for client, status, cards in (("ehr", 200, 0), ("ehr", 200, 2), (None, 412, 0)):
+            values = {"at": at, "client": client, "status": status, "cards": cards}
+            statement = text(call).bindparams(bindparam("at", type_=tables.Instant))
+            connection.execute(statement, values)
+        for uuid in ("info", "critical"):
+            values = {"uuid": uuid, "at": at, "indicator": uuid, "rules": rules}
+            statement = text(card).bindparams(bindparam("at", type_=tables.Instant))
+            connection.execute(statement, values)
+    schema.upgrade(store.engine)
+    hours = select(tables.call_hour).order_by(tables.call_hour.c.client)
+    counted = select(tables.card.c.uuid, tables.card.c.counted).order_by(tables.card.c.uuid)
+    with store.reading() as connection:
+        assert [tuple(row) for row in connection.execute(hours)] == [
+            (at.replace(minute=0, second=0), "patient-view", "", 0, 1, 0, 0),
+            (at.replace(minute=0, second=0), "patient-view", "ehr", 2, 0, 1, 2),
+        ]
+        assert [tuple(row) for row in connection.execute(counted)] == [
+            ("critical", '[["R20","1.0.0"],["R28","1.1.0"]]'),
+            ("info", '[["R28","1.1.0"]]'),
+        ]
+    schema.downgrade(store.engine, "0007")
+    with store.reading() as connection:
+        assert connection.execute(text("SELECT count(*) FROM card_rule")).scalar() == 4
+    schema.upgrade(store.engine)
 
 
 def test_a_store_that_can_be_read_and_not_written_is_not_ready(tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -62,14 +63,50 @@ def test_rows_are_stored_with_their_rules(store: Store) -> None:
     with store.reading() as connection:
         call = connection.execute(select(tables.call)).one()
         card = connection.execute(select(tables.card)).one()
-        rules = connection.execute(select(tables.card_rule).order_by(tables.card_rule.c.rule)).all()
+        hours = connection.execute(select(tables.call_hour)).all()
     assert (call.at, call.client, call.applied, call.milliseconds) == (NOW, "ehr", ["R1"], 1.5)
     assert card.trace == {"unknown": ["R9"]}
     assert card.rules[0] == {"id": "R1", "version": "1", "level": "warning"}
-    assert [tuple(each) for each in rules] == [
-        ("c1", "R1", "1", "warning"),
-        ("c1", "R2", "3", "info"),
+    assert card.counted == '[["R1","1"],["R2","3"]]'
+    assert [tuple(each) for each in hours] == [
+        (NOW.replace(minute=0), "patient-view", "ehr", 1, 0, 1, 0)
     ]
+
+
+def test_calls_are_added_to_the_sums_of_their_hours(store: Store) -> None:
+    writer = Writer(store)
+    for _ in range(2):
+        for cards, status in ((0, 200), (2, 200), (0, 412)):
+            writer.put(call_row(cards=cards, status=status))
+        writer.flush()  # what comes later is added
+    writer.put(call_row(at=NOW + timedelta(hours=1)))
+    writer.close()
+    with store.reading() as connection:
+        hours = connection.execute(select(tables.call_hour).order_by(tables.call_hour.c.hour)).all()
+    first = NOW.replace(minute=0)
+    assert [tuple(each) for each in hours] == [
+        (first, "patient-view", "", 4, 2, 2, 4),
+        (first + timedelta(hours=1), "patient-view", "", 1, 0, 1, 0),
+    ]
+
+
+def test_writers_that_add_to_the_same_hours_lose_nothing(store: Store) -> None:
+    def write(_: int) -> None:
+        writer = Writer(store)
+        for number in range(200):
+            writer.put(
+                call_row(client=f"client {number % 5}", at=NOW + timedelta(hours=number % 3))
+            )
+            if number % 20 == 0:
+                writer.flush()
+        writer.close()
+        assert writer.lost == 0
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(write, range(4)))
+    with store.reading() as connection:
+        counts = connection.execute(select(tables.call_hour.c.answered)).scalars().all()
+    assert (len(counts), sum(counts)) == (15, 800)
 
 
 def test_a_card_that_comes_again_is_kept_as_it_was_first(store: Store) -> None:
