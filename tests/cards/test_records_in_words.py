@@ -97,3 +97,33 @@ def test_lupus_is_a_disease_that_tires(service: CDSService, text: str) -> None:
     )
     (card,) = service.answer(call).cards
     assert "A6" in card.rules and text in card.detail
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SI with plan",
+        "Cutting forearms",
+        "Took 30 paracetamol tablets to die",
+        "Would rather be dead",
+    ]
+    + ["Threatened to jump off a bridge", "Planning to shoot himself", "Quiere ahorcarse"],
+)
+def test_a_wish_to_die_in_the_words_of_the_clinic_is_one(service: CDSService, text: str) -> None:
+    assert "R46" in _rules(service, _written(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Neighbour hanged himself", "Friend attempted suicide last week", "Her friend is suicidal"]
+    + ["SI joint pain", "Denies wanting to hang himself", "Husband threatened to shoot himself"],
+)
+def test_the_wish_of_another_and_a_joint_are_none(service: CDSService, text: str) -> None:
+    assert "R46" not in _rules(service, _written(text))
+
+
+@pytest.mark.parametrize(
+    "text", ["Left leg weaker than right", "Cannot rise from a chair", "Swollen painful left calf"]
+)
+def test_a_sign_in_a_leg_in_the_words_of_the_clinic_is_one(service: CDSService, text: str) -> None:
+    assert _rules(service, _written(text)) & {"R25", "R27"}
