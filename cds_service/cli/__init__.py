@@ -20,6 +20,7 @@ _COMMANDS = {
     "healthcheck": "healthcheck:healthcheck",
     "reload": "knowledge:reload",
     "check": "knowledge:check",
+    "new": "new:new",
     "safety-case": "knowledge:safety_case",
     "cards": "knowledge:cards",
     "explain": "knowledge:explain",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
 import orjson
@@ -13,6 +15,7 @@ from rich.console import Console
 from cds_service.cli import explanation, settings_or_stop, stop
 from cds_service.cli.charts import read_chart
 from cds_service.cli.safety_case import Hazard, load_hazards, write_safety_case
+from cds_service.cli.watching import changes, waiting
 from cds_service.clock import now
 from cds_service.current_knowledge import knowledge_of
 from cds_service.errors import CDSError, KnowledgeError, StartError, StoreUnavailable
@@ -64,25 +67,58 @@ def reload() -> None:
 
 @click.command()
 @click.option("--coverage", "show_coverage", is_flag=True, help="Print rules by examples.")
-def check(show_coverage: bool) -> None:
-    """Check everything in cards/, and list all problems with file and key."""
+@click.option("--watch", is_flag=True, help="Check again after each change, until Ctrl-C.")
+@as_json_option
+def check(show_coverage: bool, watch: bool, as_json: bool) -> None:
+    """Check everything in cards/, and list all problems with file, line and key.
+
+    Status 0: sound; 1: there are problems.
+    """
     settings = settings_or_stop()
+    if not watch:
+        _check(settings, show_coverage, as_json=as_json)
+        return
+    with suppress(KeyboardInterrupt):
+        for _ in changes(settings.cards_dir):
+            click.echo(f"-- {now():%H:%M:%S} UTC, {settings.cards_dir}")
+            with suppress(SystemExit):
+                _check(settings, show_coverage, as_json=as_json)
+
+
+def _check(settings: Settings, show_coverage: bool, *, as_json: bool) -> None:
     try:
-        knowledge = load(settings.cards_dir, hooks=TOKENS, thorough_on=now().date())
+        with waiting("Checking"):
+            knowledge = load(settings.cards_dir, hooks=TOKENS, thorough_on=now().date())
     except KnowledgeError as error:
+        if as_json:
+            click.echo(orjson.dumps({"problems": error.problems}, option=orjson.OPT_INDENT_2))
+            raise SystemExit(1) from error
         for problem in error.problems:
             click.echo(problem, err=True)
-        stop(f"{len(error.problems)} problems in {settings.cards_dir.name}/")
+        count = len(error.problems)
+        stop(f"{count} problem{'s' * (count > 1)} in {settings.cards_dir.name}/")
     _check_templates(knowledge, settings)
+    services: dict[str, Any] = {}
     for service in knowledge.services.values():
         _hazards(_safety_folder(settings, service), service)
         if show_coverage:
             Console().print(explanation.coverage(service))
-        examples = sum(map(len, service.examples.values()))
+        services[service.id] = {
+            "version": service.version,
+            "rules": len(service.rules),
+            "causes": len(service.causes),
+            "examples": sum(map(len, service.examples.values())),
+            "languages": {tag: len(service.words[tag].borrowed) for tag in service.languages},
+        }
+    if as_json:
+        body = {"problems": [], "services": services}
+        click.echo(orjson.dumps(body, option=orjson.OPT_INDENT_2))
+        return
+    for id_, about in services.items():
+        languages = ", ".join(_languages(about["languages"]))
         click.echo(
-            f"{service.id} {service.version}: {len(service.rules)} rules, "
-            f"{len(service.causes)} causes, {examples} examples, "
-            f"languages {', '.join(_languages(service))}: sound"
+            f"{id_} {about['version']}: {about['rules']} rules, {about['causes']} causes, "
+            f"{about['examples']} examples, languages {languages}: sound"
         )
 
 
@@ -180,10 +216,9 @@ def _call(
         stop(f"{path.name}: {error}")
 
 
-def _languages(service: CDSService) -> Iterable[str]:
+def _languages(languages: Mapping[str, int]) -> Iterable[str]:
     """The languages, each with how many of its texts are not translated yet."""
-    for language in service.languages:
-        count = len(service.words[language].borrowed)
+    for language, count in languages.items():
         yield f"{language} (not translated: {count})" if count else language
 
 

@@ -21,6 +21,7 @@ from cds_service.knowledge.expressions.fhirpath import (
     parse,
 )
 from cds_service.knowledge.expressions.logic import Evaluate
+from cds_service.knowledge.expressions.spelling import meant
 
 BOOLEAN, NUMBER, TEXT, TEXTS = "true/false", "number", "text", "list of texts"
 FACT_NAMES = "list of facts"
@@ -174,4 +175,5 @@ def _unknown_name(name: Name, types: Mapping[str, str]) -> str:
     members = sorted(path.removeprefix(start) for path in types if path.startswith(start))
     if members:
         return f"fact {name.fact} has no member {name.member}; it has {', '.join(members)}"
-    return f"no fact named {name.fact}"
+    facts = {path.partition(".")[0] for path in types}
+    return f"no fact named {name.fact}{meant(name.fact, facts)}"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cds_service.knowledge.content.artifacts import Rule, SuggestionRule
 from cds_service.knowledge.content.service import Service
+from cds_service.knowledge.expressions.spelling import meant
 from cds_service.knowledge.facts.kinds import kind_of, made_of
 from cds_service.knowledge.facts.library import Library
 from cds_service.knowledge.loading import examples, word_checks
@@ -34,11 +35,16 @@ def check_service(
     checker.check_templates(hooks)
     checker.check_names()
     checker.check_governance(today)
-    if today is not None:
+    if today is not None and not problems.broken:
         checker.check_use()
     word_checks.check_words(service, folder / "words", problems)
-    for id_, name, wrong in examples.failures(service):
-        problems.add(folder, f"{id_}, example `{name}`", wrong)
+    for item, failed in examples.failures(service):
+        (number, wrong), *others = failed
+        more = f"; and {len(others)} more of its examples fail" if others else ""
+        name = item.examples[number].name
+        message = f"example `{name}`: {wrong}{more}"
+        problems.add(folder, item.id, message, at=f"{item.id}.examples.{number}")
+        problems.broken.add(item.id)
 
 
 class _Checker:
@@ -57,17 +63,17 @@ class _Checker:
         known = set(known)
         for name in named:
             if name not in known | self._problems.broken:
-                allowed = ", ".join(sorted(known))
-                self._add(file, key, f"there is no {name}; allowed: {allowed}")
+                self._add(file, key, f"there is no {name}{meant(name, known)}")
 
     def check_templates(self, hooks: Mapping[str, Collection[str]]) -> None:
         """Prefetch templates: known tokens, no repeated parameter, only what R4 has."""
         prefetch = self._service.prefetch
         self._want("service.yaml", "required", self._service.required_keys, prefetch)
         self._want("service.yaml", "hook", [self._service.hook], hooks)
-        allowed = hooks.get(self._service.hook, ())
+        allowed = hooks.get(self._service.hook)
         for key, template in prefetch.items():
-            self._want("service.yaml", f"prefetch.{key}", _TOKEN.findall(template), allowed)
+            if allowed is not None:
+                self._want("service.yaml", f"prefetch.{key}", _TOKEN.findall(template), allowed)
             parameters = [pair.partition("=")[0] for pair in template.partition("?")[2].split("&")]
             twice = [name for name, times in Counter(parameters).items() if times > 1]
             if twice:
@@ -95,6 +101,7 @@ class _Checker:
         for id_, times in Counter(ids).items():
             if times > 1:
                 self._add("rules", id_, "is here twice")
+                self._problems.broken.add(id_)
         for cause in service.causes:
             self._want("causes.yaml", cause.id, cause.measures, measures)
             self._want("causes.yaml", cause.id, cause.classes, classes)
@@ -105,7 +112,10 @@ class _Checker:
             self._want("suggestions.yaml", suggestion.governance.id, [suggestion.slot], slots)
             self._check_codes(suggestion)
         for rule in service.rules:
+            before = len(self._problems.found)
             self._check_rule(rule, items, slots)
+            if len(self._problems.found) > before:
+                self._problems.broken.add(rule.id)
 
     def _check_codes(self, suggestion: SuggestionRule) -> None:
         """Only codes of a value set may be proposed, because those are verified."""
@@ -151,6 +161,7 @@ class _Checker:
         for id_, rows in self._service.examples.items():
             if not rows:
                 self._add("", id_, "has no example")
+                self._problems.broken.add(id_)
 
     def check_use(self) -> None:
         """No fact, value set or words of records that nothing uses."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from cds_service.knowledge.content.artifacts import Cause, Example, Rule
 from cds_service.knowledge.content.service import Service
+from cds_service.knowledge.expressions.spelling import meant
 from cds_service.knowledge.facts.kind import NOT_TOLD
 from cds_service.knowledge.facts.kinds import Definition, kind_of
 from cds_service.knowledge.outcomes.evaluation import CauseOutcome, weigh
@@ -27,7 +28,7 @@ class ExampleFacts(Mapping[str, Any]):
         for path, value in given.items():
             name, _, member = path.partition(".")
             if name not in definitions:
-                raise ValueError(f"no fact named {name}")
+                raise ValueError(f"no fact named {name}{meant(name, definitions)}")
             self._given.setdefault(name, {})[member or "value"] = _plain(value)
         self._known: dict[str, Any] = {}
 
@@ -59,29 +60,27 @@ def _plain(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def failures(service: Service) -> Iterable[tuple[str, str, str]]:
-    """The failed examples: (id, example, what is wrong)."""
-    for rule in service.rules:
-        for example in rule.examples:
-            yield from _failures(service, rule, example)
-    for cause in service.causes:
-        for example in cause.examples:
-            yield from _failures(service, cause, example)
+def failures(service: Service) -> Iterable[tuple[Rule | Cause, list[tuple[int, str]]]]:
+    """Each rule or cause with examples that fail: the number of each, and what is wrong with it."""
+    items: tuple[Rule | Cause, ...] = (*service.rules, *service.causes)
+    for item in items:
+        found = [
+            (number, wrong)
+            for number, example in enumerate(item.examples)
+            if (wrong := _failure(service, item, example))
+        ]
+        if found:
+            yield item, found
 
 
-def _failures(
-    service: Service, item: Rule | Cause, example: Example
-) -> Iterable[tuple[str, str, str]]:
+def _failure(service: Service, item: Rule | Cause, example: Example) -> str | None:
     try:
         facts = ExampleFacts(service.facts, example.facts)
         if isinstance(item, Rule):
-            wrong = _wrong_rule(item, example, facts)
-        else:
-            wrong = _wrong_cause(service, item, example, facts)
+            return _wrong_rule(item, example, facts)
+        return _wrong_cause(service, item, example, facts)
     except (ValueError, TypeError) as error:
-        wrong = str(error)
-    if wrong:
-        yield item.id, example.name, wrong
+        return str(error)
 
 
 def _wrong_rule(rule: Rule, example: Example, facts: Mapping[str, Any]) -> str | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from cds_service.knowledge.expressions.spelling import meant
 from cds_service.knowledge.facts.kind import Kind
 from cds_service.knowledge.facts.kinds import KINDS, Definition, types_of
 from cds_service.knowledge.facts.library import Library
@@ -46,7 +47,11 @@ class FactFiles:
                 continue
             for key, value_set in kind.value_sets(definition):
                 if value_set not in library.value_sets:
-                    self._problems.add(path, f"{name}.{key}", f"there is no value set {value_set}")
+                    near = meant(value_set, library.value_sets)
+                    self._problems.add(
+                        path, f"{name}.{key}", f"there is no value set {value_set}{near}"
+                    )
+                    self._problems.broken.add(name)
             definitions[name] = definition
             types.update(types_of({name: definition}))
         return definitions, types
@@ -81,12 +86,12 @@ class FactFiles:
             self._problems.add(path, name, "is already defined in another file")
         self._paths[name] = path
         if not isinstance(entry, dict):
-            self._problems.add(path, name, "must be a mapping of keys")
+            self._lose(path, name, "must be a mapping of keys")
             return
         kinds = [kind for kind in KINDS if kind.key in entry]
         if len(kinds) != 1:
             message = f"must have exactly one of {', '.join(kind.key for kind in KINDS)}"
-            self._problems.add(path, name, message)
+            self._lose(path, name, message)
             return
         kind = kinds[0]
         for key in entry:
@@ -95,6 +100,10 @@ class FactFiles:
                 message = f"{key} is not allowed with {kind.key}; allowed: {allowed}"
                 self._problems.add(path, name, message)
         self._entries[name] = kind, entry
+
+    def _lose(self, path: Path, name: str, message: str) -> None:
+        self._problems.add(path, name, message)
+        self._problems.broken.add(name)
 
     def _in_order(self) -> Iterable[str]:
         """The names in an order where each fact follows those from which it is computed."""
@@ -105,7 +114,12 @@ class FactFiles:
         waiting = dict.fromkeys(self._entries)
         while waiting:
             ready = [name for name in waiting if not named[name] & waiting.keys()]
-            # Facts in a circle come last: each then gets the message that the other is unknown.
-            for name in ready or list(waiting):
+            if not ready:
+                first = next(iter(waiting))
+                message = f"is made of itself, in a circle of {', '.join(waiting)}"
+                self._problems.add(self._paths[first], first, message)
+                self._problems.broken.update(waiting)
+                return
+            for name in ready:
                 yield name
                 del waiting[name]

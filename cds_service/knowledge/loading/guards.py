@@ -36,14 +36,16 @@ class Guarding:
         for language, words in self._service.words.items():
             path = self._folder / "words" / language
             if language not in self._guards.orders:
-                self._problems.add(path, "", f"guards.yaml has no orders in {language}")
+                self._problems.add(
+                    path, "", f"guards.yaml has no orders in {language}: list its verbs there"
+                )
             for (id_, part), text in words.own.items():
-                for said in reader.found_in(text, language):
-                    if (id_, part, said) in allowed:
-                        needed.add((id_, part, said))
-                    else:
-                        message = f"must not say a dose or an order: {said}"
-                        self._problems.add(path, f"{id_} {part}", message)
+                found = [(id_, part, said) for said in reader.found_in(text, language)]
+                needed.update(allowed.intersection(found))
+                said = "; ".join(entry[2] for entry in found if entry not in allowed)
+                if said:
+                    message = f"must not say a dose or an order: {said}"
+                    self._problems.add(path, f"{id_} {part}", message)
         here = {id_ for words in self._service.words.values() for id_, _ in words.texts}
         for id_, part, said in sorted(allowed - needed):
             if id_ in here:
@@ -53,10 +55,14 @@ class Guarding:
         """Every number of a condition has its examples, every number in words has its ground."""
         for id_, message in missing_boundaries(self._service):
             self._problems.add(self._folder, id_, message)
+        numbers: dict[tuple[str, str, str], list[str]] = {}
         for language, id_, part, number in groundless(self._service, self._guards.names):
+            numbers.setdefault((language, id_, part), []).append(str(number))
+        for (language, id_, part), found in numbers.items():
             path = self._folder / "words" / language
-            message = f"no condition, fact, example or figure of {id_} holds {number}"
-            self._problems.add(path, f"{id_} {part}", message)
+            message = f"no condition, fact, example or figure of {id_} holds {', '.join(found)}"
+            if not self._problems.has(path, f"{id_} {part}"):
+                self._problems.add(path, f"{id_} {part}", message)
 
     def check_lists(self) -> None:
         """Lists of value sets that are alike are equal, or differ as `alike` says."""

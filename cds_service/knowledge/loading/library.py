@@ -70,8 +70,10 @@ def _load_value_sets(folder: Path, problems: Problems) -> dict[str, ValueSet]:
             data = orjson.loads(path.read_bytes())
         except orjson.JSONDecodeError as error:
             problems.add(path, "", f"is not JSON: {error}")
+            problems.broken.add(path.stem)
             continue
         value_set = problems.load(schema, path, data)
+        problems.unreadable.discard(path)  # the others can do without it
         if value_set is None:
             continue
         if value_set["id"] != path.stem:

@@ -38,6 +38,8 @@ def load(
     library = load_library(folder, problems, thorough=thorough_on is not None)
     path = folder / "guards.yaml"
     guards = problems.load(GuardsSchema(), path, problems.read(path))
+    if problems.unreadable:  # everything else rests on these files
+        raise KnowledgeError(problems.found)
     services = {}
     for path in sorted(folder.glob("*/service.yaml")):
         service = ServiceFolder(path.parent, library, problems).load()
@@ -50,7 +52,7 @@ def load(
                     keep.check_numbers()
                     keep.check_lists()
             services[service.id] = service
-    if thorough_on is not None:
+    if thorough_on is not None and not problems.found:
         checks.check_value_sets(services, library, problems)
     if not services and not problems.found:
         problems.add(folder, "", "has no service (a folder with service.yaml)")

@@ -13,13 +13,14 @@ from marshmallow import Schema
 from cds_service.knowledge.answering import CDSService
 from cds_service.knowledge.content.artifacts import Gate, Rule
 from cds_service.knowledge.content.words import (
+    LONGEST_SUMMARY,
     Text,
     Words,
     parse_text,
     parse_titles,
     parse_words,
 )
-from cds_service.knowledge.facts.kinds import keys_of
+from cds_service.knowledge.facts.kinds import keys_of, types_of
 from cds_service.knowledge.facts.library import Library
 from cds_service.knowledge.loading.fact_files import FactFiles
 from cds_service.knowledge.loading.prefetch_templates import fill_templates
@@ -37,6 +38,7 @@ from cds_service.knowledge.loading.service_outline import (
     SuppressionSchema,
 )
 from cds_service.knowledge.loading.strict_schema import Types, constant
+from cds_service.knowledge.loading.word_checks import longest_summary
 
 
 class ServiceFolder:
@@ -57,6 +59,8 @@ class ServiceFolder:
             return None
         templates = outline.pop("prefetch")
         definitions, types = facts.define(templates, self._library)
+        if not self._problems.is_readable(self._folder):
+            return None  # without a file of facts, every condition would be wrong
         note = partial(self._problems.add, path)
         with Types(types):
             service = CDSService(
@@ -69,6 +73,8 @@ class ServiceFolder:
                 terminology=self._library.terminology_for(keys_of(definitions.values())),
                 statuses=self._library.statuses,
             )
+        if not self._problems.is_readable(self._folder):
+            return None
         return replace(service, words=_borrowed(service))
 
     def _conditional(self, outline: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -115,9 +121,7 @@ class ServiceFolder:
         for entry in entries:
             id_ = str(entry.get("id", "?") if isinstance(entry, dict) else "?")
             artifact = self._problems.load(schema, path, entry, prefix + id_)
-            if artifact is None:
-                self._problems.broken.add(id_)
-            else:
+            if artifact is not None:
                 built.append(artifact)
         return tuple(built)
 
@@ -145,23 +149,48 @@ def _borrowed(service: CDSService) -> dict[str, Words]:
     default = service.words.get(service.default_language)
     if default is None:
         return dict(service.words)
-    ids = {*service.governed, *service.facts}
-    return {language: words.borrowing(default, ids) for language, words in service.words.items()}
+    ids, types = {*service.governed, *service.facts}, types_of(service.facts)
+    return {
+        language: _marked_in_the_detail(words.borrowing(default, ids), default, types)
+        for language, words in service.words.items()
+    }
+
+
+def _marked_in_the_detail(words: Words, default: Words, types: Mapping[str, str]) -> Words:
+    """The words, where a borrowed summary that the mark makes too long has it in its detail."""
+    texts = dict(words.texts)
+    for id_, part in words.borrowed:
+        is_summary = part in ("critical", "warning", "summary")
+        if is_summary and longest_summary(types, texts[id_, part]) > LONGEST_SUMMARY:
+            own = default.texts[id_, part]
+            detail = own.detail.marked(default.language)
+            texts[id_, part] = Text((*own.summary.lines, (), *detail.lines))
+    return replace(words, texts=texts)
 
 
 def _load_language(folder: Path, problems: Problems) -> Words:
     texts: dict[tuple[str, str], Text] = {}
     titles: dict[str, str] = {}
     for path in sorted(folder.glob("**/*.md")):
-        content = path.read_text(encoding="utf-8")
+        try:
+            content = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            problems.lose(path, "is not UTF-8")
+            continue
         titles |= parse_titles(content)
         for id_, part, source, line in parse_words(content):
-            key = f"line {line}, {id_} {part}".rstrip()
+            key = f"{id_} {part}".rstrip()
+            wrong = ""
             if not part:
-                problems.add(path, key, "this text needs its own heading: ## part")
+                wrong = "this text needs its own heading: ## part"
             elif not source:
-                problems.add(path, key, "is empty")
+                wrong = "is empty"
             elif (id_, part) in texts:
-                problems.add(path, key, "is already here or in another file")
+                wrong = "is already here or in another file"
+            if wrong:
+                problems.note(path, line, key, wrong)
+            problems.positions.note_text(folder, id_, part, (path, line))
+            if not part:
+                continue
             texts[id_, part] = parse_text(source)
     return Words(folder.name, texts, titles=titles)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,13 @@ import yaml
 
 
 class ContentError(ValueError):
-    """A file that is not strict YAML; the message names line and column."""
+    """A file that is not strict YAML; `line` and `column` are where, `message` is what is wrong."""
+
+    def __init__(self, message: str, mark: Any = None) -> None:
+        self.line: int | None = mark.line + 1 if mark else None
+        self.column: int | None = mark.column + 1 if mark else None
+        self.message = message
+        super().__init__(f"line {self.line}, column {self.column}: {message}" if mark else message)
 
 
 # libyaml's parser, if PyYAML has it: five times faster, the same language.
@@ -42,11 +49,10 @@ def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
     for key_node, value_node in node.value:
         key = loader.construct_object(key_node, deep=True)
         mark = key_node.start_mark
-        where = f"line {mark.line + 1}, column {mark.column + 1}"
         if isinstance(key, list | dict):
-            raise ContentError(f"{where}: a key is a text")
+            raise ContentError("a key is a text", mark)
         if key in found:
-            raise ContentError(f"{where}: {key} is here twice")
+            raise ContentError(f"{key} is here twice", mark)
         found[key] = loader.construct_object(value_node, deep=True)
     return found
 
@@ -60,5 +66,33 @@ def read_yaml(path: Path) -> Any:
         return yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)  # noqa: S506
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        raise ContentError(f"{where}{getattr(error, 'problem', error)}") from error
+        raise ContentError(str(getattr(error, "problem", error)), mark) from error
+
+
+def lines_of(path: Path) -> Mapping[str, int]:
+    """The line of each key of a YAML file, by its path with dots; none if it cannot be read.
+
+    An entry of a list is known by its id, if it has one, and by its number.
+    """
+    try:
+        node = yaml.compose(path.read_text(encoding="utf-8"), _StrictLoader)
+    except (yaml.YAMLError, OSError, UnicodeDecodeError):
+        return {}
+    return dict(_lines(node))
+
+
+def _lines(node: yaml.Node | None, above: str = "") -> Iterator[tuple[str, int]]:
+    """Each key, with the keys above it, and its line; entries by their id and by their number."""
+    start = f"{above}." if above else ""
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            yield f"{start}{key.value}", key.start_mark.line + 1
+            yield from _lines(value, f"{start}{key.value}")
+    elif isinstance(node, yaml.SequenceNode):
+        for number, value in enumerate(node.value):
+            names = [str(number)]
+            if isinstance(value, yaml.MappingNode):
+                names += [each.value for key, each in value.value if key.value == "id"]
+            for name in names:
+                yield f"{start}{name}", value.start_mark.line + 1
+                yield from _lines(value, f"{start}{name}")

@@ -37,14 +37,18 @@ def check_words(service: Service, folder: Path, problems: Problems) -> None:
     needed = dict(_needed(service))
     types = types_of(service.facts)
     optional = {*_optional(service), *_of_regions(service, needed)}
-    # Entries that could not be built may use their own texts, and those in layout.
-    broken = problems.broken and {*problems.broken, "layout"}
     lines = {row.leaves for row in service.suppression}
     for language, words in service.words.items():
         path = folder / language
         for (id_, part), is_summary in needed.items():
             if not words.has(id_, part):
-                problems.add(path, f"{id_} {part}", "the text is missing")
+                unused = [
+                    each
+                    for name, each in words.own
+                    if name == id_ and (id_, each) not in needed and (id_, each) not in optional
+                ]
+                hint = f"; `{unused[0]}` is never shown" if unused else ""
+                problems.add(path, f"{id_} {part}", f"the text is missing{hint}")
             elif is_summary:
                 _check_summary(types, words, id_, part, path, problems)
         for id_, part in sorted(words.borrowed):
@@ -52,12 +56,20 @@ def check_words(service: Service, folder: Path, problems: Problems) -> None:
             if item is not None and item.status == "active":
                 problems.add(path, f"{id_} {part}", "is signed, so the text needs a translation")
         for (id_, part), text in words.own.items():
-            if id_ not in broken and (id_, part) not in needed and (id_, part) not in optional:
+            is_shown = (id_, part) in needed or (id_, part) in optional
+            # What could not be built may show it, and so may what lacks a text of the same id.
+            lacking = any(problems.has(path, f"{id_} {each}") for each in _parts(id_, needed))
+            if not is_shown and not problems.broken and not lacking:
                 problems.add(path, f"{id_} {part}", "this text is never shown")
             known = types | _OF_AN_ANSWER if id_ in lines else types
             for wrong in _unknown_placeholders(known, text):
                 problems.add(path, f"{id_} {part}", wrong)
-    _compare_languages(service, folder, problems, needed)
+    _compare_languages(service, folder, problems, needed, optional)
+
+
+def _parts(id_: str, needed: Iterable[Key]) -> Iterable[str]:
+    """The parts that the words of an id need."""
+    return (part for name, part in needed if name == id_)
 
 
 def _needed(service: Service) -> Iterable[tuple[Key, bool]]:
@@ -170,7 +182,8 @@ def _optional(service: Service) -> Iterable[Key]:
     for cause in service.causes:
         for class_id in service.classes:
             yield class_id, f"for {cause.id}"
-    yield "layout", "footer short"
+    for part in ("footer short", "more critical", "more warning"):
+        yield "layout", part
     yield from (("service", part) for part in ("developer", "funding"))
     rules = (rule.id for rule in service.rules)
     for id_ in (*rules, *service.measures, *service.classes, *service.drugs):
@@ -190,16 +203,21 @@ def _of_regions(service: Service, needed: Mapping[Key, bool]) -> Iterable[Key]:
                 yield id_, f"{part}{IN}{region}"
 
 
+def longest_summary(types: Mapping[str, str], text: Text) -> int:
+    """The length of the summary of a text with the longest values put in, in UTF-16 units."""
+    return sum(
+        utf16_length(piece)
+        if isinstance(piece, str)
+        else _LONGEST.get(types.get(f"{piece.fact}.{piece.member}", TEXT), LONGEST_TEXT)
+        for piece in text.summary.pieces
+    )
+
+
 def _check_summary(
     types: Mapping[str, str], words: Words, id_: str, part: str, path: Path, problems: Problems
 ) -> None:
     summary = words.texts[id_, part].summary
-    longest = sum(
-        utf16_length(piece)
-        if isinstance(piece, str)
-        else _LONGEST.get(types.get(f"{piece.fact}.{piece.member}", TEXT), LONGEST_TEXT)
-        for piece in summary.pieces
-    )
+    longest = longest_summary(types, words.texts[id_, part])
     if longest > LONGEST_SUMMARY:
         message = f"the summary may grow to {longest} characters; {LONGEST_SUMMARY} are allowed"
         problems.add(path, f"{id_} {part}", message)
@@ -220,7 +238,11 @@ def _unknown_placeholders(types: Mapping[str, str], text: Text) -> Iterable[str]
 
 
 def _compare_languages(
-    service: Service, folder: Path, problems: Problems, needed: Container[Key]
+    service: Service,
+    folder: Path,
+    problems: Problems,
+    needed: Container[Key],
+    optional: Container[Key],
 ) -> None:
     """Every language has the same texts with the same placeholders as the default one."""
     default = service.words.get(service.default_language)
@@ -230,7 +252,8 @@ def _compare_languages(
     for language, words in service.words.items():
         for key, text in default.texts.items():
             if key not in words.texts:
-                if key not in needed:  # what is needed was noted already
+                # What is needed, or shown nowhere, was noted already.
+                if key not in needed and key in optional:
                     problems.add(folder / language, " ".join(key), "the text is missing")
             elif _members(words.texts[key]) != _members(text):
                 problems.add(folder / language, " ".join(key), "has other placeholders")
