@@ -172,6 +172,10 @@ class SettingsError(StartError):
     """The value of an environment variable is wrong; the text names the variable."""
 
 
+class SimulationFailed(StartError):
+    """A simulation cannot go on; the text tells the operator what to change, and holds no value."""
+
+
 class KnowledgeError(StartError):
     """The content in cards/ has problems; one line for each, with its file and key."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from cds_service.store.pseudonyms import Origin, pseudonyms_of
 
 _DAY = "%Y-%m-%d"
 _HERE = Path("simulation")
+_MEMORY = re.compile(r"[1-9][0-9]{0,5}(MB|GB)")
 
 
 class _Rate(ProgressColumn):
@@ -33,6 +35,12 @@ class _Rate(ProgressColumn):
         """Patients a second."""
         speed = task.finished_speed or task.speed
         return Text(f"{speed:,.0f} a second" if speed else "")
+
+
+def _checked(context: click.Context, option: click.Parameter, text: str) -> str:
+    if not _MEMORY.fullmatch(text):
+        raise click.BadParameter("expected a number of MB or GB, such as 500MB", context, option)
+    return text
 
 
 @click.command()
@@ -50,7 +58,13 @@ class _Rate(ProgressColumn):
 @click.option("--language", default=None, help="Language of the cards (default: en).")
 @click.option("--review", default=0, type=click.IntRange(0, 2000), help="Cases for two reviewers.")
 @click.option("--seed", default=1, show_default=True, type=int, help="Of the draw of the cases.")
-@click.option("--memory", default="1GB", show_default=True, help="Bound of memory for grouping.")
+@click.option(
+    "--memory",
+    default="1GB",
+    show_default=True,
+    callback=_checked,
+    help="Bound of memory for grouping, such as 500MB or 8GB.",
+)
 def simulate(
     paths: tuple[str, ...],
     against: Path | None,
@@ -117,6 +131,8 @@ def simulate(
         simulation.clean()
     except (CDSError, StartError) as error:
         stop(str(error))
+    except OSError as error:
+        stop(f"{error.filename or out}: {error.strerror}")
     click.echo(
         f"{figures.patients:,} patients, {figures.openings:,} openings, {figures.cards:,} cards,"
         f" {sum(figures.unreadable.values()):,} patients that cannot be read: {out / 'index.html'}"

@@ -16,6 +16,7 @@ from cds_service.knowledge.record.fhir_json import as_written, name_of
 from cds_service.knowledge.record.quantities import Interval, number_text
 from cds_service.simulation.evaluating import Content, evaluated, person_of
 from cds_service.simulation.openings import Opening, came, known_at, sex
+from cds_service.simulation.patients import Record
 
 _VERY_OLD = 90  # as HIPAA, 45 CFR 164.514(b)(2)(i)(C), has it
 MOST_LINES = 40  # of one type of resource
@@ -88,21 +89,21 @@ class Case:
     left_out: Mapping[str, int] = field(default_factory=dict)
 
 
-def case_of(number: int, resources: Sequence[Resource], opening: Opening, content: Content) -> Case:
-    """The case of an opening, from the record as it was known then."""
-    person = person_of(resources, content)
+def case_of(number: int, record: Record, opening: Opening, content: Content) -> Case:
+    """The case of an opening, from the record as it was known then. Raises PatientUnreadable."""
+    person = person_of(record, content)
     cards: list[CaseCard] = []
     facts: list[CaseFact] = []
     gaps: dict[str, list[str]] = {}
     for service in content.services:
-        evaluation, answer = evaluated(service, person, resources, opening, content)
+        evaluation, answer = evaluated(service, record, opening, content)
         cards += [case_card(service, card) for card in answer.cards]
         facts += facts_of(service, evaluation)
         for state, names in left_open(service, evaluation).items():
             gaps.setdefault(state, []).extend(names)
-    record, left_out = lines_of(known_at(resources, opening.now))
+    lines, left_out = lines_of(known_at(record.resources, opening.now))
     about = f"{_age(person, opening)}, {sex(person)}, chart opened {opening.day}"
-    return Case(number, about, cards, facts, gaps, record, left_out)
+    return Case(number, about, cards, facts, gaps, lines, left_out)
 
 
 def _age(person: Resource, opening: Opening) -> str:

@@ -16,6 +16,7 @@ from cds_service.knowledge.facts.kinds import made_of
 from cds_service.knowledge.outcomes.evaluation import Evaluation
 from cds_service.knowledge.record.lists import type_of_template
 from cds_service.simulation.openings import Opening, age_band, known_at, openings_of, sex
+from cds_service.simulation.patients import Record
 
 Row = dict[str, Any]
 _USER = "Practitioner/simulated"
@@ -43,53 +44,47 @@ class Content:
     most_resources: int
 
 
-def rows_of(patient: str, resources: Sequence[Resource], content: Content) -> Iterable[Row]:
+def rows_of(record: Record, content: Content) -> Iterable[Row]:
     """One row for each opening of a patient's chart. Raises PatientUnreadable."""
-    person = person_of(resources, content)
-    for opening in openings_of(resources, content.today, content.since):
-        yield _row(patient, person, resources, opening, content)
+    person = person_of(record, content)
+    for opening in openings_of(record.resources, content.today, content.since):
+        yield _row(record, person, opening, content)
 
 
-def person_of(resources: Sequence[Resource], content: Content) -> Resource:
+def person_of(record: Record, content: Content) -> Resource:
     """The Patient of a record. Raises PatientUnreadable."""
-    if len(resources) > content.most_resources:
+    if len(record.resources) > content.most_resources:
         raise PatientUnreadable("more resources than CDS_MAX_RESOURCES")
-    for resource in resources:
-        if resource.get("resourceType") == "Patient":
-            return resource
-    raise PatientUnreadable("no Patient")
+    if record.person is None:
+        raise PatientUnreadable("no Patient")
+    return record.person
 
 
 def evaluated(
-    service: CDSService,
-    person: Resource,
-    resources: Sequence[Resource],
-    opening: Opening,
-    content: Content,
+    service: CDSService, record: Record, opening: Opening, content: Content
 ) -> tuple[Evaluation, Answer]:
-    """The outcomes and the cards at an opening, from the record as it was known then."""
+    """The outcomes and the cards at an opening, from the record as it was known then.
+
+    Raises PatientUnreadable.
+    """
+    known = known_at(record.resources, opening.now)
+    is_spoken = content.language in service.languages
     call = Call(
-        retrieved=Retrieved(known_at(resources, opening.now), _states(service, content)),
-        patient_id=str(person.get("id")),
+        retrieved=Retrieved(known, _states(service, record, content)),
+        patient_id=str(person_of(record, content).get("id")),
         user_id=_USER,
         hook_instance=opening.day.isoformat(),
         now=opening.now,
-        language=content.language,
+        language=content.language if is_spoken else service.default_language,
         encounter_id=opening.encounter,
     )
     evaluation = decide(service, call)
     return evaluation, service.answer_from(evaluation, call)
 
 
-def _row(
-    patient: str,
-    person: Resource,
-    resources: Sequence[Resource],
-    opening: Opening,
-    content: Content,
-) -> Row:
+def _row(record: Record, person: Resource, opening: Opening, content: Content) -> Row:
     row: Row = {
-        "patient": patient,
+        "patient": record.patient,
         "opened": opening.day.isoformat(),
         "age": age_band(person, opening.day),
         "sex": sex(person),
@@ -98,13 +93,13 @@ def _row(
         "changes": [],
     }
     for service in content.services:
-        evaluation, answer = evaluated(service, person, resources, opening, content)
+        evaluation, answer = evaluated(service, record, opening, content)
         row["cards"] += [card_row(service.id, card) for card in answer.cards]
         states = {name: fact.standing() for name, fact in evaluation.facts.items()}
         row["lacking"] += lacking_rows(service, states)
         older = content.older.get(service.id)
         if older is not None:
-            _, before = evaluated(older, person, resources, opening, content)
+            _, before = evaluated(older, record, opening, content)
             versions = (older.version, service.version)
             row["changes"] += [
                 {
@@ -120,15 +115,18 @@ def _row(
     return row
 
 
-def _states(service: CDSService, content: Content) -> dict[str, Retrieval]:
-    """How each list came: whole, if the population has any resource of its type."""
+def _states(service: CDSService, record: Record, content: Content) -> dict[str, Retrieval]:
+    """How each list came: whole, if the population has any resource of its type, or in part."""
+
+    def state(key: str, type_: str) -> Retrieval:
+        if key in content.absent:
+            return Retrieval.NEVER_GIVEN
+        if type_ in record.broken:
+            return Retrieval.INCOMPLETE
+        return Retrieval.COMPLETE if type_ in content.types else Retrieval.MISSING
+
     return {
-        key: Retrieval.NEVER_GIVEN
-        if key in content.absent
-        else Retrieval.COMPLETE
-        if type_of_template(template) in content.types
-        else Retrieval.MISSING
-        for key, template in service.prefetch.items()
+        key: state(key, type_of_template(template)) for key, template in service.prefetch.items()
     }
 
 

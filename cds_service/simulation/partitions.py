@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
@@ -18,12 +18,12 @@ from cds_service.current_knowledge import switched
 from cds_service.knowledge import Knowledge, load
 from cds_service.settings import Settings
 from cds_service.simulation.evaluating import Content, PatientUnreadable, Row, rows_of
-from cds_service.simulation.patients import records, resources_of
+from cds_service.simulation.patients import Record, records
 from cds_service.wire.hooks import TOKENS
 
 HOOK = "patient-view"  # an opened chart
 MEMORY = "256MB"  # of DuckDB in each process
-_FORMAT = 1  # of the files of this module
+_FORMAT = 2  # of the files of this module
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,22 +92,22 @@ def evaluate_partition(plan: Plan, partition: int) -> Progress:
     path = _file(plan, partition)
     draft, patients = path.with_suffix(".draft"), 0
     with draft.open("wb") as file:
-        for patient, texts in records(plan.patients, partition, memory=MEMORY):
+        for record in records(plan.patients, partition, memory=MEMORY):
             patients += 1
-            for row in _rows(patient, texts, content):
+            for row in _rows(record, content):
                 _write(file, row)
     draft.rename(path)
     return Progress(partition, patients)
 
 
-def _rows(patient: str, texts: list[str], content: Content) -> Iterator[Row]:
+def _rows(record: Record, content: Content) -> Iterable[Row]:
     try:
-        rows = list(rows_of(patient, resources_of(texts), content))
+        rows = list(rows_of(record, content))
     except PatientUnreadable as error:
-        rows = [{"patient": patient, "unreadable": str(error)}]
+        return [{"patient": record.patient, "unreadable": str(error)}]
     except Exception as error:  # whatever is strange about one patient, the others are evaluated
-        rows = [{"patient": patient, "unreadable": type(error).__name__}]
-    yield from rows or [{"patient": patient}]
+        return [{"patient": record.patient, "unreadable": type(error).__name__}]
+    return rows or [{"patient": record.patient}]
 
 
 def knowledge_of_plan(plan: Plan) -> Knowledge:

@@ -31,27 +31,27 @@ _RESOURCES = """
 INSERT INTO resource
 WITH document AS (SELECT json FROM {reader}),
 part AS (
-  SELECT json IS NULL AS is_faulty,
+  SELECT
     CASE WHEN (json->>'resourceType') = 'Bundle' THEN json_extract(json, '$.entry[*].resource')
          ELSE [json] END AS resources,
     (json->>'resourceType') = 'Bundle' AS is_bundle
   FROM document),
 owned AS (
-  SELECT is_faulty, resources,
+  SELECT resources,
     CASE WHEN is_bundle THEN
       list_filter(resources, lambda each: (each->>'resourceType') = 'Patient') END AS people
   FROM part),
 single AS (
-  SELECT is_faulty, CASE WHEN len(people) = 1 THEN people[1]->>'id' END AS whose,
+  SELECT CASE WHEN len(people) = 1 THEN people[1]->>'id' END AS whose,
     unnest(resources) AS json
   FROM owned),
 named AS (
-  SELECT is_faulty, whose, json::VARCHAR AS json, json_extract_string(json, [
+  SELECT whose, json::VARCHAR AS json, json_extract_string(json, [
     '$.resourceType', '$.id', '$.subject.reference', '$.patient.reference',
     '$.medicationReference.reference']) AS element
   FROM single)
 SELECT
-  CASE WHEN is_faulty THEN '' ELSE element[1] END AS type,
+  coalesce(element[1], '') AS type,
   CASE WHEN element[1] = 'Patient' THEN element[2]
        WHEN whose IS NOT NULL THEN whose
        ELSE nullif(regexp_extract(coalesce(element[3], element[4]), {of_reference}, 1), '')
@@ -60,7 +60,7 @@ SELECT
   nullif(regexp_extract(element[5], {of_reference}, 1), '') AS medication,
   json
 FROM named
-WHERE is_faulty OR element[1] IN ({types})
+WHERE coalesce(element[1], '') IN ('', {types})
 """
 _OF_REFERENCE = quoted(r"([^/:#|]+)(?:/_history/[^/]*)?$")
 # Medications of their own, without a patient, go to everybody who has an order for one.
@@ -80,7 +80,7 @@ _WHOSE = """
 CREATE TABLE whose AS SELECT * FROM read_json({path}, format='newline_delimited',
   columns={{patient: 'VARCHAR', hash: 'VARCHAR', partition: 'INTEGER'}})
 """
-_RECORDS = "SELECT patient, json FROM read_parquet(?) ORDER BY patient, type, id, json"
+_RECORDS = "SELECT patient, type, json FROM read_parquet(?) ORDER BY patient, type, id, json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +88,8 @@ class Population:
     """What is known of a population once it is grouped.
 
     `patients` counts the patients of each partition; `types` are the FHIR resource types of which
-    the data has at least one resource. `faulty` counts documents that are not JSON, `orphans` the
-    resources without a patient, by type.
+    the data has at least one resource. `faulty` counts lines and entries that are not FHIR in JSON,
+    `orphans` the resources without a patient, by type.
     """
 
     patients: Sequence[int]
@@ -142,13 +142,26 @@ def group(
     return population
 
 
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What the data have of one patient, named by hash; `person` is the Patient.
+
+    `broken` are the types of resources of which one cannot be read: NaN, or nested too deep.
+    """
+
+    patient: str
+    person: Resource | None
+    resources: Sequence[Resource]
+    broken: frozenset[str] = frozenset()
+
+
 def partition_of(patient: str, partitions: int) -> int:
     """The partition of a patient, by the hash."""
     return int(patient[:12], 16) % partitions
 
 
-def records(folder: Path, partition: int, *, memory: str) -> Iterator[tuple[str, list[str]]]:
-    """Each patient of a partition by hash, with the JSON of each resource.
+def records(folder: Path, partition: int, *, memory: str) -> Iterator[Record]:
+    """The records of a partition by hash.
 
     The order depends on the content alone, not on the order in which files and lines came.
     """
@@ -156,7 +169,18 @@ def records(folder: Path, partition: int, *, memory: str) -> Iterator[tuple[str,
     with connect(folder / "overflow", memory, threads=1) as connection:
         rows = connection.execute(_RECORDS, [str(files)])
         for patient, resources in groupby(_rows(rows), itemgetter(0)):
-            yield patient, [json for _, json in resources]
+            yield _record(patient, resources)
+
+
+def _record(patient: str, rows: Iterable[tuple[str, str, str]]) -> Record:
+    resources, broken = [], set()
+    for _, type_, json in rows:
+        try:
+            resources.append(orjson.loads(json))
+        except orjson.JSONDecodeError:
+            broken.add(type_)
+    people = (each for each in resources if each.get("resourceType") == "Patient")
+    return Record(patient, next(people, None), resources, frozenset(broken))
 
 
 def _rows(cursor: DuckDBPyConnection) -> Iterable[tuple[Any, ...]]:
@@ -226,8 +250,3 @@ def _column(connection: DuckDBPyConnection, query: str) -> list[str]:
 def _number(connection: DuckDBPyConnection, query: str) -> int:
     row = connection.execute(query).fetchone()
     return int(row[0]) if row else 0
-
-
-def resources_of(texts: Iterable[str]) -> list[Resource]:
-    """The resources of a patient. Raises orjson.JSONDecodeError."""
-    return [orjson.loads(text) for text in texts]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from multiprocessing import get_context
 
+from cds_service.errors import SimulationFailed
 from cds_service.simulation.partitions import Plan, Progress, evaluate_partition
 
 
@@ -29,14 +31,22 @@ def _in_processes(plan: Plan, partitions: Iterable[int], workers: int) -> Iterat
         try:
             for part in as_completed(parts):
                 yield part.result()
+        except BrokenProcessPool:
+            raise SimulationFailed("a process died; start again to go on where it was") from None
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _on_cluster(plan: Plan, partitions: Iterable[int], scheduler: str) -> Iterator[Progress]:
-    from distributed import Client, as_completed
-
-    with Client(scheduler) as client:  # type: ignore[no-untyped-call]
+    try:
+        from distributed import Client, as_completed
+    except ImportError as error:
+        raise SimulationFailed(f"--scheduler needs the extra `dask`: {error}") from None
+    try:
+        client = Client(scheduler)  # type: ignore[no-untyped-call]
+    except (OSError, ValueError):
+        raise SimulationFailed(f"no scheduler answers at {scheduler}") from None
+    with client:
         parts = [
             client.submit(evaluate_partition, plan, partition, pure=False)
             for partition in partitions

@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from shutil import rmtree
 
-from cds_service.errors import InvalidRequest
+from cds_service.errors import InvalidRequest, SimulationFailed
 from cds_service.report.catalogue import catalogue_of
 from cds_service.settings import Settings
 from cds_service.simulation import pages, results, sheets
@@ -18,6 +18,7 @@ from cds_service.simulation.figures import Figures, figures_of
 from cds_service.simulation.openings import openings_of
 from cds_service.simulation.pages import Study
 from cds_service.simulation.partitions import (
+    HOOK,
     MEMORY,
     Plan,
     Progress,
@@ -33,7 +34,6 @@ from cds_service.simulation.patients import (
     group,
     partition_of,
     records,
-    resources_of,
 )
 from cds_service.simulation.running import run
 from cds_service.simulation.sample import Drawn, draw
@@ -91,7 +91,9 @@ class Simulation:
 
     def check(self) -> None:
         """Load the contents. Raises StartError."""
-        content_of(self.plan)
+        services = content_of(self.plan).services
+        if not any(self._wish.language in service.languages for service in services):
+            raise SimulationFailed(f"no service for {HOOK} has words in {self._wish.language}")
 
     @property
     def done(self) -> int:
@@ -127,14 +129,13 @@ class Simulation:
         partitions = {partition_of(each.patient, len(self.population.patients)) for each in drawn}
         people = {each.patient for each in drawn}
         for partition in sorted(partitions):
-            for patient, texts in records(self.plan.patients, partition, memory=MEMORY):
-                if patient not in people:
+            for record in records(self.plan.patients, partition, memory=MEMORY):
+                if record.patient not in people:
                     continue
-                resources = resources_of(texts)
-                for opening in openings_of(resources, content.today, content.since):
-                    number = numbers.get((patient, opening.day))
+                for opening in openings_of(record.resources, content.today, content.since):
+                    number = numbers.get((record.patient, opening.day))
                     if number is not None:
-                        cases.append(case_of(number, resources, opening, content))
+                        cases.append(case_of(number, record, opening, content))
         return sorted(cases, key=lambda case: case.number)
 
     def clean(self) -> None:
@@ -185,7 +186,7 @@ class Simulation:
                 "knowledgeVersion": version,
                 "today": wish.today.isoformat(),
                 "since": wish.since and wish.since.isoformat(),
-                "notJson": self.population.faulty,
+                "faulty": self.population.faulty,
                 "withoutPatient": dict(self.population.orphans),
             },
             notices=list(_notices(self.population)),
@@ -201,7 +202,7 @@ def content_version(plan: Plan) -> str:
 
 def _notices(population: Population) -> Iterable[str]:
     if population.faulty:
-        yield f"{population.faulty:,} lines are not JSON and were not read."
+        yield f"{population.faulty:,} lines or entries are not FHIR in JSON and were not read."
     if population.faulty_files:
         yield f"{len(population.faulty_files):,} files are not JSON and were not read."
     for type_, count in population.orphans.items():

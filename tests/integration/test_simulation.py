@@ -200,7 +200,7 @@ def test_a_patient_that_cannot_be_read_is_counted_and_named_by_its_hash_alone(
     _simulate(data, out=out)
     figures = _figures(out)
     assert figures["unreadable"] == [{"why": "no Patient", "patients": 1}]
-    assert (figures["notJson"], figures["withoutPatient"]) == (1, {"Condition": 1})
+    assert (figures["faulty"], figures["withoutPatient"]) == (3, {"Condition": 1})
     assert all(b"nobody" not in content for content in _files(out).values())
     rows = duckdb.sql(f"SELECT * FROM read_parquet('{out / 'unreadable.parquet'}')").fetchall()
     [(patient, why)] = rows
@@ -402,3 +402,47 @@ def test_answers_are_not_written_over(bulk: Path, reviewed: Path, tmp_path: Path
     _filled(reviewed / "reviewer-a.csv", folder / "reviewer-a.csv", "yes")
     said = _simulate(bulk, "--review", "12", out=tmp_path, fails=True)
     assert "has answers" in said
+
+
+def test_a_resource_that_cannot_be_read_makes_its_list_a_part_and_loses_nobody(
+    bulk: Path, tmp_path: Path
+) -> None:
+    data = copytree(bulk, tmp_path / "data")
+    odd = {"resourceType": "AllergyIntolerance", "patient": {"reference": "Patient/ada"}}
+    line = orjson.dumps(odd)[:-1] + b',"reaction":' + b"[" * 2000 + b"]" * 2000 + b"}\n"
+    with (data / "AllergyIntolerance.ndjson").open("ab") as file:
+        file.write(line + b'"no resource"\n[{"resourceType": "Patient", "id": "in a list"}]\n')
+    _simulate(data, out=tmp_path / "out")
+    figures = _figures(tmp_path / "out")
+    assert (figures["unreadable"], figures["faulty"]) == ([], 2)
+    allergies = {"fact": "anxiety-leg-weakness/allergy_list", "state": "not-retrieved"}
+    assert [
+        each["openings"] for each in figures["lacking"] if allergies.items() <= each.items()
+    ] == [1]
+
+
+def test_a_name_of_a_file_is_no_pattern(bulk: Path, tmp_path: Path) -> None:
+    data = copytree(bulk, tmp_path / "it's [1] data")
+    (data / "Patient.ndjson").rename(data / "Patient [2] *.ndjson")
+    _simulate(data, out=tmp_path / "out")
+    assert _figures(tmp_path / "out")["unreadable"] == []
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (("--memory", "much"), "500MB"),
+        (("--language", "la"), "words in la"),
+        (("--scheduler", "nowhere"), "no scheduler answers"),
+        (("--against", "."), "the file is missing"),
+    ],
+)
+def test_what_cannot_be_done_ends_with_a_sentence(
+    arguments: tuple[str, str],
+    said: str,
+    bulk: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert said in _simulate(bulk, *arguments, out=tmp_path / "out", fails=True)
