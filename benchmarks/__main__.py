@@ -146,14 +146,14 @@ def _draw(
 ) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     padded = [body for body in bodies if body.name.partition(",")[0] in SIZES]
+    shown = {"silent": ("service", False), "firing": ("service", True), FLOOR: (FLOOR, False)}
     lines = {
-        f"{name}, {kind}": [
-            (round(len(body.content) / 1e6, 2), median(measured[body.name][name]) / 1000)
+        name: [
+            (round(len(body.content) / 1e6, 3), median(measured[body.name][server]) / 1000)
             for body in padded
             if body.fires is fires
         ]
-        for name in ("service", FLOOR)
-        for kind, fires in (("silent", False), ("firing", True))
+        for name, (server, fires) in shown.items()
     }
     by_size = plot("CPU a call by size", "size of the body, MB", "ms", lines)
     (folder / "by-size.svg").write_text(by_size, encoding="utf-8")

@@ -31,14 +31,13 @@ def plot(title: str, across: str, up: str, lines: Mapping[str, Line]) -> str:
         height = y_of(value)
         parts.append(f'<path d="M{LEFT} {height:.1f}H{WIDTH - RIGHT}" stroke="#ddd" fill="none"/>')
         parts.append(_text(LEFT - 6, height + 4, f"{value:g}", anchor="end"))
-    for (name, line), colour in zip(lines.items(), COLOURS, strict=False):
+    by_height = sorted(lines.items(), key=lambda named: -named[1][-1][1])
+    for place, ((name, line), colour) in enumerate(zip(by_height, COLOURS, strict=False)):
         path = "L".join(f"{x_of(x):.1f} {y_of(y):.1f}" for x, y in line)
         parts.append(f'<path d="M{path}" stroke="{colour}" stroke-width="2" fill="none"/>')
-        parts += (
-            f'<circle cx="{x_of(x):.1f}" cy="{y_of(y):.1f}" r="3" fill="{colour}"/>'
-            for x, y in line
-        )
-        parts.append(_text(WIDTH - RIGHT + 8, y_of(line[-1][1]) + 4, name, fill=colour))
+        for x, y in line:
+            parts.append(f'<circle cx="{x_of(x):.1f}" cy="{y_of(y):.1f}" r="3" fill="{colour}"/>')
+        parts.append(_text(WIDTH - RIGHT + 16, ABOVE + 12 + 20 * place, name, fill=colour))
     return "\n".join([*parts, "</svg>", ""])
 
 
