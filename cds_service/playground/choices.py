@@ -74,15 +74,15 @@ class Choices:
         return self._of_kind(CONDITION.key)
 
     def _of_kind(self, key: str) -> Mapping[str, Choice]:
-        sets = {value_set for value_set in self._sets_of(key)}
-        found = {id_: choice for id_ in sets if (choice := self._choice(id_)) is not None}
+        found = {id_: choice for id_ in self._sets_of(key) if (choice := self._choice(id_))}
         return dict(sorted(found.items(), key=lambda item: item[1].title.lower()))
 
     def _sets_of(self, key: str) -> Iterable[str]:
+        """What facts of a kind look for; their other value sets are about parts of it."""
         for definition in self._service.facts.values():
             kind = kind_of(definition)
             if kind.key == key:
-                yield from (value_set for _, value_set in kind.value_sets(definition))
+                yield from (id_ for name, id_ in kind.value_sets(definition) if name == key)
 
     def _choice(self, value_set: str) -> Choice | None:
         """The value set as a choice; None if it has no file, because only words are in it."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import orjson
@@ -34,7 +36,10 @@ def playground(cards: Knowledge, tmp_path_factory: pytest.TempPathFactory) -> It
     """Where a service with a playground and a store listens."""
     url = f"sqlite:///{tmp_path_factory.mktemp('store') / 'store.sqlite3'}"
     settings = Settings(store_url=url, playground=True)
-    application = create_app(settings, cards, lambda: STORY_NOW)
+    begun = monotonic()
+    application = create_app(
+        settings, cards, lambda: STORY_NOW + timedelta(seconds=monotonic() - begun)
+    )
     server = make_server("127.0.0.1", 0, application, threaded=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -210,8 +215,12 @@ def test_an_override_with_a_reason_is_in_the_report(browser: Browser, playground
         card.get_by_label("Reason to override").select_option("patient-ineligible")
         card.get_by_role("button", name="Override").click()
         expect(card.locator(".sent")).to_contain_text("Your answer is kept")
-        report = page.request.get(f"{playground}/report.json").json()
-    rules = {row["rule"]: row for row in report["rules"]}
+        for _ in range(50):  # rows are written beside the calls
+            report = page.request.get(f"{playground}/report.json").json()
+            rules = {row["rule"]: row for row in report["rules"]}
+            if rules:
+                break
+            page.wait_for_timeout(100)
     assert rules["anxiety-leg-weakness/R51"]["overridden"] == 1
 
 
