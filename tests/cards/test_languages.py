@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
+from markdown_it import MarkdownIt
 
-from cds_service.knowledge import CDSService
+from cds_service import create_app
+from cds_service.knowledge import CDSService, Knowledge
+from cds_service.settings import Settings
 
 from . import conversations
 
@@ -60,3 +65,37 @@ def test_the_language_is_the_best_that_the_client_accepts(
         "/cds-services/anxiety-leg-weakness", json=request, headers={"Accept-Language": accepted}
     )
     assert response.headers["Content-Language"] == answered
+
+
+def _is_whole_markdown(text: str) -> bool:
+    """Whether no mark of bold or italic text is left over for the reader to see.
+
+    A closing mark behind a full-width colon is none without a blank behind it (CommonMark, 6.2).
+    """
+    seen = re.sub(r"<[^>]+>", "", MarkdownIt("commonmark").render(text))
+    return "**" not in seen and not re.search(r"(?<![\w\\])\*(?!\w)", seen)
+
+
+@pytest.mark.parametrize("language", ["en", "es", "zh-Hans"])
+def test_no_mark_of_markdown_is_left_in_a_text(service: CDSService, language: str) -> None:
+    for (id_, part), text in service.words[language].texts.items():
+        filled = "".join(piece if isinstance(piece, str) else "Xx" for piece in text.pieces)
+        assert _is_whole_markdown(filled) and _is_whole_markdown(f"- {filled}"), (id_, part)
+
+
+@pytest.mark.parametrize("form", ["short", "full"])
+@pytest.mark.parametrize("language", ["en", "es", "zh-Hans"])
+def test_no_mark_of_markdown_is_left_on_a_card(
+    cards: Knowledge, service: CDSService, language: str, form: str
+) -> None:
+    settings = Settings(store_url="none", detail=(form,))
+    today = datetime(2026, 11, 22, 12, tzinfo=UTC)
+    client = create_app(settings, cards, clock=lambda: today).test_client()
+    for name, request in conversations.requests(service):
+        response = client.post(
+            "/cds-services/anxiety-leg-weakness",
+            json=request,
+            headers={"Accept-Language": language},
+        )
+        for card in response.get_json().get("cards", ()):
+            assert _is_whole_markdown(card["detail"]), name

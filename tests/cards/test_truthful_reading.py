@@ -187,4 +187,4 @@ def test_a_list_that_says_that_nobody_asked_is_named_when_that_is_all(service: C
     problem["subject"] = {"reference": "Patient/ada"}
     person = {"resourceType": "Patient", "id": "ada", "gender": "female", "birthDate": "1984-05-02"}
     (card,) = _cards(service, [person, problem])
-    assert "problems: hold no information" in str(card.detail)
+    assert "Problems: hold no information" in str(card.detail)

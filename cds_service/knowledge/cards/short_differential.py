@@ -70,7 +70,7 @@ class ShortDifferential(Differential):
             if drugs and class_id not in self._shown_before:
                 self._shown_before.add(class_id)
                 listed = self._voice.join("list-separator", map(self._name, drugs))
-                yield f"{self._name(class_id)} ({listed})"
+                yield f"{self._name(class_id)}{self._voice.in_brackets(listed)}"
 
     def _name(self, item: str) -> str:
         return self._voice.say(item, SHORT if self._voice.has(item, SHORT) else "title")

@@ -77,6 +77,12 @@ class Voice:
         mark = self.plain("layout", name)
         return f"{mark} " if mark[-1:].isascii() else mark
 
+    def in_brackets(self, text: str) -> str:
+        """A text in the language's brackets, behind a blank if they are ASCII."""
+        brackets = self.plain("layout", "brackets")
+        blank = " " if brackets.isascii() else ""
+        return f"{blank}{brackets[0]}{text}{brackets[-1]}"
+
     def fill(self, text: Text, *, plain: bool = False) -> str:
         """A text with the facts put in; a line is left out if all its facts are empty or 0."""
         if not text.placeholders:

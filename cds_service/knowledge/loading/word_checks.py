@@ -135,7 +135,7 @@ def _layout(service: Service) -> Iterable[str]:
     if service.measures:
         yield "measures"
     if service.classes:
-        yield "classes"
+        yield from ("brackets", "classes")
 
 
 def _has_differential(service: Service) -> bool:
