@@ -36,8 +36,8 @@ Read = Callable[[Statement], Number | None]
 class Result:
     """One result; `number` None could not be read, `span` None has no date.
 
-    `is_doubtful` if it is not final, is faulty, has its number from a text, or has a date that
-    leaves open whether it is in the window.
+    `is_doubtful` if it is not final, is faulty, has its number from a text, has no code, or has a
+    date that leaves open whether it is in the window.
     """
 
     statement: Statement
@@ -148,7 +148,7 @@ def results_of(
     def readings() -> Iterator[Result]:
         # Lazily: only the results that the fact needs are read and validated.
         for span, statement in final:
-            if statement.is_faulty or is_written(statement.element):
+            if statement.is_faulty or statement.is_weak or is_written(statement.element):
                 if not span.is_before(within, now):
                     doubtful.append((span, statement))
                 continue

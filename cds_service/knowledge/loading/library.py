@@ -24,6 +24,7 @@ from cds_service.knowledge.loading.library_files import (
 )
 from cds_service.knowledge.loading.problems import Problems
 from cds_service.knowledge.record.code_systems import CodeSystem, CodeSystems
+from cds_service.knowledge.record.named_results import NamedResults
 from cds_service.knowledge.record.negation import Negation
 from cds_service.knowledge.record.quantities import Conversion, Quantity
 from cds_service.knowledge.record.statuses import Statuses
@@ -51,7 +52,9 @@ def load_library(folder: Path, problems: Problems, *, thorough: bool = False) ->
                 problems.add(path, "compose.include", f"code-systems.yaml does not have {system}")
     return Library(
         value_sets=value_sets,
-        terminology=Terminology(_by_system(codes), text.phrases, text.negation, systems),
+        terminology=Terminology(
+            _by_system(codes), text.phrases, text.negation, systems, NamedResults.of(text.results)
+        ),
         statuses=replace(statuses or Statuses(), systems=systems),
         quantities=_load_quantities(folder / "quantities.yaml", problems),
         references=_load_references(folder / "references.yaml", problems),
@@ -141,6 +144,9 @@ def load_record_text(path: Path, known: Container[str], problems: Problems) -> R
     if text is None:
         return RecordText({}, Negation((), 0), {})
     named = frozenset().union(*text.understood.values()) - text.phrases.keys()
+    for set_id in text.results:
+        if set_id not in known:
+            problems.add(path, f"results.{set_id}", "there is no value set of this name")
     for set_id in (*text.phrases, *named):
         if set_id not in known and not set_id.startswith("text-"):
             problems.add(path, f"value_sets.{set_id}", "there is no value set of this name")

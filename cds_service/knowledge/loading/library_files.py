@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from marshmallow import Schema, fields, post_load, validate
@@ -22,12 +22,13 @@ class RecordText:
     """record-text.yaml: the phrases of each value set, and what reverses them.
 
     `understood` names, for a kind of resource, value sets that identify it although no fact uses
-    them.
+    them; `results` has the names of results that came without a code, by value set.
     """
 
     phrases: Mapping[str, Phrases]
     negation: Negation
     understood: Mapping[str, frozenset[str]]
+    results: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 class ReferenceSchema(StrictSchema):
@@ -147,6 +148,7 @@ class RecordTextSchema(StrictSchema):
     signs = fields.Dict(keys=fields.String(), values=fields.String(), load_default=dict)
     degrees = Texts(load_default=())
     understood = fields.Dict(keys=fields.String(), values=Texts(), load_default=dict)
+    results = fields.Dict(keys=fields.String(), values=Texts(), load_default=dict)
     value_sets = fields.Dict(
         keys=fields.String(), values=fields.Nested(PhrasesSchema), required=True
     )
@@ -169,7 +171,7 @@ class RecordTextSchema(StrictSchema):
             degrees=data["degrees"],
         )
         understood = {kind: frozenset(sets) for kind, sets in data["understood"].items()}
-        return RecordText(data["value_sets"], negation, understood)
+        return RecordText(data["value_sets"], negation, understood, data["results"])
 
 
 class KinSchema(StrictSchema):

@@ -131,7 +131,9 @@ class PatientRecord(Lists):
                     with_words = kind not in _BY_CODE_ONLY
                     for element, concept in CODED_PARTS[kind](resource):
                         part = None if element is resource else element
-                        self._add(kind, resource, concept, part, with_words=with_words)
+                        known = self._add(kind, resource, concept, part, with_words=with_words)
+                        if known is _UNKNOWN and kind == "Observation":
+                            self._add_named(resource, element)
                 case str() if kind in _FORMER_TYPES:
                     self.set_aside(resource, OTHER_VERSION, kind="MedicationRequest")
         for order in orders:
@@ -237,6 +239,19 @@ class PatientRecord(Lists):
         named, match = self._match(kind, concept, with_words)
         if not match.codes and not match.words:
             return _KNOWN if is_understood(kind, match) else _UNKNOWN
+        return self._file(kind, resource, named, match, part)
+
+    def _add_named(self, resource: Resource, element: Resource) -> None:
+        """Index a result without a code by its name; its part is the result with its value."""
+        named = self._terminology.results.read(element)
+        if named is not None:
+            set_id, part = named
+            match = Match(frozenset(), frozenset((set_id,)))
+            self._file("Observation", resource, concept_of(element["code"]), match, part)
+
+    def _file(
+        self, kind: str, resource: Resource, named: Resource, match: Match, part: Resource | None
+    ) -> object:
         part = part and repaired_part(part)
         judgement = self._judgement(resource)
         if not judgement.is_about(self._patient_ids):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from cds_service.knowledge.record.code_systems import CodeSystems
+from cds_service.knowledge.record.named_results import NamedResults
 from cds_service.knowledge.record.negation import Negation
 from cds_service.knowledge.record.phrases import Phrases, TextReader
 
@@ -58,8 +59,10 @@ class Terminology:
         phrases: Mapping[str, Phrases],
         negation: Negation,
         systems: CodeSystems,
+        results: NamedResults | None = None,
     ) -> None:
         self._codes, self._phrases = codes, phrases
+        self.results = results or NamedResults()
         self._negation, self._systems = negation, systems
         self._lengths = {
             system: tuple(sorted({len(code) for code in codes.get(system, ())}))
@@ -76,7 +79,7 @@ class Terminology:
         A code in a value set for another kind, such as a medicine in a list of problems, says
         nothing about the resource, and must not prevent its words from being read.
         """
-        whole = Terminology(self._codes, self._phrases, self._negation, self._systems)
+        whole = Terminology(self._codes, self._phrases, self._negation, self._systems, self.results)
         for kind, set_ids in sets_of.items():
             codes = {
                 system: {code: own for code, sets in listed.items() if (own := sets & set_ids)}
