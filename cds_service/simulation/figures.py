@@ -31,13 +31,17 @@ class Part:
 class RuleFigures:
     """The openings with a card that rests on one version of a rule; `levels` counts them by level.
 
-    An opening counts for each level at which the rule is on a card.
+    An opening counts for each level at which the rule is on a card. `interrupting` counts the
+    openings with a card that is critical or a warning because of the rule, `interrupts` is their
+    share.
     """
 
     rule: str
     version: str
     title: str
     part: Part
+    interrupting: int
+    interrupts: Rate | None
     levels: Mapping[str, int]
 
 
@@ -160,9 +164,16 @@ class _Counting:
 
     def _rules(self, titles: Mapping[str, str]) -> list[RuleFigures]:
         return [
-            RuleFigures(rule, version, titles.get(rule, ""), self._part(openings, patients), levels)
-            for rule, version, openings, patients, *counts in self._rows(_RULES)
-            for levels in [dict(zip((*LEVELS, "other"), counts, strict=True))]
+            RuleFigures(
+                rule,
+                version,
+                titles.get(rule, ""),
+                self._part(openings, patients),
+                interrupting,
+                rate(interrupting, self.openings),
+                dict(zip((*LEVELS, "other"), counts, strict=True)),
+            )
+            for rule, version, openings, patients, interrupting, *counts in self._rows(_RULES)
         ]
 
     def _slots(self) -> list[SlotFigures]:
@@ -196,6 +207,8 @@ _OPENINGS_WHERE = "SELECT count(*), count(DISTINCT patient) FROM opening WHERE {
 _RULES = """
 SELECT id, version, count(DISTINCT (patient, opened, instant)) AS openings,
   count(DISTINCT patient),
+  count(DISTINCT (patient, opened, instant)) FILTER (
+    indicator IN ('critical', 'warning') AND level IN ('critical', 'warning')),
   count(DISTINCT (patient, opened, instant)) FILTER (level = 'critical'),
   count(DISTINCT (patient, opened, instant)) FILTER (level = 'warning'),
   count(DISTINCT (patient, opened, instant)) FILTER (level = 'info'),

@@ -7,7 +7,7 @@ from math import ceil, floor, log10
 
 from cds_service.report.figures import Rate
 from cds_service.report.plots import BAR, Bar, Drawing, Plot, bar_at, plot, rows, scale
-from cds_service.simulation.figures import Figures
+from cds_service.simulation.figures import Figures, RuleFigures
 
 MOST_ROWS = 20
 _STEPS = 5
@@ -18,6 +18,7 @@ _STATES = ("missing", "stale", "unreadable", "not-retrieved")
 def plots(figures: Figures) -> dict[str, Plot]:
     """The plots by name; plots without data are left out."""
     drawn = (
+        _interrupting(figures),
         _rules(figures),
         *(_groups(figures, by) for by in ("age", "sex", "year")),
         *(_lacking(figures, state) for state in _STATES),
@@ -34,11 +35,16 @@ def steps_to(highest: float) -> list[float]:
     return [round(size * step, 9) for step in range(ceil(highest / size - 1e-9) + 1)]
 
 
+def _interrupting(figures: Figures) -> Plot | None:
+    most = sorted(figures.rules, key=lambda rule: -rule.interrupting)[:MOST_ROWS]
+    rated = [(_name(rule), rule.interrupts) for rule in most]
+    title = "Openings that a rule interrupts, of 100, with 95 % interval"
+    return _rates("interrupting", title, rated)
+
+
 def _rules(figures: Figures) -> Plot | None:
     most = figures.rules[:MOST_ROWS]
-    rated = [
-        (f"{_short(rule.rule)} {rule.version} {rule.title}", rule.part.of_openings) for rule in most
-    ]
+    rated = [(_name(rule), rule.part.of_openings) for rule in most]
     title = "Openings with a card that rests on a rule, of 100, with 95 % interval"
     return _rates("rules", title, rated)
 
@@ -72,6 +78,10 @@ def _lacking(figures: Figures, state: str) -> Plot | None:
     name = {"not-retrieved": "not in the data"}.get(state, state)
     title = f"Facts that were {name}, at 100 openings"
     return _rates(f"lacking-{state}", title, [(_short(lack.fact), lack.share) for lack in most])
+
+
+def _name(rule: RuleFigures) -> str:
+    return f"{_short(rule.rule)} {rule.version} {rule.title}"
 
 
 def _short(name: str) -> str:

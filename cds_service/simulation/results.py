@@ -39,7 +39,8 @@ CREATE VIEW person AS SELECT DISTINCT patient FROM read_parquet({openings});
 CREATE VIEW card AS
   SELECT patient, opened, instant, age, sex, year, unnest(cards, max_depth := 2) FROM opening;
 CREATE VIEW fired AS
-  SELECT patient, opened, instant, age, sex, year, unnest(rules, max_depth := 2) FROM card;
+  SELECT patient, opened, instant, age, sex, year, indicator, unnest(rules, max_depth := 2)
+  FROM card;
 CREATE VIEW lacking AS
   SELECT patient, opened, has_card, lack.service || '/' || unnest(lack.facts) AS fact,
     lack.state AS state

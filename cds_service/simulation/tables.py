@@ -54,6 +54,7 @@ _PART = {
 
 def _rules(figures: Figures) -> Table:
     columns = {"rule": "Rule", "title": "Title", "version": "Version", **_PART} | {
+        "interrupting": "Interrupts",
         "critical": "Critical",
         "warning": "Warning",
         "info": "Info",
@@ -63,7 +64,14 @@ def _rules(figures: Figures) -> Table:
 
 
 def _rule(rule: RuleFigures) -> tuple[Cell, ...]:
-    return (rule.rule, rule.title, rule.version, *_part(rule.part), *rule.levels.values())
+    return (
+        rule.rule,
+        rule.title,
+        rule.version,
+        *_part(rule.part),
+        rule.interrupting,
+        *rule.levels.values(),
+    )
 
 
 def _slots(figures: Figures) -> Table:
