@@ -48,7 +48,9 @@ single AS (
 named AS (
   SELECT whose, json::VARCHAR AS json, json_extract_string(json, [
     '$.resourceType', '$.id', '$.subject.reference', '$.patient.reference',
-    '$.medicationReference.reference']) AS element
+    '$.medicationReference.reference', '$.subject.identifier.system',
+    '$.subject.identifier.value', '$.patient.identifier.system',
+    '$.patient.identifier.value']) AS element
   FROM single)
 SELECT
   coalesce(element[1], '') AS type,
@@ -58,11 +60,24 @@ SELECT
   END AS patient,
   element[2] AS id,
   nullif(regexp_extract(element[5], {of_reference}, 1), '') AS medication,
+  coalesce(element[6], element[8], '') || '|' || coalesce(element[7], element[9]) AS identifier,
   json
 FROM named
 WHERE coalesce(element[1], '') IN ('', {types})
 """
 _OF_REFERENCE = quoted(r"([^/:#|]+)(?:/_history/[^/]*)?$")
+# FHIR R4, "Logical references": a patient named by an identifier that only one Patient has.
+_BY_IDENTIFIER = """
+UPDATE resource SET patient = known.patient
+FROM (
+  SELECT coalesce(each->>'system', '') || '|' || (each->>'value') AS identifier,
+    any_value(patient) AS patient
+  FROM (
+    SELECT patient, unnest(json_extract(json, '$.identifier[*]')) AS each
+    FROM resource WHERE type = 'Patient')
+  GROUP BY ALL HAVING count(DISTINCT patient) = 1) AS known
+WHERE resource.patient IS NULL AND resource.identifier = known.identifier
+"""
 # Medications of their own, without a patient, go to everybody who has an order for one.
 _PARTITIONS = """
 COPY (
@@ -117,9 +132,11 @@ def group(
             connection.register_filesystem(system)
         connection.execute(
             "CREATE TABLE resource"
-            " (type VARCHAR, patient VARCHAR, id VARCHAR, medication VARCHAR, json VARCHAR)"
+            " (type VARCHAR, patient VARCHAR, id VARCHAR, medication VARCHAR, identifier VARCHAR,"
+            " json VARCHAR)"
         )
         lost = _read(connection, sources.files)
+        connection.execute(_BY_IDENTIFIER)
         partitions = min(max(1, sources.bytes // PARTITION_BYTES), _MOST_PARTITIONS)
         patients = _name(connection, folder, pseudonym, partitions)
         connection.execute(_PARTITIONS.format(folder=quoted(folder / "patients")))

@@ -206,4 +206,4 @@ def _notices(population: Population) -> Iterable[str]:
     if population.faulty_files:
         yield f"{len(population.faulty_files):,} files are not JSON and were not read."
     for type_, count in population.orphans.items():
-        yield f"{count:,} resources {type_} name no patient and were not read."
+        yield f"{count:,} {type_} resources name no patient and were not read."

@@ -421,6 +421,21 @@ def test_a_resource_that_cannot_be_read_makes_its_list_a_part_and_loses_nobody(
     ] == [1]
 
 
+def test_a_patient_may_be_named_by_an_identifier(
+    bulk: Path, alone: dict[str, bytes], tmp_path: Path
+) -> None:
+    data = copytree(bulk, tmp_path / "data")
+    conditions = data / "Condition.ndjson"
+    resources = [orjson.loads(line) for line in conditions.read_bytes().splitlines()]
+    for resource in resources:
+        if resource.get("subject", {}).get("reference") == "Patient/ada":
+            identifier = {"system": "https://ehr.example.org/mrn", "value": "104348"}
+            resource["subject"] = {"identifier": identifier}
+    conditions.write_bytes(b"\n".join(map(orjson.dumps, resources)))
+    _simulate(data, out=tmp_path / "out")
+    assert _figures(tmp_path / "out") == orjson.loads(alone["figures.json"])
+
+
 def test_a_name_of_a_file_is_no_pattern(bulk: Path, tmp_path: Path) -> None:
     data = copytree(bulk, tmp_path / "it's [1] data")
     (data / "Patient.ndjson").rename(data / "Patient [2] *.ndjson")
