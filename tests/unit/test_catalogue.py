@@ -134,9 +134,9 @@ def test_every_member_of_a_fact_can_be_said(edition: Edition) -> None:
         ("%potassium.value < 2.5", ["potassium is below 2.5 mmol/L"]),
         ("%opioid.active", ["opioid is taken now"]),
         ("%opioid.active.not()", ["not: opioid is taken now"]),
-        ("%copd.present.exists()", ["it is known whether copd is on record"]),
+        ("%copd.present.exists()", ["it is known whether COPD is on record"]),
         ("%albumin.value.exists().not()", ["albumin is not known"]),
-        ("%copd.latest_days <= 1", ["the time since copd last began is at most 1 day"]),
+        ("%copd.latest_days <= 1", ["the time since COPD last began is at most 1 day"]),
         ("%sex = 'male'", ["sex is male"]),
         (
             "%potassium.state in ('missing' | 'stale')",
@@ -149,12 +149,12 @@ def test_every_member_of_a_fact_can_be_said(edition: Edition) -> None:
                 "opioid is taken now",
                 "at least one of these holds:",
                 "age is at least 65 years",
-                "copd is on record",
+                "COPD is on record",
             ],
         ),
         (
             "%copd.latest_days <= 7 or (%copd.latest_days <= 7).exists().not()",
-            ["the time since copd last began is at most 7 days, or that is not known"],
+            ["the time since COPD last began is at most 7 days, or that is not known"],
         ),
         (
             "(%opioid.active and %copd.present).not()",
@@ -162,7 +162,7 @@ def test_every_member_of_a_fact_can_be_said(edition: Edition) -> None:
                 "this does not hold:",
                 "all of these hold:",
                 "opioid is taken now",
-                "copd is on record",
+                "COPD is on record",
             ],
         ),
     ],
@@ -174,7 +174,7 @@ def test_a_condition_is_said_in_words(edition: Edition, condition: str, words: l
 def test_a_computed_fact_is_said_with_what_it_is_computed_from(edition: Edition) -> None:
     rule = rule_of(edition, "R51")
     texts = _items([Saying(edition, expanded=True).condition(rule.levels["critical"])])
-    assert "respiratory risk, that is: at least one of these holds:" in texts
+    assert "risk to breathing, that is: at least one of these holds:" in texts
     assert "age is at least 65 years" in texts
 
 
@@ -256,7 +256,7 @@ def test_a_rule_is_told_whole(edition: Edition) -> None:
         assert source.url is None or source.url in text
     for example in rule.examples:
         assert example.name in text
-    assert "age is at least 65 years | respiratory risk" in text
+    assert "age is at least 65 years | risk to breathing" in text
     assert "Interrupts: yes, as critical, warning" in text
     assert "Opens the gate without the symptom: warning" in text
     assert "D1 Benzodiazepines, whenever the rule applies" in text
@@ -389,7 +389,7 @@ def test_the_thirteen_attributes_name_the_rules_that_use_them(edition: Edition) 
     assert "R36 Anaemia" in used["Sex"]
     for name in ("Race", "Ethnicity", "Language", "Sexual orientation", "Gender identity"):
         assert used[name] == "Not used."
-    assert "stressor" in used["Social determinants of health"]
+    assert "a stressful event" in used["Social determinants of health"]
     assert "GAD-7" in used["Health status assessments"]
     assert len(DATA) == 9
 
