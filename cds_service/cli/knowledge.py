@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,8 @@ def reload() -> None:
     settings = settings_or_stop()
     try:
         if replicas := replicas_in(settings.store_url.get_secret_value()):
-            replicas.ask_for_reload()
+            with closing(replicas.store):
+                replicas.ask_for_reload()
         else:
             Stamp(settings.runtime_dir, settings.cards_dir).renew()
     except StartError as error:

@@ -16,7 +16,7 @@ from cds_service.store.database import Store, open_store
 from cds_service.store.tables import reload_request, worker
 
 FORGOTTEN_AFTER = timedelta(seconds=30)  # a worker that is not noted again
-_PATIENCE = 1.0  # seconds
+_PATIENCE = 2.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
