@@ -38,6 +38,7 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
     " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+_MOST_ENTRIES = 100  # of one kind that can be left out one by one
 _HOOK = "patient-view"  # the hook of a chart that is opened: the people have charts, not orders
 
 playground = Blueprint("playground", __name__, template_folder="templates")
@@ -155,6 +156,7 @@ def _rendered(
         played=played,
         board=board,
         states=LIST_STATES,
+        most_entries=_MOST_ENTRIES,
         settings=collaborators().settings,
     )
     return in_language(Response(text, status, mimetype="text/html"), language)

@@ -302,6 +302,18 @@ def test_a_record_that_is_too_large_is_said_on_the_page(visitor: FlaskClient) ->
     assert visitor.post("/", data={"record": orjson.dumps(whole).decode()}).status_code == 200
 
 
+def test_of_a_long_list_only_the_first_can_be_left_out_one_by_one(cards: Knowledge) -> None:
+    bundle = _bundle()
+    bundle["entry"] += [
+        {"resource": {**bundle["entry"][1]["resource"], "id": f"again-{number}"}}
+        for number in range(150)
+    ]
+    visitor = _visit(create_app(Settings(store_url="none", playground=True), cards, lambda: NOW))
+    page = visitor.post("/", data={"record": orjson.dumps(bundle).decode(), "language": "en"})
+    assert page.text.count('name="without" value="conditions.') == 100
+    assert "… +53" in page.text
+
+
 # -- safe ----------------------------------------------------------------------------------------
 
 

@@ -11,10 +11,15 @@ function enhance() {
 
 async function play(form) {
   const number = ++latest;
-  const response = await fetch(form.action, { method: "POST", body: new FormData(form) });
-  const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  let text;
+  try {
+    text = await (await fetch(form.action, { method: "POST", body: new FormData(form) })).text();
+  } catch {
+    form.submit(); // the browser says what is wrong with the connection
+    return;
+  }
   if (number !== latest) return; // a later change is on its way
-  show(page);
+  show(new DOMParser().parseFromString(text, "text/html"));
 }
 
 // The parts of a page in place of ours. Open details stay open, and the focus stays where it is.
@@ -77,17 +82,18 @@ function refuse(said, texts, status) {
 
 document.addEventListener("change", (event) => {
   const form = event.target.form;
-  if (!form || !form.matches("[data-now]")) return;
+  if (form?.id !== "what-if") return;
+  // Another person or language is another page; it has the changes that still belong to it.
+  if (["person", "language"].includes(event.target.name)) return form.submit();
   // A test needs its value, too.
   if (event.target.name === "test" && !form.elements["test-value"].value) return form.elements["test-value"].focus();
   if (event.target.name === "test-value" && !form.elements.test.value) return;
-  if (form.id === "what-if") play(form);
-  else form.requestSubmit();
+  play(form);
 });
 
 document.addEventListener("submit", (event) => {
   const form = event.target;
-  if (form.id === "what-if") {
+  if (form.id === "what-if" && document.getElementById("answer")) {
     event.preventDefault();
     play(form);
   } else if (form.matches(".override")) {
