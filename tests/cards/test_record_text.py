@@ -229,6 +229,13 @@ def test_the_same_holds_in_chinese() -> None:
             "serotonin-syndrome",
             ["Serotonerges Syndrom", "Síndrome serotoninérgico", "5-羟色胺综合征"],
         ),
+        ("bipolar-mania", ["BPAD II", "Cyclothymia", "Hipomanía", "Ciclotimia"]),
+        ("sleep-apnoea", ["SAHS", "On CPAP", "Síndrome de apnea del sueño"]),
+        ("copd", ["Chronic bronchitis", "Enfisema", "慢阻肺"]),
+        ("liver-disease", ["NAFLD", "Hígado graso", "脂肪肝"]),
+        ("substance-use-disorder", ["IVDU", "Cocaine misuse"]),
+        ("heavy-alcohol-use", ["ETOH abuse", "Harmful drinking"]),
+        ("severe-renal-impairment", ["ERC estadio 4", "Insuficiencia renal terminal"]),
         ("alcohol-withdrawal", ["DTs", "Síndrome de abstinencia alcohólica", "震颤谵妄"]),
         ("active-malignancy", ["Bronchialkarzinom", "Neoplasia maligna", "肺癌骨转移"]),
         (
