@@ -53,13 +53,14 @@ class Progress:
 
 
 def without_secrets(settings: Settings) -> Settings:
-    """The settings as they may go to another process or machine: secrets have their defaults."""
+    """The settings as they may go to another process or machine: secrets have their defaults, and
+    the folder of the content its whole path."""
     defaults = {
         name: field.default
         for name, field in Settings.model_fields.items()
         if isinstance(field.default, SecretStr)
     }
-    return settings.model_copy(update=defaults)
+    return settings.model_copy(update={**defaults, "cards_dir": settings.cards_dir.absolute()})
 
 
 def identity(settings: Settings, *others: object) -> str:

@@ -13,6 +13,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from shutil import copytree
 from typing import Any
@@ -22,7 +23,12 @@ import pytest
 from commands import run
 from content import CARDS
 
+from cds_service.knowledge import CDSService
+from cds_service.knowledge.call import Call, Retrieval, Retrieved
+from cds_service.knowledge.record.lists import type_of_template
+from cds_service.playground.records import patient_id, read_resources
 from cds_service.simulation import patients
+from cds_service.simulation.openings import end_of
 
 duckdb = pytest.importorskip("duckdb", reason="simulate: the extra `simulate` is not installed")
 
@@ -102,6 +108,31 @@ def test_one_row_for_each_opening_and_the_figures_agree(alone: dict[str, bytes])
     assert rule["per1000Patients"] == round(1000 * rule["patients"] / people, 2)
     assert rule["per100OpeningsLow"] < rule["per100Openings"] < rule["per100OpeningsHigh"]
     assert figures["cards"] >= sum(each["openings"] for each in figures["cardsBySlot"])
+
+
+def test_the_cards_are_those_that_the_service_gives(
+    alone: dict[str, bytes], service: CDSService
+) -> None:
+    """The same people asked one by one; nobody exported what no file has a resource of."""
+    types = {str(resource["resourceType"]) for resource in _resources()}
+    states = {
+        key: Retrieval.COMPLETE if type_of_template(text) in types else Retrieval.MISSING
+        for key, text in service.prefetch.items()
+    }
+    expected: Counter[tuple[str, str]] = Counter()
+    for path in _bundles():
+        resources = read_resources(path)
+        call = Call(
+            retrieved=Retrieved(tuple(resources), states),
+            patient_id=patient_id(resources),
+            user_id="Practitioner/somebody",
+            hook_instance="somewhere",
+            now=end_of(date.fromisoformat(TODAY)),
+            language="en",
+        )
+        expected.update((card.slot, card.indicator) for card in service.answer(call).cards)
+    found = orjson.loads(alone["figures.json"])["cardsBySlot"]
+    assert {(row["slot"], row["indicator"]): row["openings"] for row in found} == expected
 
 
 def test_two_processes_give_the_same_bytes(
