@@ -45,6 +45,7 @@ from cds_service.web.path_prefix import below
 from cds_service.web.playground import playground
 from cds_service.web.receiving import Receiver
 from cds_service.web.sign_in import signing
+from cds_service.web.visitors import address_of_visitor
 
 if TYPE_CHECKING:
     from cds_service.clients.tokens import Clients
@@ -234,7 +235,7 @@ def _checks(
 
 def _caller() -> str:
     """Who is counted for a limit: the client with a valid token, otherwise an address."""
-    return call_notes().client or request.remote_addr or ""
+    return call_notes().client or address_of_visitor()
 
 
 def _vary_by_origin(response: Response) -> Response:

@@ -143,7 +143,8 @@ def _environ(scope: Scope, body: bytearray, refused: CDSError | None) -> dict[st
         key = name.upper().replace("-", "_")
         if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
             key = f"HTTP_{key}"
-        environ[key] = f"{environ[key]},{text}" if key in environ else text
+        separator = "; " if key == "HTTP_COOKIE" else ","  # RFC 9113, section 8.2.3
+        environ[key] = f"{environ[key]}{separator}{text}" if key in environ else text
     # The length is the declared one, or the call is refused; chunked bodies declare none.
     environ["CONTENT_LENGTH"] = str(len(body))
     return environ

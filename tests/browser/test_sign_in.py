@@ -6,10 +6,11 @@ import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from time import monotonic
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 from seeds import Seeds
 from werkzeug.serving import make_server
 
@@ -49,7 +50,8 @@ def clinic(cards: Knowledge, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     # Where it listens is known before the address of its settings is.
     server = make_server("127.0.0.1", 0, lambda *_: [], threaded=True)
     address = f"http://127.0.0.1:{server.server_port}/clinic"
-    server.app = create_app(Settings(store_url=url, public_url=address), cards, lambda: NOW)
+    settings, begun = Settings(store_url=url, public_url=address, playground=True), monotonic()
+    server.app = create_app(settings, cards, lambda: NOW + timedelta(seconds=monotonic() - begun))
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield Clinic(store, address)
@@ -93,6 +95,28 @@ def test_a_reader_signs_in_by_keyboard_reads_and_signs_out(
     assert page.title().startswith("Sign in")
     # Chromium only advises that such a form have a field for a user name.
     assert [each for each in complaints if not each.startswith("verbose: ")] == []
+
+
+def test_an_override_is_found_in_the_report_by_who_signs_in(
+    clinic: Clinic, context: BrowserContext
+) -> None:
+    page = context.new_page()
+    page.goto(f"{clinic.address}/?person=harold")
+    card = page.locator(".card").first
+    card.get_by_label("Reason to override").select_option("patient-ineligible")
+    card.get_by_role("button", name="Override").click()
+    expect(card.locator(".sent")).to_contain_text("Your answer is kept")
+    page.get_by_role("link", name="Report").click()
+    _sign_in(page, clinic.token("fred"))
+    expect(page).to_have_url(f"{clinic.address}/report")
+    reasons = page.get_by_role("region", name="Why cards were overridden")
+    for _ in range(20):  # cards are written a moment after the call
+        if reasons.count():
+            break
+        page.wait_for_timeout(500)
+        page.reload()
+    row = reasons.get_by_role("row").filter(has_text="Benzodiazepine with an opioid")
+    expect(row).to_contain_text("Does not apply to this patient")
 
 
 def test_no_script_reads_the_cookie_and_no_other_path_gets_it(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,18 @@ def _signed_in(running: Service, token: str) -> requests.Session:
     )
     assert response.url == f"{running.address}/report" and response.status_code == 200
     return browser
+
+
+def test_cookies_that_come_in_two_headers_are_read(running: Service, store_url: str) -> None:
+    token = run("reader", "add", "ben", CDS_STORE_URL=store_url).stdout.strip()
+    cookie = _signed_in(running, token).cookies["cds-reader"]
+    connection = HTTPConnection("127.0.0.1", running.port, timeout=_TIMEOUT)
+    connection.putrequest("GET", "/report.json")
+    connection.putheader("Cookie", "of-another-program=1")
+    connection.putheader("Cookie", f"cds-reader={cookie}")
+    connection.endheaders()
+    assert connection.getresponse().status == 200
+    connection.close()
 
 
 def _status(running: Service, browser: requests.Session, **headers: str) -> set[int]:

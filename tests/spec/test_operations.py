@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -232,6 +233,20 @@ def test_who_does_not_authenticate_is_limited_too(knowledge: ToyKnowledge, tmp_p
     )
     statuses = [client.post(TOY, json=cds_request()).status_code for _ in range(3)]
     assert statuses == [401, 401, 429]
+
+
+def test_behind_a_trusted_proxy_a_limit_is_for_each_visitor(knowledge: ToyKnowledge) -> None:
+    proxies = (ip_network("127.0.0.1"),)
+    client = application(knowledge, rate_limit="2 per hour", trusted_proxies=proxies)
+    for visitor, made_up in (("192.0.2.7", "1.1.1.{}, "), ("192.0.2.8", "")):
+        statuses = [
+            client.get(
+                "/cds-services",
+                headers={"X-Forwarded-For": made_up.format(number) + visitor},
+            ).status_code
+            for number in range(3)
+        ]
+        assert statuses == [200, 200, 429]
 
 
 def test_without_a_limit_nobody_is_held_back(client: FlaskClient) -> None:
