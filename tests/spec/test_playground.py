@@ -362,6 +362,14 @@ def test_its_own_page_can_post(visitor: FlaskClient, headers: dict[str, str]) ->
     assert visitor.post("/", data={"person": SAMUEL}, headers=headers).status_code == 200
 
 
+def test_it_can_be_used_as_often_as_a_client_may_call(cards: Knowledge) -> None:
+    settings = Settings(store_url="none", playground=True, rate_limit="2 per minute")
+    visitor = _visit(create_app(settings, cards, lambda: NOW))
+    pages = [_play(visitor) for _ in range(3)]
+    assert [page.status_code for page in pages] == [200, 200, 429]
+    assert "calls too often" in pages[2].text and "Retry-After" in pages[2].headers
+
+
 def test_only_its_own_script_runs_and_nobody_keeps_the_page(visitor: FlaskClient) -> None:
     for page in (visitor.get("/"), visitor.post("/"), visitor.get("/?person=nobody")):
         policy = page.headers["Content-Security-Policy"]
