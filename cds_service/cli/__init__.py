@@ -21,6 +21,7 @@ _COMMANDS = {
     "reload": "knowledge:reload",
     "check": "knowledge:check",
     "new": "new:new",
+    "export": "export:export",
     "safety-case": "knowledge:safety_case",
     "cards": "knowledge:cards",
     "explain": "knowledge:explain",

@@ -1,0 +1,1 @@
+"""The content as FHIR knowledge artifacts (R4, CRMI shareable), to read and to catalogue."""
