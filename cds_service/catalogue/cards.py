@@ -27,7 +27,7 @@ from cds_service.catalogue.edition import Edition
 from cds_service.catalogue.rules import rule_of
 from cds_service.catalogue.sections import lead_of, source_section, words_of
 from cds_service.knowledge.content.artifacts import DIFFERENTIAL, LEVELS
-from cds_service.knowledge.content.words import OPTION
+from cds_service.knowledge.content.words import OPTION, Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +74,8 @@ def card_document(edition: Edition, card: StoredCard) -> Document:
 def _behind(edition: Edition, stored: StoredRule) -> Iterable[Section]:
     governance = edition.service.governed[stored.id]
     labels = edition.labels
-    lead = labels.say("level at", level=labels.say(f"card level {stored.level}"))
-    about: list[Line] = [(f"{lead} {lead_of(edition, governance)}",)]
+    level = labels.say(f"card level {stored.level}")
+    about: list[Line] = [(labels.say("level at", level=level, lead=lead_of(edition, governance)),)]
     if governance.version != stored.version:
         about.append((labels.say("rule changed", then=stored.version, now=governance.version),))
     link = labels.line("whole rule", item=edition.item(stored.id))
@@ -115,11 +115,14 @@ def _cause_words(edition: Edition, id_: str) -> Iterable[Block]:
     """The mechanism, the notes, and what is offered: measures in full, classes with their drugs."""
     cause, words = cause_of(edition, id_), edition.words
     yield words_of(edition, words.texts[id_, "mechanism"])
-    for note in cause.notes:
-        yield words_of(edition, words.texts[id_, f"note {note.because}"])
+    if cause.notes:
+        notes = [words.texts[id_, f"note {note.because}"] for note in cause.notes]
+        yield Paragraph((edition.labels.say("notes in general"),))
+        yield Items([Item((_unmarked(edition, note),)) for note in notes])
     items = [
         Item(_offer(edition, measure, "text"), tuple(_beside(edition, measure)))
         for measure in cause.measures
+        if not edition.service.measures[measure].advised_against
     ]
     for class_id in cause.classes:
         drugs = edition.service.classes[class_id].drugs
@@ -133,8 +136,10 @@ def _cause_words(edition: Edition, id_: str) -> Iterable[Block]:
 
 def _offer(edition: Edition, id_: str, part: str) -> Line:
     words = edition.words
-    said = Saying(edition).text(words.texts[id_, part]) if words.has(id_, part) else ()
-    return (*edition.item(id_), *((": ", *said) if said else ()))
+    if not words.has(id_, part):
+        return edition.item(id_)
+    said = Saying(edition).text(words.texts[id_, part])
+    return edition.labels.line("offer", item=edition.item(id_), said=said)
 
 
 def _beside(edition: Edition, item: str) -> Iterable[Item]:
@@ -160,7 +165,12 @@ def _for_everybody(edition: Edition, shown: Set[str]) -> Iterable[Section]:
 
 
 def _general(edition: Edition, rule_id: str, part: str) -> Item:
-    """What a rule says without anything of the record, without the marks of bold text."""
-    text = edition.words.texts[rule_id, part].about_everybody
-    said = plain(Saying(edition).text(text)).replace("**", "").strip()
-    return Item((f"{said} (", Run(rule_id, edition.address(rule_id)), ")"))
+    """What a rule says without anything of the record."""
+    said = _unmarked(edition, edition.words.texts[rule_id, part].about_everybody)
+    rule = Run(rule_id, edition.address(rule_id))
+    return Item(edition.labels.line("in general by", said=said, rule=rule))
+
+
+def _unmarked(edition: Edition, text: Text) -> str:
+    """A text without the marks of bold text, for a line of a list."""
+    return plain(Saying(edition).text(text)).replace("**", "").strip()

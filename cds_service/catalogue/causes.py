@@ -61,7 +61,11 @@ def cause_of(edition: Edition, id_: str) -> Cause:
 def offers(edition: Edition, cause: Cause) -> Iterable[tuple[str, Line]]:
     """The measures and drug classes of a cause."""
     labels = edition.labels
-    yield labels.say("measures"), edition.listed(map(edition.item, cause.measures))
+    against = [id_ for id_ in cause.measures if edition.service.measures[id_].advised_against]
+    offered = [id_ for id_ in cause.measures if id_ not in against]
+    yield labels.say("measures"), edition.listed(map(edition.item, offered))
+    if against:
+        yield labels.say("advised against"), edition.listed(map(edition.item, against))
     yield labels.say("classes"), edition.listed(map(edition.item, cause.classes))
 
 

@@ -333,6 +333,23 @@ def test_what_a_short_card_leaves_out_stands_on_its_page(cards: Knowledge, langu
     assert edition.labels.say("for everybody") in text
 
 
+def test_a_measure_that_is_advised_against_is_nowhere_offered(edition: Edition) -> None:
+    advised_against = edition.title("M02")
+    card = replace(CARD, rules=[StoredRule("C1", "1.1.0", "listed")])
+    [lines] = [
+        block
+        for block in card_document(edition, card).sections[1].blocks
+        if isinstance(block, Items) and "M01" in plain(block.items[0].line)
+    ]
+    assert all("M02" not in plain(item.line) for item in lines.items)
+    text = told(document_at([edition], edition.address("C1")))
+    offered, against = (
+        next(line for line in text.splitlines() if line.startswith(start))
+        for start in ("Measures without drugs: ", "Advised against")
+    )
+    assert advised_against not in offered and advised_against in against
+
+
 def test_a_card_of_an_older_content_says_so(edition: Edition) -> None:
     rules = [StoredRule("R20", "0.9.0", "critical"), StoredRule("R999", "1.0.0", "warning")]
     text = told(card_document(edition, StoredCard("2025.1.1", "finding", "critical", rules)))
