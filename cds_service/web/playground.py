@@ -80,9 +80,9 @@ def protect(response: Response) -> Response:
 
 @playground.errorhandler(CDSError)
 def say_what_is_wrong(error: CDSError) -> Response:
-    """The page with a sentence for each fault; it repeats nothing of what was sent."""
+    """The page with a sentence for each fault, and the text that was sent, to be mended."""
     call_notes().refused = error
-    return _rendered(Form(), status=error.status, problem=error)
+    return _rendered(Form(record=_sent("record").encode()), status=error.status, problem=error)
 
 
 @playground.errorhandler(HTTPException)
@@ -172,13 +172,18 @@ def _service() -> CDSService:
 
 def _language(service: CDSService) -> str:
     """The language that is chosen on the page, or else that of the browser."""
-    try:
-        chosen = request.values.get("language", "")
-    except HTTPException:  # the form is what was refused
-        chosen = request.args.get("language", "")
+    chosen = request.args.get("language") or _sent("language")
     if chosen in service.languages:
         return chosen
     return preferred_language(service, collaborators().settings)
+
+
+def _sent(name: str) -> str:
+    """A field of the form; "" if the form is what was refused."""
+    try:
+        return request.form.get(name, "")
+    except HTTPException:
+        return ""
 
 
 @playground.app_template_filter("markdown")

@@ -4,12 +4,19 @@
 
 const REPLACED = ["answer", "what-if", "reasons"];
 let latest = 0;
+let soon = 0;
 
 function enhance() {
   for (const hidden of document.querySelectorAll("[data-copy], [data-accept], .override")) hidden.hidden = false;
 }
 
-async function play(form) {
+// A key that changes a field may send the form too: both are one change.
+function play(form) {
+  clearTimeout(soon);
+  soon = setTimeout(() => send(form), 0);
+}
+
+async function send(form) {
   const number = ++latest;
   let text;
   try {
@@ -31,7 +38,7 @@ function show(page) {
   document.getElementById("problem")?.remove();
   const problem = page.getElementById("problem");
   if (problem) {
-    document.querySelector(".board, .own").before(problem);
+    document.querySelector(".bar").before(problem);
     problem.focus();
     return;
   }
@@ -76,6 +83,14 @@ function post(address, body) {
   return fetch(address, { method: "POST", body, headers: { "Content-Type": "application/json", "Accept-Language": language } });
 }
 
+// Without https there may be no clipboard; then the text is selected, to be copied by hand.
+function copy(button, text) {
+  getSelection().selectAllChildren(text);
+  if (!navigator.clipboard) return;
+  navigator.clipboard.writeText(text.textContent);
+  button.textContent = document.getElementById("answer").dataset.copied;
+}
+
 function refuse(said, texts, status) {
   said.textContent = texts.refused.replace("{status}", status);
 }
@@ -107,8 +122,7 @@ document.addEventListener("submit", (event) => {
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (button?.dataset.copy) {
-    navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
-    button.textContent = document.getElementById("answer").dataset.copied;
+    copy(button, document.getElementById(button.dataset.copy));
   } else if (button?.dataset.accept) {
     const acceptedSuggestions = [{ id: button.dataset.accept }];
     answer(button.closest(".card"), { outcome: "accepted", acceptedSuggestions });
