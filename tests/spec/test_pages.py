@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -79,6 +80,12 @@ def test_the_report_has_a_table_beside_every_plot(reader: FlaskClient) -> None:
     assert text.count('role="img"') == 6 and text.count("<caption>") == 7
     assert "75\N{NO-BREAK SPACE}% of 4 answers" not in text  # below the threshold
     assert text.count("<h1>") == 1
+
+
+def test_a_card_that_was_reported_leads_to_its_page(reader: FlaskClient) -> None:
+    links = re.findall(r'href="(/cards/[0-9a-f-]{36})"', reader.get("/report").text)
+    assert len(links) == 3
+    assert all(reader.get(link).status_code == 200 for link in links)
 
 
 def test_what_clients_sent_is_escaped(reader: FlaskClient) -> None:
