@@ -9,7 +9,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, case, func, select
 
 from cds_service.store.cards import SHADOW
 from cds_service.store.figures import Period
@@ -42,15 +42,17 @@ _COLUMNS = (
     card.c.rules,
     card.c.trace,
 )
+_WORST_FIRST = case({"critical": 0, "warning": 1}, value=card.c.indicator, else_=2)
 _CALL = attrgetter("at", "patient", "user")
 
 
 def shadow_calls(connection: Connection, period: Period) -> Iterator[Sequence[TracedCard]]:
-    """The cards in shadow of each call that has some, oldest call first, in a fixed order."""
+    """The cards in shadow of each call that has some: oldest call first, worst card first."""
     query = (
         select(*_COLUMNS)
         .where(card.c.at >= period.since, card.c.at < period.until, card.c.state == SHADOW)
-        .order_by(card.c.at, card.c.patient_hash, card.c.user_hash, card.c.slot, card.c.uuid)
+        .order_by(card.c.at, card.c.patient_hash, card.c.user_hash)
+        .order_by(_WORST_FIRST, card.c.slot, card.c.uuid)
     )
     rows = connection.execution_options(yield_per=_AT_ONCE).execute(query)
     for _, cards in groupby((TracedCard(*row) for row in rows), _CALL):
@@ -58,11 +60,11 @@ def shadow_calls(connection: Connection, period: Period) -> Iterator[Sequence[Tr
 
 
 def shadow_call(connection: Connection, patient: str, at: datetime) -> Sequence[TracedCard]:
-    """The cards in shadow of the call for a patient at a time."""
+    """The cards in shadow of the call for a patient at a time, worst first."""
     query = (
         select(*_COLUMNS)
         .where(card.c.at == at, card.c.patient_hash == patient, card.c.state == SHADOW)
-        .order_by(card.c.slot, card.c.uuid)
+        .order_by(_WORST_FIRST, card.c.slot, card.c.uuid)
     )
     return [TracedCard(*row) for row in connection.execute(query)]
 

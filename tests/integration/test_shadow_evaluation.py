@@ -93,7 +93,10 @@ def test_the_sheet_has_rules_and_facts_but_no_text(call: Call, url: str, tmp_pat
     assert "The text of this card is not stored." in page
     assert "Benzodiazepine with an opioid" in page and "opioid" in page
     with (review / "key.csv").open(newline="", encoding="utf-8") as file:
-        assert {row["opened"] for row in csv.DictReader(file)} == {"2026-11-22"}
+        rows = list(csv.DictReader(file))
+    assert {row["opened"] for row in rows} == {"2026-11-22"}
+    # The worst card comes first, as it would have been sent.
+    assert {row["stratum"] for row in rows} == {"active-drug critical", "differential info"}
     first = review / "reviewer-a.csv"
     assert orjson.loads(run("review", first, first, "--format", "json").stdout)["rules"] == []
 
