@@ -49,6 +49,11 @@ _RENAMED = {
 }
 
 
+def known_variables() -> frozenset[str]:
+    """The names of all environment variables that the service reads."""
+    return frozenset({*_VARIABLES, *_FILES})
+
+
 def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
     """The settings of this process; an empty variable counts as not set.
 

@@ -19,7 +19,7 @@ from cds_service.reload_requests import Stamp, renew_on_hangup
 from cds_service.settings import STATELESS, Settings
 
 _MOST_CONNECTIONS = 8192
-_SECONDS_TO_STOP = 8  # container runtimes wait ten
+SECONDS_TO_STOP = 8  # container runtimes wait ten
 
 
 @click.command()
@@ -53,7 +53,7 @@ def serve(host: str | None, port: int | None, workers: int | None) -> None:
             workers=workers,
             respawn_failed_workers=True,
             # A worker that is told to stop while it starts misses the signal.
-            workers_kill_timeout=_SECONDS_TO_STOP,
+            workers_kill_timeout=SECONDS_TO_STOP,
             log_access=False,
             # Open connections cost little: the pool of a proxy keeps thousands of them.
             backlog=_MOST_CONNECTIONS,

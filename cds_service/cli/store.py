@@ -1,10 +1,12 @@
-"""`cds-service why`, and `store migrate`, `prune` and `status`."""
+"""`cds-service why`, and `store migrate`, `prune`, `status` and `backup`."""
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import click
@@ -18,6 +20,7 @@ from cds_service.clock import now
 from cds_service.errors import StartError, StoreUnavailable
 from cds_service.settings import Settings
 from cds_service.store import Store, counts, open_store, prune
+from cds_service.store.backup import back_up
 from cds_service.store.cards import why
 
 
@@ -51,6 +54,19 @@ def status() -> None:
     with opened_store(settings_or_stop()) as store:
         for table, number in counts(store).items():
             click.echo(f"{table}: {number}")
+
+
+@store_commands.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+def backup(folder: Path) -> None:
+    """Copy an embedded store and its key into a new FOLDER, while it is served."""
+    try:
+        copy = back_up(settings_or_stop().store_url.get_secret_value(), folder)
+    except FileExistsError:
+        stop(f"{folder} exists; name a new folder")
+    except (StartError, OSError, sqlite3.Error) as error:
+        stop(str(error))
+    click.echo(f"copied to {copy}; keep the folder as patient data")
 
 
 @click.command("why")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -10,7 +11,18 @@ import orjson
 import pytest
 from commands import run
 
-from cds_service.store import CardRow, FeedbackRow, RuleRow, Store, Writer, keep_feedback
+from cds_service.settings import Settings
+from cds_service.store import (
+    CardRow,
+    FeedbackRow,
+    RuleRow,
+    Store,
+    Writer,
+    keep_feedback,
+    open_store,
+    tables,
+)
+from cds_service.store.pseudonyms import pseudonyms_of
 
 _EMPTY = ("call", "call_hour", "used_token", "reader", "reader_session", "worker", "reload_request")
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -100,3 +112,37 @@ def test_without_a_store_or_with_one_that_is_away_it_says_so(command: list[str])
     assert "CDS_STORE_URL: none" in _run("none", *command, fails=True).output
     away = "postgresql://postgres@127.0.0.1:1/nothing"
     assert "does not answer" in _run(away, *command, fails=True).output
+
+
+def test_a_backup_is_a_whole_store_with_its_key_made_while_somebody_writes(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/data/store.sqlite3"
+    store = open_store(url)
+    assert store is not None
+    key = pseudonyms_of(Settings(store_url=url)).of("patient", "ada")
+    keep_feedback(store, [FeedbackRow("d", "c", "overridden", LONG_AGO, LONG_AGO)])
+    folder = tmp_path / "backup"
+    with store.writing() as connection:  # not committed, so not in the copy
+        connection.execute(tables.used_token.insert(), {"key": "a", "until": LONG_AGO})
+        assert "copied to" in _run(url, "store", "backup", str(folder)).output
+    store.close()
+    assert {path.name for path in folder.iterdir()} == {"store.sqlite3", "hash-key"}
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert all(path.stat().st_mode & 0o777 == 0o600 for path in folder.iterdir())
+    restored = f"sqlite:///{folder}/store.sqlite3"
+    assert {"feedback: 1", "used_token: 0"} < set(
+        _run(restored, "store", "status").output.splitlines()
+    )
+    assert pseudonyms_of(Settings(store_url=restored)).of("patient", "ada") == key
+    assert "exists" in _run(url, "store", "backup", str(folder), fails=True).output
+
+
+@pytest.mark.parametrize("url", ["none", "postgresql://postgres@127.0.0.1:1/nothing"])
+def test_only_a_file_is_copied(url: str, tmp_path: Path) -> None:
+    said = _run(url, "store", "backup", str(tmp_path / "new"), fails=True).output
+    assert "pg_dump" in said and not (tmp_path / "new").exists()
+
+
+def test_what_is_not_there_cannot_be_copied(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/data/store.sqlite3"
+    said = _run(url, "store", "backup", str(tmp_path / "new"), fails=True).output
+    assert "there is no file" in said and not (tmp_path / "new").exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 import time
 from datetime import UTC, datetime, timedelta
@@ -116,6 +117,18 @@ def _tables(store: Store) -> set[str]:
 def test_the_newest_version_is_the_one_that_the_code_names() -> None:
     folder = Path(schema.__file__).parent / "migrations"
     assert ScriptDirectory(str(folder)).get_current_head() == schema.HEAD
+
+
+_FIRST_RELEASE = "0008"
+
+
+def test_after_the_first_release_a_migration_only_adds() -> None:
+    """So that replicas of two releases share one schema: docs/operations.md, "Upgrading"."""
+    for path in (Path(schema.__file__).parent / "migrations" / "versions").glob("v*.py"):
+        upgrade = path.read_text(encoding="utf-8").partition("def upgrade")[2]
+        upgrade = upgrade.partition("def downgrade")[0]
+        takes_away = re.findall(r"op\.(?:drop|rename)_\w+|alter_column", upgrade)
+        assert not takes_away or path.name[1:5] <= _FIRST_RELEASE, path.name
 
 
 def test_migrations_lead_from_nothing_to_the_tables_of_the_code(store: Store) -> None:
