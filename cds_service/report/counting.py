@@ -28,6 +28,7 @@ LEAST_ANSWERS = 10  # with fewer, a share says nothing about a rule
 LONGEST = timedelta(days=3660)
 _PATIENCE = 20.0  # seconds
 OTHER_REASON, NO_REASON = "other", "none given"
+_OTHER_WORDS = {OTHER_REASON: "Another reason", NO_REASON: "No reason given"}
 _SINCE = re.compile(r"([1-9][0-9]{0,4})([hdw])")
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 
@@ -67,7 +68,7 @@ def report(
             mode=settings.mode,
             threshold=settings.override_threshold,
             titles=catalogue.titles,
-            reasons=catalogue.reasons,
+            reasons=dict(catalogue.reasons) | _OTHER_WORDS,
             rules=_rules(counts, catalogue, settings),
             days=_days(period, calls, cards),
             clients=_clients(calls),

@@ -161,10 +161,16 @@ def test_a_rule_that_holds_whatever_the_record_says_is_never_to_review(
 def test_every_id_has_its_title_beside_it_and_every_reason_its_words(
     store: Store, seeds: Seeds
 ) -> None:
-    seeds.override(seeds.card("R51"), "data-wrong")
+    for reason in ("data-wrong", "of my own", None):
+        seeds.override(seeds.card("R51", reasons=["data-wrong", "of my own"]), reason)
     made = tables(_report(store))
-    [reason] = made["reasons"].records()
-    assert (reason["title"], reason["words"]) == ("Two sedatives", "The data is wrong")
+    reasons = made["reasons"].records()
+    assert {reason["title"] for reason in reasons} == {"Two sedatives"}
+    assert {reason["reason"]: reason["words"] for reason in reasons} == {
+        "data-wrong": "The data is wrong",
+        "other": "Another reason",
+        "none given": "No reason given",
+    }
     [complaint] = made["dataWrong"].records()
     assert (complaint["rules"], complaint["titles"]) == (f"{SERVICE}/R51", "Two sedatives")
     drawn = plots(_report(store))["rates"]
