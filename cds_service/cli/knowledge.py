@@ -60,6 +60,8 @@ def reload() -> None:
             Stamp(settings.runtime_dir, settings.cards_dir).renew()
     except StartError as error:
         stop(str(error), status=2)
+    except OSError as error:
+        stop(f"CDS_RUNTIME_DIR: {error.strerror or error}")
     except StoreUnavailable:
         stop("CDS_STORE_URL: the database does not answer; SIGHUP reaches the workers here alone")
     knowledge = _knowledge()  # the workers check it too, but here the user sees the problems

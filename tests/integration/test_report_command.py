@@ -76,7 +76,7 @@ def test_reload_tells_every_problem_of_unsound_content(tmp_path: Path) -> None:
     settings = {"CDS_RUNTIME_DIR": str(tmp_path / "run"), "CDS_CARDS_DIR": str(content)}
     result = run("reload", fails=True, **settings)
     assert result.exit_code == 1
-    assert "service.yaml: most_cards:" in result.output
+    assert "service.yaml:" in result.output and ": most_cards:" in result.output
 
 
 def test_reload_names_the_setting_of_a_folder_where_nothing_can_be_written(tmp_path: Path) -> None:
