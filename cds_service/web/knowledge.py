@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +18,7 @@ from cds_service.catalogue.documents import document_at, edition_of, editions_of
 from cds_service.catalogue.edition import Edition
 from cds_service.catalogue.labels import LANGUAGES, Labels
 from cds_service.catalogue.shared import sources_document, value_sets_document
-from cds_service.errors import UnknownService
+from cds_service.errors import StoreUnavailable, UnknownService
 from cds_service.playground.markdown import as_html
 from cds_service.store.cards import trace_of
 from cds_service.web.collaborators import call_notes, collaborators, current_knowledge
@@ -130,6 +131,14 @@ def missing(error: Missing) -> tuple[str, int]:
         **({"version": error.version, "id": loaded.id, "loaded": loaded.version} if loaded else {}),
     )
     return render_template("missing.html", said=said, loaded=loaded, **_around()), 404
+
+
+@knowledge.errorhandler(StoreUnavailable)
+def unavailable(error: StoreUnavailable) -> tuple[str, int, Mapping[str, str]]:
+    """A sentence, and when to come again."""
+    call_notes().refused = error
+    said = _labels().say("store away")
+    return render_template("missing.html", said=said, loaded=None, **_around()), 503, error.headers
 
 
 @knowledge.after_request

@@ -215,6 +215,20 @@ def test_the_page_of_a_card_has_the_full_words_and_nothing_of_the_patient(
             assert value not in response.text.partition("<article>")[2].replace("2026-11-2", "")
 
 
+def test_while_the_store_is_away_the_page_of_a_card_says_so(cards: Knowledge) -> None:
+    settings = Settings(
+        store_url="postgresql://postgres@127.0.0.1:1/nothing",
+        hash_key="a key of at least thirty-two characters",
+        public_url=PUBLIC,
+    )
+    client = create_app(settings, cards, lambda: NOW).test_client()
+    response = client.get("/cards/" + UNKNOWN)
+    assert response.status_code == 503 and response.mimetype == "text/html"
+    assert "The store does not answer" in response.text
+    assert response.headers["Retry-After"] == "5"
+    assert client.get("/knowledge").status_code == 200
+
+
 def test_below_a_path_prefix_every_link_of_a_page_has_it(ehr_with_links: FlaskClient) -> None:
     for path in ("/knowledge", RULE + "/1.1.0", "/knowledge?q=potassium"):
         response = ehr_with_links.get("/deep/prefix" + path)
