@@ -44,6 +44,12 @@ OF_NOBODY = {
             "{} in mother",
         ),
         *("Her friend has {}", "Friend wants {}", "A neighbour attempted {}", "Su amiga tiene {}"),
+        *(
+            "Her mother had {}",
+            "Lost a brother to {}",
+            "{} by his father",
+            "Caring for husband with {}",
+        ),
         *("{} (father)", "Antecedentes familiares: {}", "Familienanamnese: {}", "{} of his son"),
     ),
 }
@@ -133,6 +139,9 @@ STILL_SO = (
     *("Suspected {}", "?{}", "V.a. {}", "R/O {}", "{} not excluded", "No pain but {}"),
     *("Friend says she has {}", "Told her friend of {}", "Brought by a friend with {}"),
     *("Brought by mother with {}", "{} since a fall of her son", "{}, not on treatment"),
+    *("{} witnessed by her daughter", "{} reported by wife", "{} observada por su hijo"),
+    *("Mother says she has {}", "Husband found her with {}", "Told her husband of {}"),
+    *("Mother of two with {}", "Mother concerned about {}", "Divorce from her husband, {}"),
     "{} resolved in 2019, now again",
 )
 

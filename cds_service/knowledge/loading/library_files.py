@@ -120,9 +120,11 @@ class OtherPersonSchema(StrictSchema):
     """record-text.yaml, `other_person`."""
 
     before = Texts(load_default=())
+    tells = Texts(load_default=())
     subjects = Texts(load_default=())
     acts = Texts(load_default=())
     links = Texts(load_default=())
+    agents = Texts(load_default=())
     people = Texts(load_default=())
 
 
@@ -157,15 +159,13 @@ class RecordTextSchema(StrictSchema):
     def build(self, data: dict[str, Any], **_: Any) -> RecordText:
         """The phrases, with the words that reverse them."""
         lists, other, past = data["negation"], data["other_person"], data["past"]
-        lists["before"] = (*lists["before"], *other.get("before", ()), *data["not_yet"])
+        lists["before"] = (*lists["before"], *data["not_yet"])
         negation = Negation(
             **lists,
             past=past.get("before", ()),
             past_after=past.get("after", ()),
-            subjects=other.get("subjects", ()),
-            acts=other.get("acts", ()),
-            links=other.get("links", ()),
-            people=other.get("people", ()),
+            others=other.pop("before", ()),
+            **other,
             same_characters=data["same_characters"],
             signs=data["signs"],
             degrees=data["degrees"],

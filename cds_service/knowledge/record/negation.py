@@ -29,6 +29,9 @@ class Negation:
 
     before: tuple[str, ...]
     window: int
+    others: tuple[str, ...] = ()
+    tells: tuple[str, ...] = ()
+    agents: tuple[str, ...] = ()
     past: tuple[str, ...] = ()
     answers: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
@@ -69,7 +72,8 @@ class Surroundings:
         behind = following(clauses, at)
         if (
             self._reaches(lists.before, before, lists.contrast)
-            or lists.is_only(lists.before, head)
+            or self._speaks_of_another(before)
+            or lists.is_only(lists.headings, head)
             or self._closes(lists.after, rest, behind, _GAP)
             or self._closes(lists.answers, rest, behind, 1)
             or (not of_others and self._is_of_another(rest, behind))
@@ -98,6 +102,23 @@ class Surroundings:
                 # "zum Ausschluss" is still a question; "no family history" is denied twice.
                 doubt = at > 0 and window[at - 1] in lists.undecided - phrases.keys()
                 if not doubt:
+                    return True
+        return False
+
+    def _speaks_of_another(self, before: Words) -> bool:
+        """Whether the clause names somebody else who has it: "her mother had", not "mother says".
+
+        Nor who was told of it: "told her husband of".
+        """
+        lists, window = self._lists, before[-self._window :]
+        for at in range(len(window) - 1, -1, -1):
+            if window[at] in lists.contrast | lists.tells:
+                return False
+            if any(stands_at(phrase, window, at) for phrase in lists.others.get(window[at], ())):
+                earlier = [word for word in window[:at] if word not in lists.fillers]
+                was_told = not lists.tells.isdisjoint(earlier[-2:])
+                is_agent = bool(earlier) and earlier[-1] in lists.undecided  # "brought by mother"
+                if not was_told and not is_agent:
                     return True
         return False
 
@@ -140,8 +161,8 @@ class Surroundings:
         if behind and all(word in lists.people or word in lists.fillers for word in behind):
             return any(word in lists.people for word in behind)
         for at, word in enumerate(rest[: _GAP + 1]):
-            if word in lists.joins:
-                return False
+            if word in lists.joins or word in lists.tells or (at and word in lists.agents):
+                return False  # "reported by his wife": it is the patient's
             if word in lists.links:
                 whose = [word for word in rest[at + 1 : at + 5] if word not in lists.fillers]
                 return bool(whose) and whose[0] in lists.people
@@ -188,6 +209,8 @@ class _Lists:
     """The lists of a Negation, prepared: phrases by first word; scripts without blanks apart."""
 
     before: ByFirstWord
+    others: ByFirstWord
+    headings: ByFirstWord
     past: ByFirstWord
     answers: ByFirstWord
     after: ByFirstWord
@@ -202,6 +225,8 @@ class _Lists:
     acts: frozenset[str]
     links: frozenset[str]
     people: frozenset[str]
+    tells: frozenset[str]
+    agents: frozenset[str]
     before_unspaced: tuple[str, ...]
     past_unspaced: tuple[str, ...]
     after_unspaced: tuple[str, ...]
@@ -213,6 +238,8 @@ class _Lists:
     def of(cls, negation: Negation) -> _Lists:
         return cls(
             before=by_first_word(negation.before),
+            others=by_first_word(negation.others),
+            headings=by_first_word((*negation.before, *negation.others)),
             past=by_first_word(negation.past),
             answers=by_first_word(negation.answers),
             after=by_first_word(negation.after),
@@ -227,7 +254,9 @@ class _Lists:
             acts=frozenset(negation.acts),
             links=frozenset(negation.links),
             people=frozenset(negation.people),
-            before_unspaced=_unspaced(negation.before),
+            tells=frozenset(negation.tells),
+            agents=frozenset(negation.agents),
+            before_unspaced=_unspaced((*negation.before, *negation.others)),
             past_unspaced=_unspaced(negation.past),
             after_unspaced=_unspaced((*negation.after, *negation.answers)),
             past_after_unspaced=_unspaced(negation.past_after),
