@@ -34,6 +34,8 @@ def explain(service: CDSService, call: Call) -> dict[str, Any]:
         "service": service.id,
         "knowledge": service.version,
         "gate": explanation.gate.state,
+        "opens": dict(zip(("record", "rules"), explanation.gate.conditions, strict=True)),
+        "silenced_by": list(explanation.gate.silenced_by),
         "facts": {name: _fact(fact) for name, fact in explanation.facts.items()},
         "rules": {
             rule.id: {
@@ -67,11 +69,16 @@ def _fact(fact: ExplainedFact) -> dict[str, Any]:
 def tree(explained: Mapping[str, Any]) -> Tree:
     """The explanation as a tree for the terminal."""
     root = Tree(f"[bold]{explained['service']}[/] {explained['knowledge']}")
-    root.add(f"gate: [bold]{explained['gate']}[/]")
+    gate = root.add(f"gate: [bold]{explained['gate']}[/]")
+    if explained["gate"] != "open":
+        for rule in explained["silenced_by"]:
+            gate.add(Text(f"silenced by {rule}"))
+        gate.add(Text(f"opens when {explained['opens']['record']}"))
+        gate.add(Text(f"a rule with `opens` opens it while {explained['opens']['rules']}"))
     facts = root.add("facts that the record supports")
     for name, members in explained["facts"].items():
         if members.get("present", members.get("active", members.get("value"))):
-            facts.add(Text(f"{name}: {_members(members)}"))
+            facts.add(Text(f"{name}: {_members(members)}".removesuffix(": ")))
     rules = root.add("rules")
     for id_, rule in explained["rules"].items():
         if rule["outcome"] != "does not apply":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -75,11 +76,11 @@ def test_check_with_coverage_shows_no_result_without_an_example(service: CDSServ
 
 
 def test_check_names_the_file_and_the_key_of_a_mistake(tmp_path: Path) -> None:
-    (tmp_path / "toy").mkdir()
-    (tmp_path / "toy" / "service.yaml").write_text("hook: patient-view\nmost_card: 4\n")
-    result = run("check", fails=True, CDS_CARDS_DIR=str(tmp_path))
+    folder = Path(shutil.copytree(PROJECT / "tests" / "tiny_cards", tmp_path / "cards"))
+    (folder / "legs" / "service.yaml").write_text("hook: patient-view\nmost_card: 4\n")
+    result = run("check", fails=True, CDS_CARDS_DIR=str(folder))
     assert result.exit_code == 1
-    assert "toy/service.yaml: most_card: " in result.stderr
+    assert "legs/service.yaml:2: most_card: unknown key; did you mean most_cards?" in result.stderr
     assert "problems in" in result.stderr
 
 
@@ -168,3 +169,23 @@ def test_a_request_without_what_it_needs_is_told_by_name(tmp_path: Path) -> None
     path = tmp_path / "call.json"
     path.write_bytes(orjson.dumps({"hook": "patient-view", "hookInstance": "1", "context": {}}))
     assert "context.patientId: Missing" in run("cards", path, fails=True).stderr
+
+
+def test_explain_says_what_opens_a_closed_gate(service: CDSService) -> None:
+    output = run("explain", GEORGE, *TODAY).output
+    assert f"opens when {service.gate.when.text}" in output
+    explained = _json("explain", GEORGE, *TODAY)
+    assert explained["opens"]["rules"] == service.gate.opened_by_rules.text
+
+
+def test_a_shell_completes_commands() -> None:
+    command = "from cds_service.cli import main; main(prog_name='cds-service')"
+    asked = {"_CDS_SERVICE_COMPLETE": "bash_complete", "COMP_WORDS": "cds-service conf"}
+    ended = subprocess.run(
+        [sys.executable, "-c", command],
+        cwd=PROJECT,
+        env=environment({**asked, "COMP_CWORD": "1"}),
+        capture_output=True,
+        text=True,
+    )
+    assert ended.stdout.split() == ["plain,conformance"]

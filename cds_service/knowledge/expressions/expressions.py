@@ -21,7 +21,7 @@ from cds_service.knowledge.expressions.fhirpath import (
     parse,
 )
 from cds_service.knowledge.expressions.logic import Evaluate
-from cds_service.knowledge.expressions.spelling import meant
+from cds_service.knowledge.expressions.spelling import like
 
 BOOLEAN, NUMBER, TEXT, TEXTS = "true/false", "number", "text", "list of texts"
 FACT_NAMES = "list of facts"
@@ -176,4 +176,4 @@ def _unknown_name(name: Name, types: Mapping[str, str]) -> str:
     if members:
         return f"fact {name.fact} has no member {name.member}; it has {', '.join(members)}"
     facts = {path.partition(".")[0] for path in types}
-    return f"no fact named {name.fact}{meant(name.fact, facts)}"
+    return f"no fact named {name.fact}{like(name.fact, facts)}"

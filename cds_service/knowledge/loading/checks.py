@@ -64,6 +64,7 @@ class _Checker:
         for name in named:
             if name not in known | self._problems.broken:
                 self._add(file, key, f"there is no {name}{meant(name, known)}")
+                self._problems.broken.add(name)  # told once, wherever else it is named
 
     def check_templates(self, hooks: Mapping[str, Collection[str]]) -> None:
         """Prefetch templates: known tokens, no repeated parameter, only what R4 has."""
@@ -144,9 +145,9 @@ class _Checker:
         self._want(path, f"{rule.id}.section", filter(None, [rule.section]), sections)
         if rule.slot is None and {"critical", "warning"} & set(rule.levels):
             self._add(path, rule.id, "a critical or warning level needs a slot")
-        for level in rule.levels if rule.slot else ():
-            if level != "info" and level not in rule.urgency:
-                self._add(path, rule.id, f"its {level} level needs an urgency")
+        lacking = [level for level in rule.levels if level not in (*rule.urgency, "info")]
+        if rule.slot and lacking:
+            self._add(path, rule.id, f"needs an urgency: {' and '.join(lacking)}")
 
     def check_governance(self, today: date | None) -> None:
         """Sources are there; what is active has a reviewer; reviews are not overdue."""

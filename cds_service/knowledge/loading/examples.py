@@ -8,7 +8,7 @@ from typing import Any
 
 from cds_service.knowledge.content.artifacts import Cause, Example, Rule
 from cds_service.knowledge.content.service import Service
-from cds_service.knowledge.expressions.spelling import meant
+from cds_service.knowledge.expressions.spelling import like
 from cds_service.knowledge.facts.kind import NOT_TOLD
 from cds_service.knowledge.facts.kinds import Definition, kind_of
 from cds_service.knowledge.outcomes.evaluation import CauseOutcome, weigh
@@ -28,7 +28,7 @@ class ExampleFacts(Mapping[str, Any]):
         for path, value in given.items():
             name, _, member = path.partition(".")
             if name not in definitions:
-                raise ValueError(f"no fact named {name}{meant(name, definitions)}")
+                raise ValueError(f"no fact named {name}{like(name, definitions)}")
             self._given.setdefault(name, {})[member or "value"] = _plain(value)
         self._known: dict[str, Any] = {}
 

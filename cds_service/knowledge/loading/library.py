@@ -118,6 +118,7 @@ def _check_digits(
                 if not is_check_digit_right(system, code):
                     message = f"{system}|{code} has a wrong check digit"
                     problems.add(folder / f"{set_id}.json", "compose.include", message)
+                    problems.broken.add(set_id)
 
 
 def _by_system(

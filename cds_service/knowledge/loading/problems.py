@@ -13,6 +13,9 @@ from marshmallow import Schema, ValidationError
 from cds_service.knowledge.loading.positions import Positions
 from cds_service.knowledge.loading.strict_yaml import ContentError, read_yaml
 
+_MOST_ALIKE = 3  # mistakes with the same message; the rest are counted
+_MISSING = "Missing data for required field."  # in the words of marshmallow
+_MEANT = re.compile(r"^unknown key; did you mean ([\w-]+)")
 _KEY = re.compile(r"[ .,]")
 # How a message names a fact, a value set or another entry.
 _NAMED = re.compile(
@@ -33,6 +36,8 @@ class Problems:
     broken: set[str] = field(default_factory=set)
     unreadable: set[Path] = field(default_factory=set)
     positions: Positions = field(default_factory=Positions)
+    _alike: dict[str, list[int]] = field(default_factory=dict)
+    _more: dict[str, int] = field(default_factory=dict)
     _told: set[tuple[Path, str]] = field(default_factory=set)
 
     def add(self, path: Path, key: str, message: str, *, at: str = "") -> None:
@@ -53,7 +58,11 @@ class Problems:
 
     def add_all(self, path: Path, prefix: str, error: ValidationError) -> None:
         """Note every mistake that a schema found."""
-        for key, message in _flatten(error.messages):
+        found = list(_flatten(error.messages))
+        misspelt = {name for _, message in found for name in _MEANT.findall(message)}
+        for key, message in found:
+            if message == _MISSING and key.rpartition(".")[2] in misspelt:
+                continue  # it is there, under another name
             self.add(path, ".".join(part for part in (prefix, key) if part), message)
 
     def read(self, path: Path) -> Any:
@@ -97,7 +106,16 @@ class Problems:
         """Note a mistake at a line, whatever else is broken."""
         file = path.relative_to(self.folder.parent) if path.is_absolute() else path
         parts = (f"{file}:{line}" if line else str(file), key, message)
-        self.found.append(": ".join(part for part in parts if part))
+        text = ": ".join(part for part in parts if part)
+        alike = self._alike.setdefault(message, [])
+        if len(alike) < _MOST_ALIKE or not key:
+            alike.append(len(self.found))
+            self.found.append(text)
+            self._more[message] = 0
+        else:
+            self._more[message] += 1
+            last = self.found[alike[-1]].partition(" (and ")[0]
+            self.found[alike[-1]] = f"{last} (and {self._more[message]} more like it)"
 
 
 # Marshmallow's names for a whole entry and for the two sides of a mapping; not keys in YAML.

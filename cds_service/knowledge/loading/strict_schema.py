@@ -14,9 +14,13 @@ from cds_service.knowledge.expressions.expressions import (
     ExpressionError,
     compile_expression,
 )
+from cds_service.knowledge.expressions.spelling import like
 
 # The types of every `fact.member` that the conditions of a service may name.
 Types = Context[Mapping[str, str]]
+
+
+UNKNOWN_KEY = "unknown key"
 
 
 class StrictSchema(Schema):
@@ -37,8 +41,9 @@ class StrictSchema(Schema):
         allowed = {field.data_key or name for name, field in self.load_fields.items()}
         unknown = {str(key) for key in original} - allowed if isinstance(original, dict) else ()
         if unknown:
+            every = f"; allowed: {', '.join(sorted(allowed))}"
             raise ValidationError(
-                {key: [f"unknown key; allowed: {', '.join(sorted(allowed))}"] for key in unknown}
+                {key: [f"{UNKNOWN_KEY}{like(key, allowed) or every}"] for key in unknown}
             )
 
     @post_load

@@ -38,9 +38,21 @@ def check_words(service: Service, folder: Path, problems: Problems) -> None:
     types = types_of(service.facts)
     optional = {*_optional(service), *_of_regions(service, needed)}
     lines = {row.leaves for row in service.suppression}
-    for language, words in service.words.items():
+    default = service.words.get(service.default_language)
+    known = types | _OF_AN_ANSWER
+    absent = {key for key in needed if default is not None and not default.has(*key)}
+    first = folder / service.default_language
+    lost: dict[str, None] = {}
+    for language, words in sorted(
+        service.words.items(), key=lambda each: each[0] != service.default_language
+    ):
         path = folder / language
+        lost |= (found := _without_any(words, service, needed))
+        for id_ in found:
+            problems.add(path, id_, f"has no texts: {', '.join(_parts(id_, needed))}")
         for (id_, part), is_summary in needed.items():
+            if id_ in lost or (language != service.default_language and (id_, part) in absent):
+                continue  # without the default text there is nothing to translate
             if not words.has(id_, part):
                 unused = [
                     each
@@ -49,7 +61,9 @@ def check_words(service: Service, folder: Path, problems: Problems) -> None:
                 ]
                 hint = f"; `{unused[0]}` is never shown" if unused else ""
                 problems.add(path, f"{id_} {part}", f"the text is missing{hint}")
-            elif is_summary:
+            elif is_summary and not any(
+                _unknown_placeholders(types | _OF_AN_ANSWER, words.texts[id_, part])
+            ):
                 _check_summary(types, words, id_, part, path, problems)
         for id_, part in sorted(words.borrowed):
             item = service.governed.get(id_)
@@ -58,13 +72,24 @@ def check_words(service: Service, folder: Path, problems: Problems) -> None:
         for (id_, part), text in words.own.items():
             is_shown = (id_, part) in needed or (id_, part) in optional
             # What could not be built may show it, and so may what lacks a text of the same id.
-            lacking = any(problems.has(path, f"{id_} {each}") for each in _parts(id_, needed))
-            if not is_shown and not problems.broken and not lacking:
+            lacking = any(
+                problems.has(where, f"{id_} {each}")
+                for where in (path, first)
+                for each in _parts(id_, needed)
+            )
+            if not is_shown and not problems.broken and not lacking and not lost:
                 problems.add(path, f"{id_} {part}", "this text is never shown")
-            known = types | _OF_AN_ANSWER if id_ in lines else types
-            for wrong in _unknown_placeholders(known, text):
+            for wrong in _unknown_placeholders(known if id_ in lines else types, text):
                 problems.add(path, f"{id_} {part}", wrong)
     _compare_languages(service, folder, problems, needed, optional)
+
+
+def _without_any(words: Words, service: Service, needed: Iterable[Key]) -> dict[str, None]:
+    """The ids of content that need texts and have none at all in the default language."""
+    if words.language != service.default_language:
+        return {}
+    having = {id_ for id_, _ in words.texts}
+    return {id_: None for id_, _ in needed if id_ in service.governed and id_ not in having}
 
 
 def _parts(id_: str, needed: Iterable[Key]) -> Iterable[str]:
@@ -255,7 +280,9 @@ def _compare_languages(
                 # What is needed, or shown nowhere, was noted already.
                 if key not in needed and key in optional:
                     problems.add(folder / language, " ".join(key), "the text is missing")
-            elif _members(words.texts[key]) != _members(text):
+            elif _members(words.texts[key]) != _members(text) and not problems.has(
+                folder / service.default_language, " ".join(key)
+            ):
                 problems.add(folder / language, " ".join(key), "has other placeholders")
 
 
