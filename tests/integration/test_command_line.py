@@ -80,7 +80,7 @@ def test_check_names_the_file_and_the_key_of_a_mistake(tmp_path: Path) -> None:
     (folder / "legs" / "service.yaml").write_text("hook: patient-view\nmost_card: 4\n")
     result = run("check", fails=True, CDS_CARDS_DIR=str(folder))
     assert result.exit_code == 1
-    assert "legs/service.yaml:2: most_card: unknown key; did you mean most_cards?" in result.stderr
+    assert "legs/service.yaml:2: most_card: unknown key; did you mean most_cards" in result.stderr
     assert "problems in" in result.stderr
 
 
