@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from textwrap import fill as wrapped
@@ -13,6 +14,7 @@ import click
 import orjson
 
 from cds_service.cli import settings_or_stop, stop
+from cds_service.cli.knowledge import as_json_option
 from cds_service.clock import now
 from cds_service.conformance.caller import Caller
 from cds_service.conformance.target import Sign
@@ -39,12 +41,14 @@ def doctor() -> None:
 @click.option("--token", help="Bearer token for the server.")
 @click.option("--token-file", type=click.File(), help="The file with it; - is standard input.")
 @click.option("--service", "service_id", help="Id of the service (default: the first).")
+@as_json_option
 def fhir(
     base: str,
     patient_id: str | None,
     token: str | None,
     token_file: IO[str] | None,
     service_id: str | None,
+    as_json: bool,
 ) -> None:
     """Run every template on the FHIR server at BASE, as the settings adapt it.
 
@@ -65,7 +69,7 @@ def fhir(
         token = token_file.readline().strip()
     caller = Caller(authorities=settings.fhir_ca_bundle)
     examination = FHIRExamination(caller, address, service, settings, token=token, now=now())
-    _tell(examination.findings(patient_id))
+    _tell(examination.findings(patient_id), as_json=as_json)
 
 
 @doctor.command("service")
@@ -75,7 +79,10 @@ def fhir(
     "--keys", type=click.Path(file_okay=False, path_type=Path), help="Folder of `cds-service keys`."
 )
 @click.option("--issuer", default="https://ehr.example.org", show_default=True, help="Who signs.")
-def service(base: str, requests: tuple[Path, ...], keys: Path | None, issuer: str) -> None:
+@as_json_option
+def service(
+    base: str, requests: tuple[Path, ...], keys: Path | None, issuer: str, as_json: bool
+) -> None:
     """Call the service at BASE as a CDS Client would, with the invented people in REQUESTS.
 
     A file is the JSON of one call. Never use a real patient.
@@ -83,7 +90,7 @@ def service(base: str, requests: tuple[Path, ...], keys: Path | None, issuer: st
     calls = {path.stem: orjson.loads(path.read_bytes()) for path in requests}
     sign = _signer(keys, issuer) if keys else None
     examination = ServiceExamination(Caller(), base, calls, sign=sign, now=now())
-    _tell(examination.findings())
+    _tell(examination.findings(), as_json=as_json)
 
 
 def _signer(folder: Path, issuer: str) -> Sign:
@@ -94,8 +101,12 @@ def _signer(folder: Path, issuer: str) -> Sign:
     return lambda url: signed_token(private, issuer, url, now(), _LIFE)
 
 
-def _tell(findings: Iterable[Finding]) -> None:
+def _tell(findings: Iterable[Finding], *, as_json: bool) -> None:
     """Print each finding as it is made, then how many; end with 1 if there are faults."""
+    if as_json:
+        found = [asdict(finding) for finding in findings]
+        click.echo(orjson.dumps({"findings": found}, option=orjson.OPT_INDENT_2).decode())
+        sys.exit(1 if any(each["level"] is Level.FAULT for each in found) else 0)
     counts = dict.fromkeys(Level, 0)
     for finding in findings:
         counts[finding.level] += 1

@@ -479,6 +479,13 @@ def test_a_sound_installation_has_nothing_to_mend(cards: Knowledge) -> None:
     assert "0 to mend" in output and "anybody can call" in output
 
 
+def test_findings_are_had_as_json(cards: Knowledge) -> None:
+    with installation(cards, None) as base:
+        printed = run("doctor", "service", base, *REQUESTS, "--json", fails=False).stdout
+    levels = {finding["level"] for finding in json.loads(printed)["findings"]}
+    assert levels == {"ok", "note"}
+
+
 @pytest.mark.parametrize("name", SERVICE_FAULTS)
 def test_a_fault_of_an_installation_is_found(name: str, cards: Knowledge) -> None:
     spoil, text = SERVICE_FAULTS[name]
