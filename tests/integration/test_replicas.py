@@ -38,7 +38,7 @@ PUBLIC_URL = "https://cds.example.org"
 KEY = "k" * 32
 A, B = "2026.11.1", "2026.12.9"
 LIMIT = 14  # calls in an hour; no other test has this number
-REST = 2.5  # seconds; nginx has tried a replica again after two
+REST = 4.0  # seconds; nginx leaves a replica that failed alone for two, by a clock of whole seconds
 
 
 def _request(patient: str) -> bytes:
@@ -70,6 +70,11 @@ def _wait_until(holds: Callable[[], bool]) -> None:
     while not holds():
         assert time.monotonic() < deadline, "it did not come"
         time.sleep(0.05)
+
+
+def _wait_for_cards(address: str, patient: str, whole: int) -> None:
+    """On a busy machine a lookup may come too late for its call: then a card comes once more."""
+    _wait_until(lambda: _whole(_cards(address, patient)) == whole)
 
 
 @dataclass
@@ -155,6 +160,7 @@ class Clinicians:
     versions: Counter[str] = field(default_factory=Counter)
     answered: list[str] = field(default_factory=list)  # uuids of cards whose feedback is stored
     faults: list[str] = field(default_factory=list)
+    sent_again: int = 0
     _stopped: threading.Event = field(default_factory=threading.Event)
 
     def __enter__(self) -> Clinicians:
@@ -172,7 +178,7 @@ class Clinicians:
         with requests.Session() as session:
             session.headers["Content-Type"] = "application/json"
             number = 0
-            while not self._stopped.wait(0.02):  # so that what they wait for has a processor too
+            while not self._stopped.wait(0.05):  # so that what they wait for has a processor too
                 number += 1
                 try:
                     self._open(session, answers=number % 3 == 0)
@@ -189,13 +195,23 @@ class Clinicians:
         elif any(f"Knowledge {version} ·" not in card["detail"] for card in cards):
             self.faults.append(f"cards of another version than {version}")
         elif answers:
-            uuid = cards[0]["uuid"]
-            url = f"{self.address}{ADDRESS}/feedback"
-            kept = session.post(url, orjson.dumps(_entry(uuid)), timeout=30)
-            if kept.status_code == 204:
-                self.answered.append(uuid)
-            else:
-                self.faults.append(f"feedback: {kept.status_code} {kept.text}")
+            self._answer(session, cards[0]["uuid"])
+
+    def _answer(self, session: requests.Session, uuid: str) -> None:
+        """As clients do it: what is refused with Retry-After is sent again."""
+        entry, url = orjson.dumps(_entry(uuid)), f"{self.address}{ADDRESS}/feedback"
+        deadline = time.monotonic() + 60
+        kept = session.post(url, entry, timeout=30)
+        while kept.status_code == 503 and "Retry-After" in kept.headers:
+            if time.monotonic() > deadline:
+                break
+            self.sent_again += 1
+            time.sleep(0.5)
+            kept = session.post(url, entry, timeout=30)
+        if kept.status_code == 204:
+            self.answered.append(uuid)
+        else:
+            self.faults.append(f"feedback: {kept.status_code} {kept.text}")
 
     def wait_for_calls(self, count: int = 20) -> None:
         """Wait until so many more calls were answered."""
@@ -231,9 +247,8 @@ def test_a_card_that_was_answered_at_one_replica_stays_away_at_the_other(pair: P
     ours = tables.card.c.uuid.in_([card["uuid"] for card in cards])
     answered = tables.card.c.answered_at.is_not(None)
     _wait_until(lambda: _number(pair.url, tables.card, ours, answered) == len(cards))
-    assert [_whole(_cards(address, patient)) for address in (first, second, pair.address)] == [
-        0
-    ] * 3
+    for address in (first, second, pair.address):
+        _wait_for_cards(address, patient, 0)
     # Both count the same, and nobody reads it through the proxy without signing in.
     reports = [requests.get(f"{each}/report.json?since=1d", timeout=30) for each in (first, second)]
     told = [report.json() for report in reports]
@@ -373,10 +388,10 @@ def test_a_backup_is_made_under_load_and_a_service_goes_on_from_it(
         subprocess.run(command, check=True, timeout=60)
         assert _number(restored, tables.card, ours, answered) == len(cards)
         settings = pair.settings | {"CDS_STORE_URL": restored}
-        for key, left in ((KEY, 0), ("another" * 6, len(cards))):
+        for key, whole in ((KEY, 0), ("another" * 6, _whole(cards))):
             again = Service(settings | {"CDS_HASH_KEY": key}, tmp_path / "output")
             again.start()
             try:
-                assert _whole(_cards(again.address, patient)) == left
+                _wait_for_cards(again.address, patient, whole)
             finally:
                 again.stop()
