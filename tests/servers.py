@@ -65,6 +65,7 @@ class Service:
         """Start it, and wait until every worker answers."""
         self.launch()
         self.wait_for_workers(int(self.settings.get("CDS_WORKERS", 1)))
+        self._wait_until_it_listens()
         assert requests.get(self.address + "/health/live", timeout=_LONGEST).status_code == 200
         if processes.HAS_PROC:
             self.cpu_seconds = processes.cpu_seconds(self.process.pid)
@@ -91,6 +92,16 @@ class Service:
             if self.process.poll() is not None or time.monotonic() > deadline:
                 pytest.fail(f"it has not printed {pattern}: {self.printed()}")
             time.sleep(0.02)
+
+    def _wait_until_it_listens(self) -> None:
+        """On a busy machine that may be a moment after it has said that it does."""
+        deadline = time.monotonic() + _LONGEST
+        while time.monotonic() < deadline and self.process.poll() is None:
+            try:
+                return socket.create_connection(("127.0.0.1", self.port), timeout=5).close()
+            except OSError:
+                time.sleep(0.02)
+        pytest.fail(f"it does not listen: {self.printed()}")
 
     def stop(self) -> int:
         """Ask it to stop; the status with which it ends."""
