@@ -215,7 +215,7 @@ class Settings(BaseSettings):
     public_url: types.PublicAddress = _setting(
         "",
         "The address at which clients call this service, without /cds-services; the audience of"
-        " their tokens starts with it.",
+        " their tokens starts with it; set it wherever there is a proxy in front.",
     )
     token_max_lifetime_s: int = _setting(
         900,
@@ -237,7 +237,7 @@ class Settings(BaseSettings):
     trusted_proxies: types.Networks = _setting(
         (), "The addresses or networks of the proxies in front of this service."
     )
-    metrics_open: bool = _setting(False, "Whether /metrics answers callers on other machines.")
+    metrics_open: bool = _setting(False, "Whether /metrics answers everybody or this machine only.")
     otlp_endpoint: types.AddressInside = _setting(
         "",
         "Where OpenTelemetry spans of calls are sent (OTLP over HTTP), such as"

@@ -53,15 +53,17 @@ def _of_this_machine(text: str, ports: tuple[int, ...], port: int) -> str:
 
 
 @contextmanager
-def nginx(*ports: int) -> Iterator[str]:
+def nginx(*ports: int, configuration: str = "") -> Iterator[str]:
     """The address of an nginx in front of the replicas on these ports of this machine.
 
+    Another configuration than that of deploy/nginx calls them as that one does.
     Skips the test that asks if nginx is not installed.
     """
     program, port = _program(), free_port()
     with tempfile.TemporaryDirectory(prefix="cds-nginx-") as name:
         folder = Path(name)
-        ours = _of_this_machine(CONFIGURATION.read_text(encoding="utf-8"), ports, port)
+        text = configuration or CONFIGURATION.read_text(encoding="utf-8")
+        ours = _of_this_machine(text, ports, port)
         (folder / "cds.conf").write_text(ours)
         user = "user root;" if folder.owner() == "root" else ""
         (folder / "nginx.conf").write_text(_MAIN.format(folder=folder, user=user))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 from flask import Blueprint, Response, g, request
 from structlog.contextvars import bind_contextvars, clear_contextvars
@@ -15,7 +14,6 @@ from cds_service.errors import (
     CDSError,
     InvalidRequest,
     PreconditionFailed,
-    UnknownCard,
     UnknownService,
     UnsupportedMediaType,
     error_of_status,
@@ -25,7 +23,6 @@ from cds_service.fhir.prefetch import complete
 from cds_service.knowledge import CDSService
 from cds_service.knowledge.call import Call, Card, Retrieved
 from cds_service.settings import Settings
-from cds_service.store.cards import why
 from cds_service.store.feedback import keep_feedback, rows_of
 from cds_service.store.pseudonyms import Origin
 from cds_service.store.suppression import Remembered
@@ -38,7 +35,6 @@ from cds_service.web.collaborators import (
 )
 from cds_service.web.languages import in_language, preferred_language
 from cds_service.web.links import have_own_pages, is_short, with_links
-from cds_service.web.readers import known_reader
 from cds_service.web.receiving import REFUSED
 from cds_service.wire.hooks import HookContext, load_context
 from cds_service.wire.json_text import read_json
@@ -71,13 +67,8 @@ def begin() -> None:
 
 @cds_hooks.before_request
 def ask_who_calls() -> None:
-    """CDS Hooks "Trusting CDS Clients". A preflight request has no token. Refusals are logged.
-
-    A reader who has signed in may see a trace.
-    """
+    """CDS Hooks "Trusting CDS Clients". A preflight request has no token. Refusals are logged."""
     if request.method == "OPTIONS":
-        return
-    if request.endpoint == "cds_hooks.trace" and known_reader() is not None:
         return
     with call_notes().stage("authenticate"):
         try:
@@ -179,16 +170,6 @@ def receive_feedback(service_id: str) -> Response:
     call_notes().accepted = sum(entry.outcome == "accepted" for entry in entries)
     call_notes().overridden = sum(entry.outcome == "overridden" for entry in entries)
     return Response(status=204)
-
-
-@cds_hooks.get("/trace/<uuid:uuid>")
-def trace(uuid: UUID) -> Response:
-    """Why a card was shown, as names and versions; 404 for an unknown card."""
-    store = collaborators().memory.store
-    reasons = why(store, str(uuid)) if store is not None else None
-    if reasons is None:
-        raise UnknownCard("There is no card with this uuid, or it is no longer stored.")
-    return json_response(reasons)
 
 
 @cds_hooks.after_request

@@ -51,7 +51,7 @@ def ready() -> Response:
 
 @operations.get("/metrics")
 def metrics() -> Response:
-    """Prometheus' text format; only for callers on this machine, unless the operator opens it."""
+    """Prometheus' text format; only for this machine (`visitors`), unless the operator opens it."""
     if not collaborators().settings.metrics_open and not is_from_this_machine():
         raise NotAllowed("Only callers on the same machine get metrics; see CDS_METRICS_OPEN.")
     return Response(collaborators().metrics.exposition(), content_type=CONTENT_TYPE)

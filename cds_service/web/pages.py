@@ -1,22 +1,29 @@
-"""The pages for people: about the service, and how clinicians answered its cards."""
+"""What people read: about the service, how clinicians answered its cards, why a card was shown."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from mimetypes import guess_type
 from pathlib import Path
+from uuid import UUID
 
 from flask import Blueprint, Response, render_template, request
 from werkzeug.exceptions import NotFound
 
-from cds_service.errors import InvalidRequest, UnknownService
+from cds_service.errors import InvalidRequest, UnknownCard, UnknownService
 from cds_service.report.catalogue import Catalogue, catalogue_of
 from cds_service.report.counting import LEAST_ANSWERS, read_since, report
 from cds_service.report.figures import Report
 from cds_service.report.plots import plots
 from cds_service.report.tables import TABLES, tables, to_csv, to_json
+from cds_service.store.cards import why
 from cds_service.web.cds_hooks import ask_who_calls
-from cds_service.web.collaborators import call_notes, collaborators, current_knowledge
+from cds_service.web.collaborators import (
+    call_notes,
+    collaborators,
+    current_knowledge,
+    json_response,
+)
 from cds_service.web.readers import is_open, known_reader, to_sign_in
 
 # Only our own style sheet and images: no script, no frame, nothing from other addresses.
@@ -30,19 +37,19 @@ DEFAULT_PERIOD = "30d"
 # Whole in memory: no file stays open when a browser leaves early.
 _STATIC = {path.name: path.read_bytes() for path in (Path(__file__).parent / "static").iterdir()}
 
-_DATA = {"web.report_json", "web.report_csv"}
-_FIGURES = _DATA | {"web.report_page"}
+_DATA = {"web.report_json", "web.report_csv", "web.trace"}
+_OF_CALLS = _DATA | {"web.report_page"}
 
 web = Blueprint("web", __name__, template_folder="templates")
 
 
 @web.before_request
 def ask_who_reads() -> Response | None:
-    """The report is for readers, and as data for clients that may call; other pages are public.
+    """What tells of calls is for readers, and as data for clients; other pages are public.
 
     Raises NotSignedIn, and NotAuthenticated for a client's token that is not valid.
     """
-    if request.endpoint not in _FIGURES or known_reader() is not None or is_open():
+    if request.endpoint not in _OF_CALLS or known_reader() is not None or is_open():
         return None
     if request.endpoint in _DATA and "Authorization" in request.headers:
         if collaborators().clients is not None:
@@ -104,6 +111,20 @@ def report_csv() -> Response:
     response = Response(to_csv(tables(figures)[name]), mimetype="text/csv")
     response.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
     return response
+
+
+@web.get("/trace/<uuid:uuid>")
+def trace(uuid: UUID) -> Response:
+    """Why a card was shown: names, versions, answers; values only with CDS_TRACE_VALUES.
+
+    Raises UnknownCard, and StoreUnavailable.
+    """
+    call_notes().is_reading = True
+    store = collaborators().memory.store
+    reasons = why(store, str(uuid)) if store is not None else None
+    if reasons is None:
+        raise UnknownCard("There is no card with this uuid, or it is no longer stored.")
+    return json_response(reasons)
 
 
 @web.get("/static/<filename>", endpoint="static")

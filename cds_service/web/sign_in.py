@@ -15,8 +15,8 @@ from cds_service.web.readers import cookie_name, session
 from cds_service.web.visitors import address_of_visitor, is_from_our_page
 
 _MOST_BYTES = 8 * 1024
-# A page of this service, below its own address: never another place.
-_OURS = re.compile(r"/[\w~-][\w/.~-]*(\?[\w=&.~%+-]*)?", re.ASCII)
+# A page of this service, below its own address: never another place, and no step upwards.
+_OURS = re.compile(r"(/[\w~-][\w.~-]*)+(\?[\w=&.~%+-]*)?", re.ASCII)
 
 signing = Blueprint("sign_in", __name__, template_folder="templates")
 

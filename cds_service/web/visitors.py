@@ -19,11 +19,19 @@ def is_from_this_machine() -> bool:
 
 
 def is_to_this_machine() -> bool:
-    """Whether the address that was opened is localhost, without a proxy that says otherwise."""
-    # A proxy on this machine forwards calls of others.
+    """Whether the address that was opened is localhost, and no proxy is known to be in front.
+
+    A proxy on this machine forwards calls of others, and may hide that: then only the settings
+    tell that it is there.
+    """
+    settings = collaborators().settings
+    if settings.public_url and not is_loopback(urlsplit(settings.public_url).hostname or ""):
+        return False
+    if proxies.is_trusted(request.remote_addr or "", settings.trusted_proxies):
+        return False
     if any(name in request.headers for name in _OF_PROXIES):
         return False
-    # A proxy that adds no header usually keeps the host name that was called.
+    # A proxy that adds no header may keep the host name that was called.
     host = urlsplit(f"//{request.host}").hostname or ""
     return is_loopback(host)
 

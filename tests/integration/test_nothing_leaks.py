@@ -52,6 +52,7 @@ def left(cards: Knowledge, service: CDSService, tmp_path_factory: pytest.TempPat
     settings = Settings(
         issuers=(Issuer(ISSUER, str(write_jwks(folder, "ES384"))),),
         public_url=PUBLIC_URL,
+        metrics_open=True,
         store_url=f"sqlite:///{folder / 'store.sqlite3'}",
         log_level="DEBUG",
     )

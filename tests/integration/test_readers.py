@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import time
 from collections.abc import Iterator
 from http.client import HTTPConnection
 from pathlib import Path
@@ -10,7 +12,8 @@ from pathlib import Path
 import pytest
 import requests
 from commands import run
-from servers import Service, service
+from nginx import nginx
+from servers import FIXTURES, Service, service
 
 _TIMEOUT = 60
 
@@ -86,3 +89,30 @@ def test_a_header_with_an_underscore_is_not_the_header_of_the_proxy(running: Ser
     # A proxy that replaces the one with hyphens may let this one through.
     assert _status(running, visitor, **{"X_Forwarded_User": "mallory"}) == {401}
     assert _status(running, visitor, **{"X-Forwarded_User": "mallory"}) == {401}
+
+
+# What many start with: it sends the name of the upstream as Host, and no header of its own.
+BARE_NGINX = "server { listen 80; location / { proxy_pass http://service-1:8000; } }"
+
+
+def test_a_proxy_that_says_nothing_of_itself_opens_nothing(store_url: str) -> None:
+    settings = {
+        "CDS_STORE_URL": store_url,
+        "CDS_PUBLIC_URL": "https://cds.example.org/cds",
+        "CDS_TRACE_VALUES": "true",
+    }
+    with service(**settings) as started, nginx(started.port, configuration=BARE_NGINX) as proxy:
+        request = json.loads((FIXTURES / "requests" / "samuel-potassium-2-3.json").read_bytes())
+        address = f"{proxy}/cds-services/anxiety-leg-weakness"
+        called = requests.post(address, json=request, timeout=_TIMEOUT)
+        card = called.json()["cards"][0]["uuid"]
+        deadline = time.monotonic() + _TIMEOUT
+        while requests.get(f"{proxy}/cards/{card}", timeout=_TIMEOUT).status_code != 200:
+            assert time.monotonic() < deadline, "it was not written"
+            time.sleep(0.05)
+        for address in (proxy, started.address):
+            statuses = {
+                path: requests.get(address + path, timeout=_TIMEOUT).status_code
+                for path in ("/report", "/report.json", "/report.csv", f"/trace/{card}", "/metrics")
+            }
+            assert [*statuses.values()] == [401, 401, 401, 401, 403], statuses

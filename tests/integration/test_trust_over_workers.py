@@ -34,6 +34,7 @@ def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         "CDS_ISSUERS": ", ".join(f"{issuer}={path}" for issuer in issuers),
         "CDS_STORE_URL": f"sqlite:///{folder / 'store.sqlite3'}",
         "CDS_PUBLIC_URL": PUBLIC_URL,
+        "CDS_METRICS_OPEN": "true",
         "CDS_RATE_LIMIT": "20 per hour",
         "CDS_WORKERS": "2",
     }

@@ -180,6 +180,17 @@ def test_metrics_are_for_this_machine_until_they_are_opened(knowledge: ToyKnowle
         assert response.status_code == status
 
 
+def test_behind_a_public_address_metrics_are_for_nobody_until_they_are_opened(
+    knowledge: ToyKnowledge,
+) -> None:
+    for opened, status in ((False, 403), (True, 200)):
+        client = application(knowledge, metrics_open=opened, public_url=PUBLIC_URL)
+        for host in ("localhost", "127.0.0.1:8912"):
+            assert client.get("/metrics", headers={"Host": host}).status_code == status
+    client = application(knowledge, public_url="http://localhost:8000")
+    assert client.get("/metrics").status_code == 200
+
+
 # -- limits --------------------------------------------------------------------------------------
 
 

@@ -37,6 +37,9 @@ FIGURES = ("/report", "/report.json", "/report.csv")
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 OURS = {"Sec-Fetch-Site": "same-origin"}
 ELSEWHERE = {"REMOTE_ADDR": "192.0.2.7"}  # an address of nobody (RFC 5737)
+# As a proxy on this machine calls that sends no header of its own.
+UPSTREAM: dict[str, Any] = {"base_url": "http://127.0.0.1:8912"}
+TRACE = "/trace/0b9a3f5e-5a0e-4c55-a0b8-0d5d3c0d2f11"
 
 
 class Site:
@@ -48,7 +51,8 @@ class Site:
         assert store is not None
         seeds = Seeds(store, NOW - timedelta(hours=1))
         seeds.call()
-        seeds.override(seeds.card("R51"), "rule-wrong")
+        self.card = seeds.card("R51")
+        seeds.override(self.card, "rule-wrong")
         self.token = new_token()
         add_reader(store, "ann", hash_of(self.token), NOW)
         store.close()
@@ -203,6 +207,15 @@ def test_a_service_that_keeps_nothing_has_nothing_to_sign_in_to(cards: Knowledge
         ({"development": True}, {"base_url": "http://rebound.example.org"}, False),
         ({"development": True}, {"headers": {"Forwarded": "for=192.0.2.7"}}, False),
         ({"reader_header": "X-User", "trusted_proxies": (ip_network("10.0.0.1"),)}, {}, False),
+        # A proxy may send the host name of its upstream and no header: only settings tell of it.
+        ({"public_url": "https://cds.example.org"}, UPSTREAM, False),
+        ({"public_url": "https://cds.example.org", "development": True}, UPSTREAM, False),
+        ({"public_url": "https://192.0.2.7/cds"}, UPSTREAM, False),
+        ({"public_url": "https://localhost.example.org"}, UPSTREAM, False),
+        ({"public_url": "http://localhost:8912"}, UPSTREAM, True),
+        ({"public_url": "http://[::1]:8912/cds"}, UPSTREAM, True),
+        ({"trusted_proxies": (ip_network("127.0.0.0/8"),)}, UPSTREAM, False),
+        ({"trusted_proxies": (ip_network("10.0.0.1"),)}, UPSTREAM, True),
     ],
 )
 def test_until_there_is_a_reader_the_report_is_open_on_this_machine_alone(
@@ -211,8 +224,11 @@ def test_until_there_is_a_reader_the_report_is_open_on_this_machine_alone(
     url = f"sqlite:///{tmp_path / 'store.sqlite3'}"
     app = create_app(Settings(store_url=url, **changes), cards, lambda: NOW)
     assert reads(app.test_client(), **request_) is is_open
+    trace = app.test_client().get(TRACE, **request_)
+    assert_outcome(trace, 404 if is_open else 401)
     add_reader(app.extensions[EXTENSION].memory.store, "ann", hash_of(new_token()), NOW)
     assert not reads(app.test_client(), **request_)
+    assert_outcome(app.test_client().get(TRACE, **request_), 401)
 
 
 def test_where_clients_are_named_the_report_is_never_open(cards: Knowledge, tmp_path: Path) -> None:
@@ -243,12 +259,30 @@ def test_without_clients_a_bearer_token_opens_nothing(site: Site) -> None:
         assert site.browser().get("/report.json", headers=headers).status_code == 401
 
 
-def test_a_reader_sees_a_trace(make: Callable[..., Site], tmp_path: Path) -> None:
-    issuer = Issuer(ISSUER, str(write_jwks(tmp_path, "ES384")))
-    site = make(issuers=(issuer,), development=True)
-    address = "/trace/0b9a3f5e-5a0e-4c55-a0b8-0d5d3c0d2f11"
-    assert site.browser().get(address).status_code == 401
-    assert site.signed_in().get(address).status_code == 404
+@pytest.mark.parametrize("has_clients", [True, False])
+def test_a_trace_is_for_those_who_may_read_the_report(
+    make: Callable[..., Site], tmp_path: Path, has_clients: bool
+) -> None:
+    issuers = (Issuer(ISSUER, str(write_jwks(tmp_path, "ES384"))),) if has_clients else ()
+    site = make(issuers=issuers, public_url=PUBLIC_URL)
+    address = f"/trace/{site.card}"
+    for request_ in ({}, UPSTREAM, {"headers": {"X-Forwarded-For": "127.0.0.1"}}):
+        response = site.browser().get(address, **request_)
+        assert_outcome(response, 401)
+        assert "R51" not in response.text
+    led = site.browser().get(address, headers=BROWSER)
+    assert led.headers["Location"].endswith(f"/sign-in?to=/trace/{site.card}")
+    as_client = site.browser().get(address, headers=Signer().bearer(PUBLIC_URL + address))
+    assert as_client.status_code == (200 if has_clients else 401)
+    wrong = Signer().bearer(PUBLIC_URL + "/report.json")
+    assert site.browser().get(address, headers=wrong).status_code == 401
+    base = {"base_url": PUBLIC_URL}  # the cookie is for https
+    browser = site.browser()
+    data = {"form": form_of(browser.get("/sign-in", **base)), "token": site.token}
+    assert browser.post("/sign-in", data=data, headers=OURS, **base).status_code == 303
+    trace = browser.get(address, **base)
+    assert trace.status_code == 200 and "R51" in trace.text
+    assert trace.headers["Cache-Control"] == "no-store"
 
 
 # -- forms of others -----------------------------------------------------------------------------
@@ -398,6 +432,7 @@ def test_below_a_prefix_all_links_hold(make: Callable[..., Site]) -> None:
     assert "/clinic/sign-out" in browser.get("/clinic/sign-in").text
 
 
+@pytest.mark.parametrize("prefix", ["", "/clinic"])
 @pytest.mark.parametrize(
     "to",
     [
@@ -412,12 +447,27 @@ def test_below_a_prefix_all_links_hold(make: Callable[..., Site]) -> None:
         "/",
         "report",
         "/@example.org",
+        "/report/../../other",
+        "/..",
+        "/report/..",
+        "/report/./x",
+        "/report/.../x",
+        "/report//example.org",
+        "/report/%2e%2e/other",
+        "/report/..%2fother",
+        "/report/..\\other",
+        "/report/..;/other",
+        "/../other?since=7d",
     ],
 )
-def test_after_signing_in_nobody_is_led_elsewhere(site: Site, to: str) -> None:
-    page = site.browser().get("/sign-in", query_string={"to": to})
+def test_after_signing_in_nobody_is_led_elsewhere(
+    make: Callable[..., Site], to: str, prefix: str
+) -> None:
+    site = make(public_url=f"http://localhost{prefix}")
+    page = site.browser().get(f"{prefix}/sign-in", query_string={"to": to})
     assert 'name="to" value=""' in page.text
-    assert sign_in(site.browser(), site.token, to=to).headers["Location"] == "/report"
+    response = sign_in(site.browser(), site.token, prefix, to=to)
+    assert response.headers["Location"] == f"{prefix}/report"
 
 
 # -- guesses -------------------------------------------------------------------------------------
@@ -446,6 +496,29 @@ def test_behind_a_proxy_one_who_guesses_does_not_keep_others_out(make: Callable[
             headers = OURS | {"X-Forwarded-For": f"{number}.1.1.1, {visitor}"}
             status = browser.post("/sign-in", data=data, headers=headers).status_code
         assert status == (429 if guesses > MOST else 401)
+
+
+@pytest.mark.parametrize(
+    "passed",
+    [
+        "192.0.2.7:{}",
+        "2001:db8:0:7::{}",
+        "[2001:db8:0:7::{}]:{}",
+        "::ffff:192.0.2.7%{}",
+        "_nobody{}",
+    ],
+)
+def test_ports_and_addresses_of_one_network_are_no_new_visitors(
+    make: Callable[..., Site], passed: str
+) -> None:
+    site = make(trusted_proxies=(ip_network("127.0.0.1"),))
+    browser = site.browser()
+    data = {"form": form_of(browser.get("/sign-in")), "token": "guess"}
+    statuses = []
+    for number in range(1, MOST + 2):
+        headers = OURS | {"X-Forwarded-For": passed.format(number, number + 4000)}
+        statuses.append(browser.post("/sign-in", data=data, headers=headers).status_code)
+    assert statuses == [401] * MOST + [429]
 
 
 def test_a_wrong_token_is_not_repeated_on_the_page_nor_in_the_log(
