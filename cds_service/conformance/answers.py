@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from cds_service.conformance.actions import judge_suggestions, judge_system_actions
 from cds_service.conformance.checks import Check, held
 from cds_service.conformance.json_text import is_text
+from cds_service.setting_types import is_loopback
 from cds_service.wire.responses import SUMMARY_UNITS
 
 _INDICATORS = ("info", "warning", "critical")
@@ -130,7 +131,8 @@ def _link(link: Mapping[str, Any], patient_id: str) -> Iterator[Check]:
         yield held("L-5", isinstance(link["autolaunchable"], bool), "autolaunchable is no boolean")
     if isinstance(url, str) and is_address(url):
         parts = urlsplit(url)
-        yield held("L-6", parts.scheme == "https" and not parts.password, "a link is no https")
+        is_safe = parts.scheme == "https" or is_loopback(parts.hostname or "")
+        yield held("L-6", is_safe and not parts.password, "a link is no https")
         yield held("L-7", not patient_id or patient_id not in url, "a link has the patient's id")
 
 

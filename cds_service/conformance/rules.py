@@ -95,7 +95,7 @@ L-2  SHALL  The url of a link is a whole address.
 L-3  SHALL  The type of a link is absolute or smart.
 L-4  SHALL  Only a smart link has `appContext`, and it is text.
 L-5  SHALL  `autolaunchable` is true or false.
-L-6  CLIENT A link is https, without a password in it.
+L-6  CLIENT A link is https, or to the machine itself, without a password in it.
 L-7  CLIENT A link does not hold the id of the patient.
 F-1  CLIENT Feedback is accepted, or answered with 404.
 F-2  SHALL  Feedback in every valid form is accepted.

@@ -152,7 +152,7 @@ def test_watching_checks_again_after_each_change(tmp_path: Path) -> None:
             _wait_for(output, r"(?s)sound.*1 problem.*sound")
         finally:
             watching.send_signal(2)
-            assert watching.wait(30) == 0
+            assert watching.wait(120) == 0
     assert os.path.getsize(output) < 2000
 
 

@@ -93,7 +93,7 @@ def test_what_one_worker_was_told_the_other_knows_and_nothing_is_lost(store_url:
         with ThreadPoolExecutor(8) as pool:
             left = list(pool.map(lambda patient: _visit(running, patient), patients))
         assert set(left) == {0}
-        assert _ready(running)["checks"] == {"knowledge": "ok", "store": "ok"}
+        assert set(_ready(running)["checks"].values()) == {"ok"}
         assert _ready(running)["lostRows"] == 0
     kept = _count(store_url)
     assert kept["shown"] >= len(patients) and kept["suppressed"] >= len(patients)
