@@ -12,6 +12,7 @@ from cds_service.knowledge.content.artifacts import Rule
 from cds_service.knowledge.expressions.expressions import BOOLEAN, NUMBER, Expression
 from cds_service.knowledge.facts.facts import Facts
 from cds_service.knowledge.facts.kinds import kind_of
+from cds_service.knowledge.facts.observation import ObservationDefinition
 from cds_service.knowledge.outcomes.judging import RuleOutcome, judge
 from cds_service.knowledge.record.record import PatientRecord
 
@@ -37,12 +38,17 @@ def result_of(outcome: RuleOutcome) -> str:
 class Supposing:
     """The facts of one call, with one of them supposed otherwise at a time.
 
-    What is computed from that fact is computed again; all others stay as they were read.
+    A supposed result is new: every fact that would read it has it. What is computed from these
+    facts is computed again; all others stay as they were read.
     """
 
     def __init__(self, service: CDSService, call: Call, facts: Mapping[str, Any]) -> None:
         self._service, self._facts = service, facts
-        self._record = PatientRecord(call, service.terminology, service.statuses, service.lists)
+        self._record = (
+            facts.record
+            if isinstance(facts, Facts)
+            else PatientRecord(call, service.terminology, service.statuses, service.lists)
+        )
         self._known: dict[tuple[str, str, bool | float], Facts] = {}
 
     def changes_of(self, rule: Rule, outcome: RuleOutcome) -> tuple[Supposed, ...]:
@@ -72,10 +78,33 @@ class Supposing:
         key = (name, member, value)
         if key not in self._known:
             below = self._service.relevance.below
-            kept = {each: fact for each, fact in self._facts.items() if name not in below[each]}
-            kept[name] = self._supposed(name, member, value)
-            self._known[key] = Facts(self._service.facts, self._record, absent=kept)
+            supposed = {
+                reader: self._supposed(reader, member, value)
+                for reader in self._readers(name, member, value)
+            }
+            kept = {
+                other: fact
+                for other, fact in self._facts.items()
+                if below[other].isdisjoint(supposed)
+            }
+            self._known[key] = Facts(self._service.facts, self._record, absent=kept | supposed)
         return self._known[key]
+
+    def _readers(self, name: str, member: str, value: bool | float) -> Iterable[str]:
+        """The fact, and the others that would read the result that gives it this value."""
+        yield name
+        result = self._service.facts[name]
+        if member != "value" or not isinstance(result, ObservationDefinition):
+            return
+        for other, definition in self._service.facts.items():
+            if (
+                other != name
+                and isinstance(definition, ObservationDefinition)
+                and result.value_sets[0] in definition.value_sets
+                and definition.quantity == result.quantity
+                and (definition.at_least is None or value >= definition.at_least)
+            ):
+                yield other
 
     def _supposed(self, name: str, member: str, value: bool | float) -> Any:
         """The fact as an example tells it, or as it is but for one member."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from cds_service.knowledge import CDSService
@@ -38,7 +39,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """Everything that can be changed about one person or record.
+    """Everything that can be changed about one person or record, with what was entered.
 
     `entries` are what is on the record, and `choices` what can be added, by kind; `lists` are the
     prefetch keys of lists with the resource type of each.
@@ -60,9 +61,17 @@ class Board:
 
 
 def board_of(
-    service: CDSService, choices: Choices, request: Resource, call: Call, changes: Changes
+    service: CDSService,
+    choices: Choices,
+    request: Resource,
+    call: Call,
+    changes: Changes,
+    wrong: Mapping[str, str] = MappingProxyType({}),
 ) -> Board:
-    """The controls for a record as it is, with the changes that differ from it."""
+    """The controls for a record as it is, with the changes that differ from it.
+
+    `wrong` are fields of the form as they were entered, to be mended.
+    """
     record = PatientRecord(call, service.terminology, service.statuses, service.lists)
     facts = Facts(service.facts, record)
     recorded_age = _age(facts, service)
@@ -76,19 +85,20 @@ def board_of(
     rows = [
         Row(
             measurement,
-            number_text(changes.results.get(value_set, recorded[value_set].last_value))
-            if value_set in changes.results or recorded[value_set].last_value is not None
-            else "",
+            wrong.get(f"result.{value_set}")
+            or _text(changes.results.get(value_set, recorded[value_set].last_value)),
             _text(recorded[value_set].last_value),
             recorded[value_set].state,
         )
         for value_set, measurement in choices.measurements.items()
-        if value_set in changes.results or recorded[value_set].resources
+        if value_set in changes.results
+        or f"result.{value_set}" in wrong
+        or recorded[value_set].resources
     ]
     shown = {row.measurement.choice.value_set for row in rows}
     return Board(
         changes=changes,
-        age=str(changes.age) if changes.age is not None else recorded_age,
+        age=_entered_age(changes, recorded_age, wrong),
         recorded_age=recorded_age,
         rows=tuple(rows),
         tests=tuple(
@@ -124,6 +134,13 @@ def _differing(results: Mapping[str, float], recorded: Mapping[str, Any]) -> dic
 
 def _text(number: Any) -> str:
     return "" if number is None else number_text(number)
+
+
+def _entered_age(changes: Changes, recorded: str, wrong: Mapping[str, str]) -> str:
+    """What stands in the field: an age on record may be no number, such as 30–31."""
+    if changes.age is not None:
+        return str(changes.age)
+    return wrong.get("age", recorded if recorded.isdecimal() else "")
 
 
 def _age(facts: Facts, service: CDSService) -> str:

@@ -12,18 +12,23 @@ from cds_service.errors import InvalidRequest, PreconditionFailed
 from cds_service.fhir.prefetch import complete
 from cds_service.fhir.profiles import Profile
 from cds_service.knowledge import CDSService
+from cds_service.knowledge.answering import decide
 from cds_service.knowledge.call import Answer, Call, Resource, Retrieved
-from cds_service.knowledge.explanation import Explanation, explain
+from cds_service.knowledge.explanation import Explanation, explain, explained
 from cds_service.playground.prefetched import as_prefetch
-from cds_service.playground.records import documents_in, patient_id, resources_in
+from cds_service.playground.records import (
+    documents_in,
+    patient_id,
+    resources_in,
+    without_credentials,
+)
 from cds_service.settings import Settings
 from cds_service.wire.hooks import load_context
 from cds_service.wire.requests import CDSRequest, load_request
 from cds_service.wire.responses import dump_response
 
 _OF_A_REQUEST = ("hook", "hookInstance", "prefetch", "context")
-# A credential is never shown again, and nothing is fetched.
-_LEFT_OUT = ("fhirAuthorization",)
+MOST_RESOURCES = 2000  # of a record; its page is made in about a second
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +61,11 @@ def request_in(content: bytes, service: CDSService, *, user_id: str) -> Resource
 
     Raises InvalidRequest, which says in what way it is none of them.
     """
-    documents = documents_in(content, "The text")
+    # Nothing is fetched, so a credential is of no use.
+    documents = without_credentials(documents_in(content, "The text"))
     [first, *others] = documents
     if not others and isinstance(first, dict) and any(name in first for name in _OF_A_REQUEST):
-        return {name: value for name, value in first.items() if name not in _LEFT_OUT}
+        return first
     if not others and isinstance(first, dict) and "cards" in first:
         raise InvalidRequest("This is the answer of a service. Send the request, or a record.")
     if not all(isinstance(document, dict) for document in documents):
@@ -108,11 +114,16 @@ class Player:
     def play(self, request: Resource) -> Played:
         """The cards for a request, and why they come. Raises as `call` does."""
         call = self.call(request)
-        is_there = bool(call.retrieved.states)
-        found = self.service.answer(call) if is_there else self.service.unavailable(call)
+        if call.retrieved.states:
+            evaluation = decide(self.service, call)
+            found = self.service.answer_from(evaluation, call)
+            explanation = explained(self.service, call, evaluation)
+        else:
+            found = self.service.unavailable(call)
+            explanation = explain(self.service, call)
         answer = self.finish(call, found)
         response = dump_response(answer.cards, call.retrieved.states, answer.unread)
-        return Played(request, answer, response, explain(self.service, call))
+        return Played(request, answer, response, explanation)
 
     def _retrieved(self, cds_request: CDSRequest) -> Retrieved:
         try:
@@ -121,7 +132,7 @@ class Player:
                 cds_request,
                 never_given=self.settings.absent_lists,
                 lacking=self.profile.lacking(self.service.prefetch),
-                most_resources=self.settings.max_resources,
+                most_resources=min(MOST_RESOURCES, self.settings.max_resources),
             )
         except PreconditionFailed:
             if self.settings.unavailable != "card":

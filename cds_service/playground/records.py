@@ -6,9 +6,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from cds_service.errors import InvalidRequest, UnreadableBody
 from cds_service.knowledge.call import Resource, Retrieval, Retrieved
 from cds_service.wire.json_text import read_json
+
+_CREDENTIALS = frozenset({"fhirauthorization", "access_token"})
 
 
 def read_resources(path: Path) -> list[Resource]:
@@ -39,6 +43,32 @@ def documents_in(content: bytes, name: str) -> list[Any]:
                 f"{name} is neither a Bundle nor NDJSON: line {number} is not JSON in UTF-8."
             ) from error
     return documents
+
+
+def without_credentials(value: Any) -> Any:
+    """A JSON value without `fhirAuthorization` and access tokens, wherever they stand in it."""
+    if isinstance(value, dict):
+        return {
+            name: without_credentials(inner)
+            for name, inner in value.items()
+            if name.lower() not in _CREDENTIALS
+        }
+    return [without_credentials(inner) for inner in value] if isinstance(value, list) else value
+
+
+def text_without_credentials(content: bytes) -> bytes:
+    """A text from outside as it came, or without what `without_credentials` takes away.
+
+    Text that cannot be read and has a credential's name in it is not had at all.
+    """
+    try:
+        documents = documents_in(content, "The text")
+    except InvalidRequest:
+        return b"" if any(name.encode() in content.lower() for name in _CREDENTIALS) else content
+    kept = without_credentials(documents)
+    if kept == documents:
+        return content
+    return b"\n".join(map(orjson.dumps, kept))
 
 
 def resources_in(documents: Iterable[Any]) -> list[Resource]:

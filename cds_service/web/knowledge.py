@@ -22,7 +22,7 @@ from cds_service.errors import StoreUnavailable, UnknownService
 from cds_service.playground.markdown import as_html
 from cds_service.store.cards import trace_of
 from cds_service.web.collaborators import call_notes, collaborators, current_knowledge
-from cds_service.web.languages import in_language, language_among
+from cds_service.web.languages import in_language, language_among, looked_up
 from cds_service.web.pages import POLICY
 
 # As on the other pages; besides, the search form may be sent to this service.
@@ -187,8 +187,7 @@ def _around() -> dict[str, object]:
 
 def _link(endpoint: str, **parts: Any) -> str:
     """The link to a page of the knowledge, in the language that the reader has chosen."""
-    chosen = request.args.get("lang", "")
-    if chosen in LANGUAGES:
+    if chosen := looked_up(request.args.get("lang", ""), LANGUAGES):
         parts["lang"] = chosen
     return url_for(f"knowledge.{endpoint}", **parts)
 
@@ -211,10 +210,7 @@ def _labels() -> Labels:
     """The labels in the language of the reader: as chosen by `lang`, else as the browser asks."""
     if "labels" not in g:
         chosen = request.args.get("lang", "")
-        language = (
-            chosen if chosen in LANGUAGES else language_among(LANGUAGES, collaborators().settings)
-        )
-        g.labels = Labels(language)
+        g.labels = Labels(language_among(LANGUAGES, collaborators().settings, chosen))
     labels: Labels = g.labels
     return labels
 

@@ -17,24 +17,33 @@ _SCRIPTS = {
     **dict.fromkeys(("zh-tw", "zh-hk", "zh-mo"), "zh-hant"),
 }
 _LONGEST_HEADER = 1000  # browsers send fewer than a hundred characters
+_LONGEST_TAG = 100
 
 
-def preferred_language(service: CDSService, settings: Settings) -> str:
-    """The language of the service that the caller prefers (RFC 4647, lookup)."""
-    return language_among(service.languages, settings)
+def preferred_language(service: CDSService, settings: Settings, chosen: str = "") -> str:
+    """The language of the service that the caller prefers; see `language_among`."""
+    return language_among(service.languages, settings, chosen)
 
 
-def language_among(languages: Sequence[str], settings: Settings) -> str:
-    """The one of these languages that the caller prefers; without any, the first."""
-    by_tag = {language.lower(): language for language in languages}
+def language_among(languages: Sequence[str], settings: Settings, chosen: str = "") -> str:
+    """The one of these languages that was chosen, or else that the caller prefers.
+
+    Without any it is the one of the settings, or the first.
+    """
     header = request.headers.get("Accept-Language", "")[:_LONGEST_HEADER]
-    for wanted, quality in parse_accept_header(header, LanguageAccept):
-        tag = _SCRIPTS.get(wanted.lower(), wanted.lower())
-        while quality > 0 and tag:
-            if tag in by_tag:
-                return by_tag[tag]
-            tag = tag.rpartition("-")[0]
-    return by_tag.get(settings.language.lower(), languages[0])
+    accepted = parse_accept_header(header, LanguageAccept)
+    wanted = [chosen, *(tag for tag, quality in accepted if quality > 0), settings.language]
+    return next(filter(None, (looked_up(tag, languages) for tag in wanted)), languages[0])
+
+
+def looked_up(tag: str, languages: Sequence[str]) -> str:
+    """The one of these languages that a tag means (RFC 4647, lookup); "" if it means none."""
+    by_tag = {language.lower(): language for language in languages}
+    tag = tag[:_LONGEST_TAG].strip().lower()
+    tag = _SCRIPTS.get(tag, tag)
+    while tag and tag not in by_tag:
+        tag = tag.rpartition("-")[0]
+    return by_tag.get(tag, "")
 
 
 def in_language(response: Response, language: str) -> Response:

@@ -9,13 +9,13 @@ from functools import partial
 from typing import Any
 
 import orjson
-from flask import Blueprint, Response, render_template, request
+from flask import Blueprint, Response, g, render_template, request
 from markupsafe import Markup
 from werkzeug.exceptions import HTTPException
 
 from cds_service.catalogue.edition import Edition
 from cds_service.catalogue.labels import Labels
-from cds_service.errors import CDSError, InvalidRequest, NotAllowed, error_of_status
+from cds_service.errors import BodyTooLarge, CDSError, InvalidRequest, NotAllowed, error_of_status
 from cds_service.knowledge import CDSService
 from cds_service.knowledge.call import Answer, Call, Resource
 from cds_service.playground import people
@@ -24,13 +24,15 @@ from cds_service.playground.changes import LIST_STATES, Changed
 from cds_service.playground.choices import Choices
 from cds_service.playground.form import Form, read_form
 from cds_service.playground.markdown import as_html
-from cds_service.playground.playing import Played, Player, request_in, request_of
+from cds_service.playground.playing import MOST_RESOURCES, Played, Player, request_in, request_of
+from cds_service.playground.records import text_without_credentials
 from cds_service.playground.words import labels
 from cds_service.settings import Settings
 from cds_service.store.pseudonyms import Origin
 from cds_service.web.collaborators import call_notes, collaborators, current_knowledge
 from cds_service.web.languages import in_language, preferred_language
 from cds_service.web.links import is_short, with_links
+from cds_service.web.receiving import LARGEST_PAGE_BODY
 from cds_service.web.visitors import is_from_our_page
 
 # Only our own script and style sheet; forms and calls go to this service alone.
@@ -39,6 +41,13 @@ POLICY = (
     " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 _MOST_ENTRIES = 100  # of one kind that can be left out one by one
+_MOST_SHOWN = 200_000  # characters of a request; those of invented people are never longer
+_LONGEST_NAME = 200
+_NOT_ENTERED = ("person", "language", "record")  # they have controls of their own
+_TOO_LARGE = (
+    f"The playground reads at most {LARGEST_PAGE_BODY // 1024**2} MiB and {MOST_RESOURCES:,}"
+    " resources, and not more than the service does."
+)
 _HOOK = "patient-view"  # the hook of a chart that is opened: the people have charts, not orders
 
 playground = Blueprint("playground", __name__, template_folder="templates")
@@ -51,7 +60,8 @@ def admit() -> None:
         if not is_from_our_page():
             raise NotAllowed("Only a page of this service may send this form.")
         collaborators().limit()
-    request.max_form_memory_size = collaborators().settings.max_body_bytes
+    most = min(LARGEST_PAGE_BODY, collaborators().settings.max_body_bytes)
+    request.max_content_length = request.max_form_memory_size = most
 
 
 @playground.get("/")
@@ -66,7 +76,8 @@ def changed() -> Response:
     """The same with what was chosen, changed, pasted or uploaded."""
     upload = request.files.get("file")
     fields = {name: request.form.getlist(name) for name in request.form}
-    return _page(read_form(fields, upload.read() if upload else b""))
+    g.form = read_form(fields, upload.read() if upload else b"")
+    return _page(g.form)
 
 
 @playground.after_request
@@ -80,9 +91,13 @@ def protect(response: Response) -> Response:
 
 @playground.errorhandler(CDSError)
 def say_what_is_wrong(error: CDSError) -> Response:
-    """The page with a sentence for each fault, and the text that was sent, to be mended."""
-    call_notes().refused = error
-    return _rendered(Form(record=_sent("record").encode()), status=error.status, problem=error)
+    """The page with a sentence for each fault, and what was entered, to be mended."""
+    if isinstance(error, NotAllowed):  # what another site has entered is not repeated
+        return _rendered(Form(), problem=error)
+    if isinstance(error, BodyTooLarge) and "form" not in g:
+        error = BodyTooLarge(_TOO_LARGE)
+    entered = Form(person=_sent("person"), record=_sent("record").encode())
+    return _rendered(g.get("form", entered), problem=error)
 
 
 @playground.errorhandler(HTTPException)
@@ -105,10 +120,16 @@ def _page(form: Form) -> Response:
     )
     request = _base(form, service, user)
     choices = Choices(service, settings.cards_dir / "value-sets")
-    board = board_of(service, choices, request, player.call(request), form.changes)
+    board = board_of(service, choices, request, player.call(request), form.changes, form.wrong)
+    if fault := form.fault():
+        return _rendered(form, problem=fault, board=board, user=user)
     if board.changes:
         request = Changed(request, service.lists, choices, now).by(board.changes)
-    return _rendered(form, played=player.play(request), board=board, user=user)
+    try:
+        played = player.play(request)
+    except CDSError as error:
+        return _rendered(form, problem=error, board=board, user=user)
+    return _rendered(form, played=played, board=board, user=user)
 
 
 def _finished(service: CDSService, settings: Settings, call: Call, answer: Answer) -> Answer:
@@ -134,12 +155,14 @@ def _base(form: Form, service: CDSService, user: str) -> Resource:
 def _rendered(
     form: Form,
     *,
-    status: int = 200,
     problem: CDSError | None = None,
     played: Played | None = None,
     board: Board | None = None,
     user: str = "",
 ) -> Response:
+    """The page; without a board it has what was entered in fields that are not seen."""
+    if problem:
+        call_notes().refused = problem
     service = _service()
     language = _language(service)
     text = render_template(
@@ -150,15 +173,18 @@ def _rendered(
         edition=Edition(current_knowledge(), service, Labels(language)),
         sections=people.by_section(),
         person=people.people().get(form.person),
-        record=form.record.decode("utf-8", "replace"),
+        record=_shown_again(form.record),
+        entered=_entered() if problem and problem.status != NotAllowed.status else (),
         user=user,
         problem=problem,
         played=played,
         board=board,
         states=LIST_STATES,
         most_entries=_MOST_ENTRIES,
+        most_shown=_MOST_SHOWN,
         settings=collaborators().settings,
     )
+    status = problem.status if problem else 200
     return in_language(Response(text, status, mimetype="text/html"), language)
 
 
@@ -173,9 +199,24 @@ def _service() -> CDSService:
 def _language(service: CDSService) -> str:
     """The language that is chosen on the page, or else that of the browser."""
     chosen = request.args.get("language") or _sent("language")
-    if chosen in service.languages:
-        return chosen
-    return preferred_language(service, collaborators().settings)
+    return preferred_language(service, collaborators().settings, chosen)
+
+
+def _shown_again(record: bytes) -> str:
+    """The record as a text to be mended; "" for a file that is no text."""
+    try:
+        return text_without_credentials(record).decode()
+    except UnicodeDecodeError:
+        return ""
+
+
+def _entered() -> list[tuple[str, str]]:
+    """Every field of the form that has no control on a page without a board."""
+    try:
+        fields = request.form.items(multi=True)
+        return [(name, value) for name, value in fields if name not in _NOT_ENTERED]
+    except HTTPException:
+        return []
 
 
 def _sent(name: str) -> str:
@@ -190,6 +231,14 @@ def _sent(name: str) -> str:
 def markdown(text: str) -> Markup:
     """The detail of a card as safe HTML."""
     return Markup(as_html(text))  # noqa: S704 - cleaned
+
+
+@playground.app_template_filter("shortened")
+def shortened(text: object) -> object:
+    """A text of the record that is no longer than a line or two; other values as they are."""
+    if isinstance(text, str) and len(text) > _LONGEST_NAME:
+        return f"{text[:_LONGEST_NAME]}…"
+    return text
 
 
 @playground.app_template_filter("as_json")

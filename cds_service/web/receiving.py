@@ -22,13 +22,17 @@ from cds_service.errors import BodyTooLarge, BodyTooLate, CDSError, TooManyLarge
 
 REFUSED = "cds_service.refused"  # in the WSGI environ: the error to answer with
 LARGE = 1024 * 1024  # bytes; smaller bodies are not counted
+LARGEST_PAGE_BODY = 2 * LARGE  # the forms of pages; calls of CDS Clients may be larger
 _HEALTH = "/health"
+_CALLS = "/cds-services"  # also below the path of CDS_PUBLIC_URL
 
 
 @dataclass(slots=True)
 class _Body:
-    """The part of a body that has arrived, and how much of the room for large bodies it uses."""
+    """The part of a body that has arrived, how large it may be, and how much of the room for large
+    bodies it uses."""
 
+    most: int
     content: bytearray = field(default_factory=bytearray)
     held: int = 0
 
@@ -39,7 +43,8 @@ class Receiver:
     `seconds` is the time a body may take to arrive, `most_bytes` the largest size of a body,
     `large_bodies` how many bodies of that size may be handled at once, and `threads` how many calls
     are answered at once. Health checks have a thread of their own. Large bodies have one too, where
-    they wait for each other: reading 16 MiB stops everything else for a quarter of a second.
+    they wait for each other: reading 16 MiB stops everything else for a quarter of a second. Large
+    forms of pages wait in another one, so that no call of a CDS Client waits for a page.
     """
 
     def __init__(
@@ -57,11 +62,13 @@ class Receiver:
         self._room = large_bodies * most_bytes
         self._calls = ThreadPoolExecutor(threads, thread_name_prefix="call")
         self._large = ThreadPoolExecutor(1, thread_name_prefix="large")
+        self._pages = ThreadPoolExecutor(1, thread_name_prefix="page")
         self._health = ThreadPoolExecutor(1, thread_name_prefix="health")
 
     async def __rsgi__(self, scope: Scope, protocol: Any) -> None:
         """Answer one request."""
-        body = _Body()
+        is_call = _CALLS in scope.path
+        body = _Body(self._most_bytes if is_call else min(LARGEST_PAGE_BODY, self._most_bytes))
         try:
             refused = await self._read(scope, protocol, body)
             threads = self._threads(scope.path, body)
@@ -77,7 +84,9 @@ class Receiver:
     def _threads(self, path: str, body: _Body) -> ThreadPoolExecutor:
         if path.startswith(_HEALTH):
             return self._health
-        return self._large if body.held else self._calls
+        if not body.held:
+            return self._calls
+        return self._large if _CALLS in path else self._pages
 
     def _answer(self, environ: dict[str, Any]) -> Response:
         return Response.from_app(self._application, environ, buffered=True)
@@ -103,7 +112,7 @@ class Receiver:
 
     def _hold(self, body: _Body, size: int) -> None:
         """Reserve room for a body of `size` bytes. Raises BodyTooLarge or TooManyLargeBodies."""
-        if size > self._most_bytes:
+        if size > body.most:
             raise BodyTooLarge("The body is larger than this service accepts.")
         more = size - body.held if size > LARGE else 0
         if more > self._room:

@@ -170,6 +170,59 @@ def test_a_test_that_was_never_done_gets_a_value(browser: Browser, playground: s
         expect(page.get_by_label(POTASSIUM)).to_have_value("2.4")
 
 
+def test_a_value_typed_for_one_test_is_never_that_of_another(
+    browser: Browser, playground: str
+) -> None:
+    with _opened(browser, f"{playground}/?person=ivan") as page:
+        sent: list[str] = []
+        page.on("request", lambda request: sent.append(request.post_data or ""))
+        page.get_by_label("Another result").select_option("potassium")
+        page.keyboard.type("77")
+        page.locator("#test").focus()
+        page.get_by_label("Another result").select_option("sodium")
+        expect(page.locator("#test-value")).to_have_value("")
+        expect(page.get_by_label(POTASSIUM)).to_have_value("77")
+        expect(page.locator("#test")).to_have_value("sodium")
+        page.locator("#test-value").fill("140")
+        page.keyboard.press("Enter")
+        expect(page.locator("#result-sodium")).to_have_value("140")
+        expect(page.locator("#test-value")).to_have_value("")
+        page.locator("#test").select_option("tsh")
+        expect(page.locator("#test-value")).to_have_value("")
+        page.wait_for_timeout(300)
+        assert len(sent) == 2
+
+
+def test_a_value_typed_while_the_answer_is_on_its_way_stays(
+    browser: Browser, playground: str
+) -> None:
+    with _opened(browser, f"{playground}/?person=samuel") as page:
+        page.get_by_label("Age in years").fill("50")
+        page.keyboard.press("Enter")
+        page.get_by_label("Age in years").fill("51")
+        expect(page.get_by_role("status").first).to_contain_text("changed")
+        expect(page.get_by_label("Age in years")).to_have_value("51")
+
+
+def test_a_refused_form_keeps_what_was_entered_without_a_script(
+    browser: Browser, playground: str
+) -> None:
+    with _opened(
+        browser, f"{playground}/?person=samuel", without_script=True, complaints_allowed=1
+    ) as page:
+        page.get_by_label(POTASSIUM).fill("1,000")
+        page.get_by_label("Age in years").fill("50")
+        page.get_by_role("button", name="Apply").click()
+        expect(page.get_by_role("alert")).to_contain_text("must be a number")
+        expect(page.locator("#person")).to_have_value(SAMUEL)
+        expect(page.get_by_label("Age in years")).to_have_value("50")
+        expect(page.get_by_label(POTASSIUM)).to_have_value("1,000")
+        page.get_by_label(POTASSIUM).fill("4")
+        page.get_by_role("button", name="Apply").click()
+        expect(page.locator(".card.critical")).to_have_count(0)
+        expect(page.get_by_label(POTASSIUM)).to_have_value("4")
+
+
 def test_the_state_of_a_list_changes_what_is_said(browser: Browser, playground: str) -> None:
     with _opened(browser, f"{playground}/?person=ada", complaints_allowed=1) as page:
         page.get_by_text("How each list came").click()

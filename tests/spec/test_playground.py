@@ -27,6 +27,7 @@ FIXTURES = Path(__file__).parent.parent.parent / "fixtures"
 SAMUEL = "samuel-potassium-2-3"
 HOSTILE = '<img src=x onerror=alert(1)>"&<script>alert(2)</script>[x](javascript:alert(3))'
 ADDRESS = "/cds-services/anxiety-leg-weakness"
+MULTIPART = "multipart/form-data"
 
 
 @pytest.fixture
@@ -125,6 +126,32 @@ def test_labels_and_cards_stand_in_the_language_that_is_chosen(
     assert called.get_json()["cards"] == _raw(page, "raw-response")["cards"]
 
 
+@pytest.mark.parametrize(
+    ("chosen", "language"),
+    [("zh", "zh-Hans"), ("ES", "es"), ("es-MX", "es"), ("zh-CN", "zh-Hans"), ("EN-gb", "en")],
+)
+def test_a_language_is_chosen_as_the_service_chooses_it(
+    visitor: FlaskClient, chosen: str, language: str
+) -> None:
+    headers = {"Accept-Language": "en" if language != "en" else "es"}
+    for page in (
+        visitor.get(f"/?language={chosen}", headers=headers),
+        visitor.get(f"/knowledge?lang={chosen}", headers=headers, follow_redirects=True),
+    ):
+        assert page.headers["Content-Language"] == language
+        assert f'<html lang="{language}"' in page.text
+    links = re.findall(r'href="(/knowledge/[^"]*lang=[^"]*)"', page.text)
+    assert any(f"lang={language}" in link for link in links)
+
+
+@pytest.mark.parametrize("language", ["xx", "", "-", "z" * 5000, "en_"])
+def test_a_language_that_is_none_leaves_that_of_the_browser(
+    visitor: FlaskClient, language: str
+) -> None:
+    page = visitor.get(f"/?language={language}", headers={"Accept-Language": "es"})
+    assert page.headers["Content-Language"] == "es"
+
+
 @pytest.mark.parametrize("person", [SAMUEL, "george-no-anxiety"])
 def test_every_link_to_a_page_of_ours_leads_somewhere(
     cards: Knowledge, store: Store, tmp_path: Path, person: str
@@ -213,6 +240,73 @@ def test_changes_of_one_person_are_not_made_on_another(visitor: FlaskClient) -> 
     assert "The record is changed" not in page.text
 
 
+# -- what is refused is kept to be mended --------------------------------------------------------
+
+
+def _value(page: TestResponse, name: str) -> str:
+    found = re.search(rf'<input[^>]* name="{name}"[^>]* value="([^"]*)"', page.text)
+    assert found is not None, name
+    return unescape(found[1])
+
+
+def test_a_refused_list_leaves_the_person_and_every_change_in_the_form(
+    visitor: FlaskClient,
+) -> None:
+    fields = {
+        "age": "50",
+        "result__potassium": "4.4",
+        "added": "medicine.lorazepam",
+        "list__allergies": "part",
+    }
+    page = _play(visitor, **fields, list__conditions="failed")
+    assert page.status_code == 412 and 'id="problem"' in page.text
+    assert f'<option value="{SAMUEL}" selected>' in page.text
+    assert (_value(page, "age"), _value(page, "result.potassium")) == ("50", "4.4")
+    assert 'name="added" value="medicine.lorazepam" checked' in page.text
+    assert '<option value="failed" selected>' in page.text
+    assert '<option value="part" selected>' in page.text
+
+
+def test_a_refused_number_stands_in_the_form_beside_the_other_changes(
+    visitor: FlaskClient,
+) -> None:
+    page = _play(visitor, age="x<y", result__potassium="1,000", test="sodium", test__value="140")
+    assert page.status_code == 400
+    page = _play(visitor, age="x<y", **{"test": "sodium", "test-value": "1_0"})
+    assert page.status_code == 400 and page.text.count("must be") == 2
+    assert (_value(page, "age"), _value(page, "result.sodium")) == ("x<y", "1_0")
+    again = _play(visitor, age="44", added="medicine.lorazepam", result__sodium="no")
+    assert (_value(again, "age"), _value(again, "result.sodium")) == ("44", "no")
+    assert 'name="added" value="medicine.lorazepam" checked' in again.text
+
+
+def test_a_refused_record_of_ones_own_keeps_its_changes(visitor: FlaskClient) -> None:
+    data = {"record": orjson.dumps(_bundle()).decode(), "of": "record", "language": "en"}
+    page = visitor.post("/", data=data | {"age": "50", "list.conditions": "failed"})
+    assert page.status_code == 412 and _value(page, "age") == "50"
+    found = re.search(r'<textarea name="record" hidden>(.*?)</textarea>', page.text, re.DOTALL)
+    assert found is not None and orjson.loads(unescape(found[1])) == _bundle()
+    broken = visitor.post("/", data=data | {"record": "{broken", "age": "50"})
+    assert broken.status_code == 400 and "{broken</textarea>" in broken.text
+    assert _value(broken, "age") == "50" and _value(broken, "of") == "record"
+
+
+def test_who_calls_too_often_can_send_the_same_again(cards: Knowledge) -> None:
+    settings = Settings(store_url="none", playground=True, rate_limit="1 per minute")
+    visitor = _visit(create_app(settings, cards, lambda: NOW))
+    page = [_play(visitor, age="50", result__potassium="4.4") for _ in range(2)][1]
+    assert page.status_code == 429
+    assert f'<option value="{SAMUEL}" selected>' in page.text
+    assert (_value(page, "age"), _value(page, "result.potassium")) == ("50", "4.4")
+
+
+def test_nothing_that_another_site_entered_is_repeated(visitor: FlaskClient) -> None:
+    data = {"person": SAMUEL, "age": "50", "record": "theirs"}
+    page = visitor.post("/", data=data, headers={"Sec-Fetch-Site": "cross-site"})
+    assert page.status_code == 403
+    assert 'name="age"' not in page.text and "theirs" not in page.text
+
+
 # -- a record of one's own -----------------------------------------------------------------------
 
 
@@ -271,7 +365,16 @@ def test_an_age_that_is_none_is_said(visitor: FlaskClient, fields: dict[str, str
     assert page.status_code == 400 and "whole number from 0 to 120" in page.text
 
 
-@pytest.mark.parametrize("value", ["x", "nan", "inf", "1e999", "--1"])
+@pytest.mark.parametrize("age", ["00009999", "00001234567890", "0" * 5000 + "30", "1_0", "3,0"])
+def test_an_age_in_an_odd_form_is_said_too(visitor: FlaskClient, age: str) -> None:
+    page = _play(visitor, age=age)
+    assert page.status_code == 400 and "whole number from 0 to 120" in page.text
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["x", "nan", "inf", "1e999", "--1", "1,000", "12,345,678", "1_0", "1 000", "9" * 400, "1,2,3"],
+)
 def test_a_result_that_is_no_number_is_said(visitor: FlaskClient, value: str) -> None:
     page = _play(visitor, result__potassium=value)
     assert page.status_code == 400 and "must be a number" in page.text
@@ -297,7 +400,8 @@ def test_odd_fields_of_the_form_break_nothing(visitor: FlaskClient) -> None:
 def test_a_record_that_is_too_large_is_said_on_the_page(visitor: FlaskClient) -> None:
     page = visitor.post("/", data={"record": "x" * 300_000})
     assert page.status_code == 413
-    assert "larger than this service accepts" in page.text and page.mimetype == "text/html"
+    assert "reads at most 2 MiB and 2,000 resources" in page.text
+    assert page.mimetype == "text/html"
     # Larger than what the web framework holds in memory by default, and still welcome.
     whole = {"resourceType": "Patient", "id": "a", "text": "y" * 150_000}
     assert visitor.post("/", data={"record": orjson.dumps(whole).decode()}).status_code == 200
@@ -313,6 +417,40 @@ def test_of_a_long_list_only_the_first_can_be_left_out_one_by_one(cards: Knowled
     page = visitor.post("/", data={"record": orjson.dumps(bundle).decode(), "language": "en"})
     assert page.text.count('name="without" value="conditions.') == 100
     assert "… +53" in page.text
+
+
+def _many(number: int) -> str:
+    """A record with this number of resources, nearly all of them one problem."""
+    bundle = _bundle()
+    problem = {"resourceType": "Condition", "code": {"coding": [{"code": "fatigue"}]}}
+    for id_ in range(number - len(bundle["entry"])):
+        bundle["entry"].append({"resource": {**problem, "id": str(id_)}})
+    return orjson.dumps(bundle).decode()
+
+
+def test_a_long_record_has_a_page_that_is_not_much_longer(guest: FlaskClient) -> None:
+    record = _many(1000)
+    page = guest.post("/", data={"record": record, "language": "en"}, content_type=MULTIPART)
+    assert page.status_code == 200
+    assert "The last characters are not shown: " in page.text
+    assert len(unescape(page.text)) < len(record) + 700_000
+
+
+def test_more_resources_than_a_page_is_made_of_are_refused(guest: FlaskClient) -> None:
+    data = {"record": _many(2100), "language": "en"}
+    page = guest.post("/", data=data, content_type=MULTIPART)
+    assert page.status_code == 413 and "at most 2000 are read" in page.text
+
+
+def test_a_long_name_is_cut(guest: FlaskClient) -> None:
+    bundle = _bundle()
+    for entry in bundle["entry"]:
+        for name in ("code", "medicationCodeableConcept"):
+            if name in entry["resource"]:
+                entry["resource"][name]["text"] = "long " * 20_000
+    record = orjson.dumps(bundle).decode()
+    page = guest.post("/", data={"record": record}, content_type=MULTIPART)
+    assert page.status_code == 200 and len(page.text) < len(record) * 2 + 700_000
 
 
 # -- safe ----------------------------------------------------------------------------------------
@@ -403,6 +541,28 @@ def test_a_credential_in_a_request_is_not_shown_again(visitor: FlaskClient) -> N
     request["fhirAuthorization"] = {"access_token": "c2VjcmV0", "token_type": "Bearer"}
     page = visitor.post("/", data={"record": orjson.dumps(request).decode()})
     assert "fhirAuthorization" not in _raw(page, "raw-request")
+
+
+@pytest.mark.parametrize("hook", ["patient-view", "order-sign", 3])
+def test_a_credential_stands_nowhere_in_the_page(visitor: FlaskClient, hook: object) -> None:
+    request = orjson.loads((FIXTURES / "requests" / f"{SAMUEL}.json").read_bytes())
+    credential = {"access_token": "c2VjcmV0", "token_type": "Bearer", "subject": "c3ViamVjdA"}
+    request |= {"hook": hook, "fhirAuthorization": credential}
+    whole = orjson.dumps(request).decode()
+    inside = orjson.dumps({"request": request, "access_token": "c2VjcmV0"}).decode()
+    for text in (whole, f"{whole}\n{whole}", inside, whole[:-1], whole.replace("fhirA", "FHIRA")):
+        for data in ({"record": text}, {"file": (io.BytesIO(text.encode()), "x")}):
+            for changes in ({}, {"of": "record", "list.conditions": "failed"}):
+                page = visitor.post("/", data=data | changes)
+                assert "c2VjcmV0" not in page.text and "c3ViamVjdA" not in page.text
+                if "file" in data:
+                    break
+
+
+def test_the_script_calls_the_service_at_the_address_of_discovery(visitor: FlaskClient) -> None:
+    [address] = re.findall(r'data-service="([^"]*)"', visitor.get("/").text)
+    services = visitor.get("/cds-services").get_json()["services"]
+    assert address in [f"/cds-services/{service['id']}" for service in services]
 
 
 def test_behind_a_path_prefix_every_address_has_it(cards: Knowledge) -> None:

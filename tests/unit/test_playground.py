@@ -17,6 +17,7 @@ from cds_service.knowledge import CDSService
 from cds_service.knowledge.explanation import ExplainedRule, explain
 from cds_service.knowledge.facts.facts import Facts
 from cds_service.knowledge.facts.kinds import kind_of
+from cds_service.knowledge.facts.observation import ObservationDefinition
 from cds_service.knowledge.record.record import PatientRecord
 from cds_service.playground import words
 from cds_service.playground.board import board_of
@@ -75,7 +76,12 @@ def test_what_is_said_to_change_a_rule_changes_it_on_the_record(
     player: Player, choices: Choices, name: str
 ) -> None:
     """Every single result that is said to change a rule is measured, and the rule judged again."""
-    tested = {measurement.fact: id_ for id_, measurement in choices.measurements.items()}
+    tested = {
+        name: definition.value_sets[0]
+        for name, definition in player.service.facts.items()
+        if isinstance(definition, ObservationDefinition)
+        and definition.value_sets[0] in choices.measurements
+    }
     claims: dict[tuple[str, float], list[tuple[str, str]]] = {}
     for rule in player.play(_request(player, name)).explanation.rules:
         for change in rule.changes:
@@ -117,6 +123,18 @@ def test_a_rule_that_cannot_be_decided_names_what_is_lacking(player: Player) -> 
     rules = _rules(player.play(_request(player, "ivan")))
     assert rules["R30"].outcome == "unknown"
     assert rules["R30"].lacking == ("potassium",)
+
+
+def test_a_supposed_result_is_that_of_every_fact_that_reads_it(player: Player) -> None:
+    """A glucose of 3 today is also one of the last 7 days, where below 4 is a warning."""
+    for name in ("samuel", "ivan", "ada"):
+        changes = _rules(player.play(_request(player, name)))["R33"].changes
+        assert {change.fact for change in changes} == {"glucose_24_hours", "glucose_7_days"}
+        for change in changes:
+            value = float(change.value)
+            right = "critical" if value < 3 else "warning"
+            right = "does not apply" if 4 <= value < 19.95 else right
+            assert change.outcome == right, (name, change)
 
 
 # -- changes -------------------------------------------------------------------------------------

@@ -10,37 +10,42 @@ function enhance() {
   for (const hidden of document.querySelectorAll("[data-copy], [data-accept], .override")) hidden.hidden = false;
 }
 
-// A key that changes a field may send the form too: both are one change.
-function play(form) {
+// A key that changes a field may send the form too: both are one change. The form may have been
+// replaced since, with what was entered.
+function play() {
   clearTimeout(soon);
-  soon = setTimeout(() => send(form), 0);
+  soon = setTimeout(() => send(document.getElementById("what-if")), 0);
 }
 
 async function send(form) {
   const number = ++latest;
+  const sent = new FormData(form);
   let text;
   try {
-    text = await (await fetch(form.action, { method: "POST", body: new FormData(form) })).text();
+    text = await (await fetch(form.action, { method: "POST", body: sent })).text();
   } catch {
     form.submit(); // the browser says what is wrong with the connection
     return;
   }
   if (number !== latest) return; // a later change is on its way
-  show(new DOMParser().parseFromString(text, "text/html"));
+  show(new DOMParser().parseFromString(text, "text/html"), sent);
 }
 
 // The parts of a page in place of ours. Open details stay open, and the focus stays where it is.
-function show(page) {
+// What was sent stands in the page; only what was entered since then is put in again.
+function show(page, sent) {
   const open = [...document.querySelectorAll("details[id]")].filter((each) => each.open).map((each) => each.id);
   const closed = [...document.querySelectorAll("details[id]")].filter((each) => !each.open).map((each) => each.id);
   const focused = document.activeElement;
-  const typed = focused && focused.matches("input:not([type=checkbox])") ? focused.value : null;
+  const fields = document.getElementById("what-if")?.elements;
+  const since = ["test", "test-value", focused?.name]
+    .map((name) => name && fields?.[name])
+    .filter((field) => field?.matches?.("select, input:not([type=checkbox])") && field.value !== sent.get(field.name))
+    .map((field) => [field.name, field.value]);
   document.getElementById("problem")?.remove();
   const problem = page.getElementById("problem");
   if (problem) {
     document.querySelector(".bar").before(problem);
-    problem.focus();
-    return;
   }
   for (const id of REPLACED) {
     const fresh = page.getElementById(id);
@@ -49,11 +54,13 @@ function show(page) {
   }
   for (const id of open) document.getElementById(id)?.setAttribute("open", "");
   for (const id of closed) document.getElementById(id)?.removeAttribute("open");
-  const again = focused && focused.id && document.getElementById(focused.id);
-  if (again) {
-    if (typed !== null) again.value = typed;
-    again.focus({ preventScroll: true });
+  for (const [name, value] of since) {
+    const field = document.getElementById("what-if").elements[name];
+    if (field) field.value = value;
   }
+  const again = focused && focused.id && document.getElementById(focused.id);
+  if (problem) problem.focus();
+  else if (again) again.focus({ preventScroll: true });
   enhance();
 }
 
@@ -100,17 +107,20 @@ document.addEventListener("change", (event) => {
   if (form?.id !== "what-if") return;
   // Another person or language is another page; it has the changes that still belong to it.
   if (["person", "language"].includes(event.target.name)) return form.submit();
-  // A test needs its value, too.
-  if (event.target.name === "test" && !form.elements["test-value"].value) return form.elements["test-value"].focus();
+  // A test needs a value of its own: one that was typed for another test is not its value.
+  if (event.target.name === "test") {
+    form.elements["test-value"].value = "";
+    return form.elements["test-value"].focus();
+  }
   if (event.target.name === "test-value" && !form.elements.test.value) return;
-  play(form);
+  play();
 });
 
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (form.id === "what-if" && document.getElementById("answer")) {
     event.preventDefault();
-    play(form);
+    play();
   } else if (form.matches(".override")) {
     event.preventDefault();
     const chosen = form.elements.reason.selectedOptions[0];
