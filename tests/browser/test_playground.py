@@ -190,7 +190,7 @@ def test_a_value_typed_for_one_test_is_never_that_of_another(
         page.locator("#test").select_option("tsh")
         expect(page.locator("#test-value")).to_have_value("")
         page.wait_for_timeout(300)
-        assert len(sent) == 2
+        assert sum("test-value" in body for body in sent) == 2
 
 
 def test_a_value_typed_while_the_answer_is_on_its_way_stays(
