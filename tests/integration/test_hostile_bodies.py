@@ -128,7 +128,9 @@ def _seconds_of_a_call(running: Service) -> float:
 
 def test_only_calls_may_be_larger_than_the_form_of_a_page(running: Service) -> None:
     large = _named(3 * MEBIBYTE)
-    assert requests.post(running.address + ADDRESS, large, headers=JSON, timeout=30).status_code == 200
+    assert (
+        requests.post(running.address + ADDRESS, large, headers=JSON, timeout=30).status_code == 200
+    )
     refused = requests.post(running.address + "/", large, headers=JSON, timeout=30)
     assert refused.status_code == 413
     small = requests.post(running.address + "/", b"x" * MEBIBYTE, headers=JSON, timeout=30)
