@@ -154,7 +154,7 @@ def _entries(editions: list[Edition]) -> Iterable[Entry]:
             address = Address(FACTS, name, service.id, service.version)
             yield _entry(address, edition.fact_name(name), (name,))
     for id_, value_set in first.knowledge.value_sets.items():
-        codes = (code for concepts in value_set.concepts.values() for code, _ in concepts)
+        codes = (code for concepts in value_set.concepts.values() for code in concepts.codes)
         texts = (id_, *codes, *value_set.phrases)
         address = Address(VALUE_SETS, id_, version=value_set.version)
         yield _entry(address, value_set.title, texts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from cds_service.knowledge.call import Source
@@ -38,8 +38,26 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True)
+class Concepts:
+    """Pairs of code and display, in order.
+
+    The displays are one text, a line each: there are many, only pages read them, and as objects of
+    their own they would take more memory than everything else about them.
+    """
+
+    codes: tuple[str, ...]
+    displays: str = field(repr=False)
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return zip(self.codes, self.displays.split("\n"), strict=False)
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+
+@dataclass(frozen=True, slots=True)
 class ValueSet:
-    """A FHIR ValueSet as people read it: `concepts` are (code, display) by code system.
+    """A FHIR ValueSet as people read it: `concepts` by code system.
 
     `phrases` are the words of records that mean it. One that only words mean has no codes and no
     version.
@@ -50,7 +68,7 @@ class ValueSet:
     version: str = ""
     description: str = ""
     copyright: str = ""
-    concepts: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict, repr=False)
+    concepts: Mapping[str, Concepts] = field(default_factory=dict, repr=False)
     phrases: tuple[str, ...] = ()
 
 

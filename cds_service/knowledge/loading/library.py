@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import orjson
 
-from cds_service.knowledge.facts.library import Library, Reference, ValueSet
+from cds_service.knowledge.facts.library import Concepts, Library, Reference, ValueSet
 from cds_service.knowledge.loading.check_digits import is_check_digit_right
 from cds_service.knowledge.loading.library_files import (
     AttributesSchema,
@@ -94,19 +94,18 @@ def _load_value_sets(folder: Path, problems: Problems) -> dict[str, ValueSet]:
 
 def _concepts_of(
     compose: Mapping[str, Any], path: Path, problems: Problems
-) -> Iterable[tuple[str, tuple[tuple[str, str], ...]]]:
+) -> Iterable[tuple[str, Concepts]]:
     for include in compose.get("include", []):
         system = include.get("system", "")
         listed = include.get("concept", [])
         if not listed:
             problems.add(path, "compose.include", f"{system} lists no codes")
-        yield system, tuple((each["code"], each.get("display", "")) for each in listed)
+        displays = (" ".join(each.get("display", "").split()) for each in listed)
+        yield system, Concepts(tuple(each["code"] for each in listed), "\n".join(displays))
 
 
 def _codes_of(value_set: ValueSet) -> dict[str, tuple[str, ...]]:
-    return {
-        system: tuple(code for code, _ in listed) for system, listed in value_set.concepts.items()
-    }
+    return {system: listed.codes for system, listed in value_set.concepts.items()}
 
 
 def _check_digits(
