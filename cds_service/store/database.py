@@ -209,6 +209,9 @@ def open_store(url: str) -> Store | None:
                     f"CDS_STORE_URL: the store in {address.database} cannot be opened; name"
                     " another place, or none"
                 ) from error
+        except SettingsError:  # its schema is newer
+            store.close()
+            raise
     return store
 
 
