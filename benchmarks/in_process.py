@@ -18,6 +18,7 @@ from cds_service.knowledge.call import Call
 from cds_service.knowledge.cards.rendering import render
 from cds_service.knowledge.outcomes.evaluation import evaluate
 from cds_service.knowledge.record.record import PatientRecord
+from cds_service.wire.hooks import call_of as call_from
 from cds_service.wire.hooks import load_context
 from cds_service.wire.requests import load_request
 from cds_service.wire.responses import dump_response
@@ -42,16 +43,8 @@ def call_of(service: CDSService, content: Any) -> Call:
     """The call in a body of CDS Hooks, on the day of the fixtures."""
     request = load_request(content)
     context = load_context(request.hook, request.context)
-    return Call(
-        retrieved=complete(service, request, most_resources=1_000_000),
-        patient_id=context.patient_id,
-        user_id=context.user_id,
-        hook_instance=request.hook_instance,
-        now=NOW,
-        language=service.default_language,
-        encounter_id=context.encounter_id,
-        context=context.others,
-    )
+    retrieved = complete(service, request, most_resources=1_000_000)
+    return call_from(request, context, retrieved, now=NOW, language=service.default_language)
 
 
 def _moments(service: CDSService, body: Body) -> Iterator[float]:

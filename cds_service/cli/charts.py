@@ -10,7 +10,7 @@ from cds_service.fhir.prefetch import complete
 from cds_service.knowledge import CDSService
 from cds_service.knowledge.call import Call, Resource
 from cds_service.playground.records import as_retrieved, documents_in, patient_id, resources_in
-from cds_service.wire.hooks import load_context
+from cds_service.wire.hooks import call_of, load_context
 from cds_service.wire.requests import CDSRequest, load_request
 
 PATIENT_VIEW = "patient-view"  # the hook of a file that is no request
@@ -41,16 +41,8 @@ class Chart:
                 language=language,
             )
         context = load_context(self.request.hook, self.request.context)
-        return Call(
-            retrieved=complete(service, self.request),
-            patient_id=context.patient_id,
-            user_id=context.user_id,
-            hook_instance=self.request.hook_instance,
-            now=now,
-            language=language,
-            encounter_id=context.encounter_id,
-            context=context.others,
-        )
+        retrieved = complete(service, self.request)
+        return call_of(self.request, context, retrieved, now=now, language=language)
 
 
 def read_chart(path: Path) -> Chart:

@@ -23,7 +23,7 @@ from cds_service.playground.records import (
     without_credentials,
 )
 from cds_service.settings import Settings
-from cds_service.wire.hooks import load_context
+from cds_service.wire.hooks import call_of, load_context
 from cds_service.wire.requests import CDSRequest, load_request
 from cds_service.wire.responses import dump_response
 
@@ -99,15 +99,12 @@ class Player:
         if cds_request.hook != self.service.hook:
             raise InvalidRequest(f"This CDS Service answers the hook {self.service.hook}.", "hook")
         context = load_context(cds_request.hook, cds_request.context)
-        return Call(
-            retrieved=self._retrieved(cds_request),
-            patient_id=context.patient_id,
-            user_id=context.user_id,
-            hook_instance=cds_request.hook_instance,
+        return call_of(
+            cds_request,
+            context,
+            self._retrieved(cds_request),
             now=self.now,
             language=self.language,
-            encounter_id=context.encounter_id,
-            context=context.others,
             is_short=self.is_short,
         )
 

@@ -21,7 +21,7 @@ from cds_service.errors import (
 )
 from cds_service.fhir.prefetch import complete
 from cds_service.knowledge import CDSService
-from cds_service.knowledge.call import Call, Card, Retrieved
+from cds_service.knowledge.call import Card, Retrieved
 from cds_service.settings import Settings
 from cds_service.store.feedback import keep_feedback, rows_of
 from cds_service.store.pseudonyms import Origin
@@ -36,7 +36,7 @@ from cds_service.web.collaborators import (
 from cds_service.web.languages import in_language, preferred_language
 from cds_service.web.links import have_own_pages, is_short, with_links
 from cds_service.web.receiving import REFUSED
-from cds_service.wire.hooks import HookContext, load_context
+from cds_service.wire.hooks import HookContext, call_of, load_context
 from cds_service.wire.json_text import read_json
 from cds_service.wire.requests import CDSRequest, load_feedback, load_request
 from cds_service.wire.responses import dump_discovery, dump_response
@@ -114,15 +114,12 @@ def call_service(service_id: str) -> Response:
     with notes.stage("prefetch"):
         retrieved = _retrieved(service, cds_request, context)
     notes.language = language = preferred_language(service, ours.settings)
-    call = Call(
-        retrieved=retrieved or Retrieved((), {}),
-        patient_id=context.patient_id,
-        user_id=context.user_id,
-        hook_instance=cds_request.hook_instance,
+    call = call_of(
+        cds_request,
+        context,
+        retrieved or Retrieved((), {}),
         now=ours.clock(),
         language=language,
-        encounter_id=context.encounter_id,
-        context=context.others,
         is_short=is_short(ours.settings, notes.client),
     )
     with notes.stage("evaluate"):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, ClassVar
 
 from marshmallow import ValidationError, fields, post_load, validate
 
 from cds_service.errors import InvalidRequest
-from cds_service.knowledge.call import Resource
-from cds_service.wire.requests import ReceivedSchema, Text, load
+from cds_service.knowledge.call import Call, Resource, Retrieved
+from cds_service.wire.requests import CDSRequest, ReceivedSchema, Text, load
 
 CLINICIANS = ("Practitioner", "PractitionerRole")
 ANYONE = (*CLINICIANS, "Patient", "RelatedPerson")
@@ -200,3 +201,26 @@ def load_context(hook: str, context: Any) -> HookContext:
         raise InvalidRequest("This hook is not in the CDS Hooks library.", "hook")
     loaded: HookContext = load(HOOKS[hook], context, path="context")
     return loaded
+
+
+def call_of(
+    request: CDSRequest,
+    context: HookContext,
+    retrieved: Retrieved,
+    *,
+    now: datetime,
+    language: str,
+    is_short: bool = False,
+) -> Call:
+    """The call of a service: a request in its context, and the data that came with it."""
+    return Call(
+        retrieved=retrieved,
+        patient_id=context.patient_id,
+        user_id=context.user_id,
+        hook_instance=request.hook_instance,
+        now=now,
+        language=language,
+        encounter_id=context.encounter_id,
+        context=context.others,
+        is_short=is_short,
+    )
