@@ -5,16 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from difflib import SequenceMatcher
-from importlib.resources import files
-from pathlib import Path
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from cds_service.authoring.differences import Difference
+from cds_service.html.standalone import rendered
 from cds_service.knowledge.comparison import APPEARS, CHANGES, VANISHES
 
 _WORD = re.compile(r"\S+\s*|\s+")
-_PACKAGE = Path(str(files("cds_service")))
 
 
 def page(titles: tuple[str, str], found: Sequence[Difference], patients: int, *, today: str) -> str:
@@ -24,33 +20,18 @@ def page(titles: tuple[str, str], found: Sequence[Difference], patients: int, *,
         kind: sum(change.change == kind for change in changes)
         for kind in (APPEARS, VANISHES, CHANGES)
     }
-    return (
-        _environment()
-        .get_template("differences.html")
-        .render(
-            old=titles[0],
-            new=titles[1],
-            found=found,
-            patients=patients,
-            changed=len({each.patient for each in found if each.changes}),
-            not_compared=[each for each in found if each.trouble],
-            counts=counts,
-            today=today,
-            style=(_PACKAGE / "web" / "static" / "style.css").read_text(encoding="utf-8"),
-        )
-    )
-
-
-def _environment() -> Environment:
-    made = Environment(
-        loader=FileSystemLoader(str(_PACKAGE / "authoring" / "templates")),
-        autoescape=select_autoescape(),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    made.globals["pieces"] = pieces
-    return made
+    said = {
+        "old": titles[0],
+        "new": titles[1],
+        "found": found,
+        "patients": patients,
+        "changed": len({each.patient for each in found if each.changes}),
+        "not_compared": [each for each in found if each.trouble],
+        "counts": counts,
+        "today": today,
+        "pieces": pieces,
+    }
+    return rendered("authoring", "differences.html", said)
 
 
 def pieces(before: str, after: str) -> list[tuple[str, str]]:

@@ -79,7 +79,7 @@ class Source:
 class Action:
     """CDS Hooks "Action": one proposed change; never a medicine.
 
-    `request` names it in the content, as `S1 potassium`; it is not sent.
+    `request` names it in the content, by its suggestion and its own id; it is not sent.
     """
 
     type: str

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import Any
-
-import orjson
 
 from cds_service.knowledge import CDSService
 from cds_service.knowledge.facts.allergy import ALLERGY
 from cds_service.knowledge.facts.condition import CONDITION
 from cds_service.knowledge.facts.kinds import kind_of
+from cds_service.knowledge.facts.library import ValueSet
 from cds_service.knowledge.facts.medication import MEDICATION
 from cds_service.knowledge.facts.observation import ObservationDefinition
 
@@ -38,10 +35,10 @@ class Measurement:
 
 
 class Choices:
-    """The choices for one service; titles and codes are those of `value_sets`, a folder."""
+    """The choices for one service; titles and codes are those of `value_sets`, by id."""
 
-    def __init__(self, service: CDSService, value_sets: Path) -> None:
-        self._service, self._folder = service, value_sets
+    def __init__(self, service: CDSService, value_sets: Mapping[str, ValueSet]) -> None:
+        self._service, self._value_sets = service, value_sets
 
     @cached_property
     def measurements(self) -> Mapping[str, Measurement]:
@@ -85,14 +82,11 @@ class Choices:
                 yield from (id_ for name, id_ in kind.value_sets(definition) if name == key)
 
     def _choice(self, value_set: str) -> Choice | None:
-        """The value set as a choice; None if it has no file, because only words are in it."""
-        path = self._folder / f"{value_set}.json"
-        if not path.is_file():
+        """The value set as a choice; None if only words mean it."""
+        content = self._value_sets.get(value_set)
+        if content is None or not content.concepts:
             return None
-        content: dict[str, Any] = orjson.loads(path.read_bytes())
-        include = content["compose"]["include"][0]
-        concept = include["concept"][0]
-        coding = {"system": include["system"], "code": concept["code"]}
-        if "display" in concept:
-            coding["display"] = concept["display"]
-        return Choice(value_set, content["title"], coding)
+        system, concepts = next(iter(content.concepts.items()))
+        code, display = next(iter(concepts))
+        coding = {"system": system, "code": code} | ({"display": display} if display else {})
+        return Choice(value_set, content.title, coding)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import orjson
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
+from cds_service.html.standalone import rendered
 from cds_service.report.figures import Rate
 from cds_service.report.tables import to_csv
 from cds_service.simulation.figures import Figures
@@ -18,8 +17,6 @@ from cds_service.simulation.plots import plots
 from cds_service.simulation.results import OPENINGS, UNREADABLE
 from cds_service.simulation.tables import tables
 
-_PACKAGE = Path(str(files("cds_service")))
-_TEMPLATES = _PACKAGE / "simulation" / "templates"
 PAGE, JSON = "index.html", "figures.json"
 
 
@@ -47,11 +44,15 @@ def write(out: Path, study: Study, figures: Figures) -> None:
         **{name: table.records() for name, table in every.items()},
     }
     (out / JSON).write_bytes(orjson.dumps(body, option=orjson.OPT_INDENT_2))
-    page = environment().get_template("simulation.html")
-    text = page.render(
-        study=study, figures=figures, tables=every, plots=plots(figures), style=style()
-    )
-    (out / PAGE).write_text(text, encoding="utf-8")
+    said = {
+        "study": study,
+        "figures": figures,
+        "tables": every,
+        "plots": plots(figures),
+        "of_100": of_100,
+        "interval": interval,
+    }
+    (out / PAGE).write_text(rendered("simulation", "simulation.html", said), encoding="utf-8")
 
 
 def files_of(figures: Figures) -> dict[str, str]:
@@ -62,26 +63,6 @@ def files_of(figures: Figures) -> dict[str, str]:
         OPENINGS: "every opening: the hash of its patient, its cards by rule, what lacked",
         UNREADABLE: "the hashes of the patients that cannot be read, each with the reason",
     }
-
-
-def environment() -> Environment:
-    """The templates of this room and those that pages of the service share."""
-    folders = (_TEMPLATES, _PACKAGE / "web" / "templates")
-    made = Environment(
-        loader=FileSystemLoader(list(map(str, folders))),
-        autoescape=select_autoescape(),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    made.globals |= {"of_100": of_100, "interval": interval}
-    return made
-
-
-def style() -> str:
-    """The style sheet of the service and what is added here, for a page that stands alone."""
-    sheets = (_PACKAGE / "web" / "static" / "style.css", _TEMPLATES / "style.css")
-    return "\n".join(sheet.read_text(encoding="utf-8") for sheet in sheets)
 
 
 def of_100(rate: Rate | None) -> str:

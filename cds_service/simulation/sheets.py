@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from cds_service.errors import InvalidRequest
-from cds_service.playground.markdown import as_html
+from cds_service.html.markdown import as_html
+from cds_service.html.standalone import rendered
 from cds_service.report.tables import Cell, Table, to_csv
 from cds_service.simulation.agreement import (
     ASKED_OF_CARDS,
@@ -16,7 +17,6 @@ from cds_service.simulation.agreement import (
     read,
 )
 from cds_service.simulation.cases import Case, CaseRule
-from cds_service.simulation.pages import environment, style
 from cds_service.simulation.sample import Drawn
 
 FOLDER, CASES, KEY = "review", "cases.html", "key.csv"
@@ -41,9 +41,8 @@ def write(out: Path, cases: Sequence[Case], drawn: Sequence[Drawn]) -> None:
     for name in REVIEWERS:
         (folder / name).write_text(to_csv(_sheet(cases)), encoding="utf-8", newline="")
     (folder / KEY).write_text(to_csv(_key(drawn)), encoding="utf-8", newline="")
-    page = environment().get_template("cases.html")
-    text = page.render(cases=cases, style=style(), as_html=as_html, said=said)
-    (folder / CASES).write_text(text, encoding="utf-8")
+    names = {"cases": cases, "as_html": as_html, "said": said}
+    (folder / CASES).write_text(rendered("simulation", "cases.html", names), encoding="utf-8")
 
 
 def said(rules: Iterable[CaseRule]) -> list[CaseRule]:

@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 from flask import Blueprint, Response, g, redirect, render_template, request, url_for
-from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
 from cds_service.catalogue.attributes import attributes_document
@@ -19,7 +18,6 @@ from cds_service.catalogue.edition import Edition
 from cds_service.catalogue.labels import LANGUAGES, Labels
 from cds_service.catalogue.shared import sources_document, value_sets_document
 from cds_service.errors import StoreUnavailable, UnknownService
-from cds_service.playground.markdown import as_html
 from cds_service.store.cards import trace_of
 from cds_service.web.collaborators import call_notes, collaborators, current_knowledge
 from cds_service.web.languages import in_language, language_among, looked_up
@@ -156,12 +154,6 @@ def href(address: Address) -> str:
     if address.kind in _OF_NO_SERVICE:
         return _link(_OF_NO_SERVICE[address.kind], **parts)
     return _link("item_page", service=address.service, kind=address.kind, **parts)
-
-
-@knowledge.app_template_filter("markdown")
-def markdown(text: str) -> Markup:
-    """Words of cards/ as HTML; what looks like HTML in them stays text."""
-    return Markup(as_html(text))  # noqa: S704
 
 
 def _page(document: Document) -> str:

@@ -8,9 +8,11 @@ from pathlib import Path
 from uuid import UUID
 
 from flask import Blueprint, Response, render_template, request
+from markupsafe import Markup
 from werkzeug.exceptions import NotFound
 
 from cds_service.errors import InvalidRequest, UnknownCard, UnknownService
+from cds_service.html.markdown import as_html
 from cds_service.report.catalogue import Catalogue, catalogue_of
 from cds_service.report.counting import LEAST_ANSWERS, read_since, report
 from cds_service.report.figures import Report
@@ -145,6 +147,12 @@ def protect(response: Response) -> Response:
     if request.endpoint != "web.static":
         response.headers["Cache-Control"] = "no-store"
     return response
+
+
+@web.app_template_filter("markdown")
+def markdown(text: str) -> Markup:
+    """Words of cards/ or the detail of a card as safe HTML."""
+    return Markup(as_html(text))  # noqa: S704 - cleaned
 
 
 @web.app_template_filter("percent")

@@ -10,7 +10,6 @@ from typing import Any
 
 import orjson
 from flask import Blueprint, Response, g, render_template, request
-from markupsafe import Markup
 from werkzeug.exceptions import HTTPException
 
 from cds_service.catalogue.edition import Edition
@@ -23,7 +22,6 @@ from cds_service.playground.board import Board, board_of
 from cds_service.playground.changes import LIST_STATES, Changed
 from cds_service.playground.choices import Choices
 from cds_service.playground.form import Form, read_form
-from cds_service.playground.markdown import as_html
 from cds_service.playground.playing import MOST_RESOURCES, Played, Player, request_in, request_of
 from cds_service.playground.records import text_without_credentials
 from cds_service.playground.words import labels
@@ -119,7 +117,7 @@ def _page(form: Form) -> Response:
         is_short=is_short(settings, None),
     )
     request = _base(form, service, user)
-    choices = Choices(service, settings.cards_dir / "value-sets")
+    choices = Choices(service, current_knowledge().value_sets)
     board = board_of(service, choices, request, player.call(request), form.changes, form.wrong)
     if fault := form.fault():
         return _rendered(form, problem=fault, board=board, user=user)
@@ -225,12 +223,6 @@ def _sent(name: str) -> str:
         return request.form.get(name, "")
     except HTTPException:
         return ""
-
-
-@playground.app_template_filter("markdown")
-def markdown(text: str) -> Markup:
-    """The detail of a card as safe HTML."""
-    return Markup(as_html(text))  # noqa: S704 - cleaned
 
 
 @playground.app_template_filter("shortened")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -13,7 +12,8 @@ from hypothesis import strategies as st
 
 from cds_service.errors import InvalidRequest, UnknownPerson
 from cds_service.fhir.profiles import Profile
-from cds_service.knowledge import CDSService
+from cds_service.html.markdown import as_html
+from cds_service.knowledge import CDSService, Knowledge
 from cds_service.knowledge.explanation import ExplainedRule, explain
 from cds_service.knowledge.facts.facts import Facts
 from cds_service.knowledge.facts.kinds import kind_of
@@ -25,17 +25,14 @@ from cds_service.playground.changes import LIST_STATES, Changed, Changes
 from cds_service.playground.choices import Choices
 from cds_service.playground.dates import STORY_NOW
 from cds_service.playground.form import read_form
-from cds_service.playground.markdown import as_html
 from cds_service.playground.people import person_named, resources_of
 from cds_service.playground.playing import Played, Player, request_of
 from cds_service.settings import Settings
 
-CARDS = Path(__file__).parent.parent.parent / "cards"
-
 
 @pytest.fixture(scope="module")
-def choices(service: CDSService) -> Choices:
-    return Choices(service, CARDS / "value-sets")
+def choices(service: CDSService, cards: Knowledge) -> Choices:
+    return Choices(service, cards.value_sets)
 
 
 @pytest.fixture(scope="module")

@@ -106,7 +106,7 @@ class Reader:
 class Answered:
     """What a clinician did with a card of this patient; `user` and `encounter` saw it.
 
-    `accepted` names the requests of the suggestions that were accepted, such as `S1 potassium`.
+    `accepted` names the requests of the suggestions that were accepted, as their actions do.
     """
 
     slot: str

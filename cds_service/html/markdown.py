@@ -1,4 +1,4 @@
-"""The detail of a card as HTML that is safe to show: CommonMark without raw HTML, then cleaned."""
+"""Markdown as HTML that is safe to show: CommonMark without raw HTML, then cleaned."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""What HTML pages share: Markdown made safe, and pages that stand alone."""
