@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from cds_service.fhir.received import entries_of as entries_in
 from cds_service.knowledge.call import Resource
 from cds_service.knowledge.record.fhir_json import name_of
 from cds_service.playground.choices import Choice, Choices
@@ -218,8 +219,7 @@ class Changed:
 
 
 def _entries(bundle: Any) -> list[Any]:
-    entries = bundle.get("entry") if isinstance(bundle, dict) else None
-    return entries if isinstance(entries, list) else []
+    return (entries_in(bundle) or []) if isinstance(bundle, dict) else []
 
 
 def _resources(request: Resource, key: str) -> Iterable[Resource]:
