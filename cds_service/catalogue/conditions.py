@@ -16,6 +16,7 @@ from cds_service.knowledge.expressions.fhirpath import (
     Node,
     Operation,
     Texts,
+    operands,
     parse,
 )
 from cds_service.knowledge.facts.expression import ExpressionDefinition
@@ -64,7 +65,7 @@ class Saying:
             case Operation("or", left, Function("not", Function("exists", right))) if left == right:
                 return self._or_unknown(self._said(left))
             case Operation("and" | "or" | "xor" as word, _, _):
-                parts = tuple(self._said(part) for part in _chain(word, node))
+                parts = tuple(self._said(part) for part in operands(word, node))
                 return Item((self._labels.say(f"all of {word}"),), parts)
             case Operation("implies", left, right):
                 then = (self._said(left), self._said(right))
@@ -195,13 +196,3 @@ def _comparisons(node: Node) -> Iterable[Operation]:
 
 def _is_number(node: Node) -> bool:
     return isinstance(node, Literal) and isinstance(node.value, float)
-
-
-def _chain(word: str, node: Node) -> Iterable[Node]:
-    """The operands of `a and b and c`, which is `(a and b) and c` in the tree."""
-    match node:
-        case Operation(operator, left, right) if operator == word:
-            yield from _chain(word, left)
-            yield from _chain(word, right)
-        case _:
-            yield node

@@ -6,7 +6,7 @@ N1, 6.5). A condition takes some hundred nanoseconds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cds_service.knowledge.expressions import logic
@@ -18,6 +18,7 @@ from cds_service.knowledge.expressions.fhirpath import (
     Operation,
     SyntaxFault,
     Texts,
+    operands,
     parse,
 )
 from cds_service.knowledge.expressions.logic import Evaluate
@@ -98,10 +99,10 @@ class _Compiler:
             case Operation("in", left, Texts(values)):
                 return self._membership(self.compile(left), values)
             case Operation("and" | "or" as word):
-                operands = [self.compile(operand) for operand in _chain(word, node)]
-                _want(word, BOOLEAN, *operands)
+                parts = [self.compile(operand) for operand in operands(word, node)]
+                _want(word, BOOLEAN, *parts)
                 connect = logic.conjunction if word == "and" else logic.disjunction
-                return _Typed(connect([operand.evaluate for operand in operands]), BOOLEAN)
+                return _Typed(connect([part.evaluate for part in parts]), BOOLEAN)
             case Operation("<" | "<=" | ">" | ">=" as word, left, Literal(float() as limit)):
                 compared = self.compile(left)
                 _want(word, NUMBER, compared)
@@ -154,20 +155,10 @@ class _Compiler:
         return _Typed(logic.calculation(word, left.evaluate, right.evaluate), result)
 
 
-def _chain(word: str, node: Node) -> Iterable[Node]:
-    """The operands of `a and b and c`, which is `(a and b) and c` in the tree."""
-    match node:
-        case Operation(operator, left, right) if operator == word:
-            yield from _chain(word, left)
-            yield from _chain(word, right)
-        case _:
-            yield node
-
-
-def _want(word: str, wanted: str, *operands: _Typed) -> None:
-    for operand in operands:
-        if operand.type != wanted:
-            raise ExpressionError(f"`{word}` needs a {wanted} here, not a {operand.type}")
+def _want(word: str, wanted: str, *parts: _Typed) -> None:
+    for part in parts:
+        if part.type != wanted:
+            raise ExpressionError(f"`{word}` needs a {wanted} here, not a {part.type}")
 
 
 def _unknown_name(name: Name, types: Mapping[str, str]) -> str:

@@ -7,6 +7,7 @@ This grammar is small. A test compares every condition in cards/ with that libra
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 _TOKEN = re.compile(
@@ -79,6 +80,16 @@ class Texts:
 
 
 Node = Literal | Name | Operation | Function | Texts
+
+
+def operands(word: str, node: Node) -> Iterable[Node]:
+    """The operands of `a and b and c`, which is `(a and b) and c` in the tree."""
+    match node:
+        case Operation(operator, left, right) if operator == word:
+            yield from operands(word, left)
+            yield from operands(word, right)
+        case _:
+            yield node
 
 
 def parse(source: str) -> Node:
