@@ -14,7 +14,7 @@ from cds_service.knowledge.outcomes.evaluation import Evaluation
 from cds_service.knowledge.record import dates
 from cds_service.knowledge.record.fhir_json import as_written, name_of
 from cds_service.knowledge.record.quantities import Interval, number_text
-from cds_service.simulation.evaluating import Content, evaluated, person_of
+from cds_service.simulation.evaluating import Content, evaluated, left_open, person_of
 from cds_service.simulation.openings import Opening, came, known_at, sex
 from cds_service.simulation.patients import Record
 
@@ -141,15 +141,6 @@ def facts_of(service: CDSService, evaluation: Evaluation) -> list[CaseFact]:
         and not made_of(service.facts[name])
         and any(resource.get("resourceType") != "Patient" for resource in fact.resources)
     ]
-
-
-def left_open(service: CDSService, evaluation: Evaluation) -> dict[str, list[str]]:
-    """The names of the facts that the record leaves open, by state."""
-    found: dict[str, list[str]] = {}
-    for name, fact in sorted(evaluation.facts.items()):
-        if fact.standing() not in (ABSENT, PRESENT) and not made_of(service.facts[name]):
-            found.setdefault(fact.standing(), []).append(name)
-    return dict(sorted(found.items()))
 
 
 def lines_of(

@@ -95,8 +95,10 @@ def _row(record: Record, person: Resource, opening: Opening, content: Content) -
     for service in content.services:
         evaluation, answer = evaluated(service, record, opening, content)
         row["cards"] += [card_row(service.id, card) for card in answer.cards]
-        states = {name: fact.standing() for name, fact in evaluation.facts.items()}
-        row["lacking"] += lacking_rows(service, states)
+        row["lacking"] += [
+            {"service": service.id, "state": state, "facts": names}
+            for state, names in left_open(service, evaluation).items()
+        ]
         older = content.older.get(service.id)
         if older is not None:
             _, before = evaluated(older, record, opening, content)
@@ -145,17 +147,13 @@ def card_row(service: str, card: Card) -> Row:
     }
 
 
-def lacking_rows(service: CDSService, states: Mapping[str, str]) -> list[Row]:
-    """The facts that the record leaves open, by state; `states` gives the state of each fact.
+def left_open(service: CDSService, evaluation: Evaluation) -> dict[str, list[str]]:
+    """The names of the facts that the record leaves open, by state.
 
     Facts that are computed from others are left out: it is the others that lack.
     """
-    by_state: dict[str, list[str]] = {}
-    for name, state in sorted(states.items()):
-        definition = service.facts.get(name)
-        if state not in (PRESENT, ABSENT) and not (definition and made_of(definition)):
-            by_state.setdefault(state, []).append(name)
-    return [
-        {"service": service.id, "state": state, "facts": names}
-        for state, names in sorted(by_state.items())
-    ]
+    found: dict[str, list[str]] = {}
+    for name, fact in sorted(evaluation.facts.items()):
+        if fact.standing() not in (ABSENT, PRESENT) and not made_of(service.facts[name]):
+            found.setdefault(fact.standing(), []).append(name)
+    return dict(sorted(found.items()))
