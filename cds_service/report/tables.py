@@ -79,22 +79,22 @@ def to_json(report: Report) -> bytes:
     return orjson.dumps(body, option=orjson.OPT_INDENT_2)
 
 
+def rate_cells(rate: Rate | None, *, whole: int = 100, digits: int = 1) -> tuple[Cell, Cell, Cell]:
+    """A share and its interval as numbers out of `whole`, such as percent; None without a rate."""
+    if rate is None:
+        return None, None, None
+    share, low, high = (round(each * whole, digits) for each in (rate.share, rate.low, rate.high))
+    return share, low, high
+
+
 def _harmless(cell: Cell) -> Cell:
     return f"'{cell}" if isinstance(cell, str) and _FORMULA.match(cell) else cell
 
 
-def _percent(share: float) -> float:
-    return round(share * 100, 1)
-
-
-def _rate(rate: Rate | None) -> dict[str, float] | None:
+def _rate(rate: Rate | None) -> dict[str, Cell] | None:
     if rate is None:
         return None
-    return {
-        "percent": _percent(rate.share),
-        "low": _percent(rate.low),
-        "high": _percent(rate.high),
-    }
+    return dict(zip(("percent", "low", "high"), rate_cells(rate), strict=True))
 
 
 _OF_RULES = {
@@ -127,8 +127,6 @@ def _fixed_rules(report: Report) -> Table:
 
 
 def _rule(rule: RuleFigures) -> Sequence[Cell]:
-    rate = rule.override_rate
-    rates = (rate.share, rate.low, rate.high) if rate else ()
     return (
         rule.rule,
         rule.title,
@@ -137,7 +135,7 @@ def _rule(rule: RuleFigures) -> Sequence[Cell]:
         rule.shown,
         rule.accepted,
         rule.overridden,
-        *(map(_percent, rates) if rates else (None, None, None)),
+        *rate_cells(rule.override_rate),
         rule.ignored,
         rule.waiting,
         rule.suppressed,

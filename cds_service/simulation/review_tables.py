@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from cds_service.report.figures import Rate
-from cds_service.report.tables import Cell, Table
+from cds_service.report.tables import Table, rate_cells
 from cds_service.simulation.agreement import QUESTIONS, Review
 
 TABLES = ("agreement", "rules", "disagreements")
@@ -38,7 +37,7 @@ def _agreement(review: Review) -> Table:
             each.yes_no,
             each.no_yes,
             each.both_no,
-            *_percent(each.agreed),
+            *rate_cells(each.agreed),
             None if each.kappa is None else round(each.kappa, 3),
         )
         for each in review.agreements
@@ -57,7 +56,7 @@ def _rules(review: Review) -> Table:
         "ppvHigh": "to",
     }
     rows = [
-        (each.rule, each.cards, each.right, each.either, *_percent(each.value))
+        (each.rule, each.cards, each.right, each.either, *rate_cells(each.value))
         for each in review.predictive
     ]
     return Table("rules", "How often the cards of a rule were right", columns, rows)
@@ -87,10 +86,3 @@ def _disagreements(review: Review) -> Table:
         for each in review.disagreements
     ]
     return Table("disagreements", "To talk about", columns, rows)
-
-
-def _percent(rate: Rate | None) -> tuple[Cell, Cell, Cell]:
-    if rate is None:
-        return None, None, None
-    share, low, high = (round(each * 100, 1) for each in (rate.share, rate.low, rate.high))
-    return share, low, high

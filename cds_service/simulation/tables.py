@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cds_service.report.figures import Rate
-from cds_service.report.tables import Cell, Table
+from cds_service.report.tables import Cell, Table, rate_cells
 from cds_service.simulation.figures import Figures, GroupFigures, Part, RuleFigures
 
 _INTERVAL = {"low": "95 % from", "high": "to"}
@@ -23,20 +23,16 @@ def tables(figures: Figures) -> dict[str, Table]:
     return {table.name: table for table in every}
 
 
-def per(whole: int, rate: Rate | None) -> tuple[Cell, Cell, Cell]:
-    """A share and its interval as a number out of 100 or 1,000."""
-    if rate is None:
-        return None, None, None
-    share, low, high = (round(each * whole, 2) for each in (rate.share, rate.low, rate.high))
-    return share, low, high
+def _per(whole: int, rate: Rate | None) -> tuple[Cell, Cell, Cell]:
+    return rate_cells(rate, whole=whole, digits=2)
 
 
 def _part(part: Part) -> tuple[Cell, ...]:
     return (
         part.openings,
-        *per(100, part.of_openings),
+        *_per(100, part.of_openings),
         part.patients,
-        *per(1000, part.of_patients),
+        *_per(1000, part.of_patients),
     )
 
 
@@ -116,8 +112,8 @@ def _group(group: GroupFigures) -> tuple[Cell, ...]:
         group.by,
         group.openings,
         group.patients,
-        *per(100, group.with_card),
-        *per(100, group.interrupting),
+        *_per(100, group.with_card),
+        *_per(100, group.interrupting),
     )
 
 
@@ -132,7 +128,7 @@ def _rules_in_groups(figures: Figures) -> Table:
         **_INTERVAL,
     }
     rows = [
-        (row.rule, row.version, row.by, row.value, row.openings, *per(100, row.share))
+        (row.rule, row.version, row.by, row.value, row.openings, *_per(100, row.share))
         for row in figures.rules_in_groups
     ]
     return Table("rulesByGroup", "Every rule by age, sex and year", columns, rows)
@@ -148,7 +144,7 @@ def _lacking(figures: Figures) -> Table:
         "withCard": "Of these, with a card",
     }
     rows = [
-        (lack.fact, lack.state, lack.openings, *per(100, lack.share), lack.with_card)
+        (lack.fact, lack.state, lack.openings, *_per(100, lack.share), lack.with_card)
         for lack in figures.lacking
     ]
     return Table("lacking", "Facts that the record leaves open", columns, rows)
