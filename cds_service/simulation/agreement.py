@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -148,9 +149,7 @@ def compare(first: Sequence[Row], second: Sequence[Row]) -> Review:
         predictive=_predictive(pairs),
         disagreements=list(_disagreements(pairs)),
         unanswered=sum(
-            None in (one.answers[question], other.answers[question])
-            for one, other in pairs
-            for question in _asked(one)
+            _both(question, pair) is None for pair in pairs for question in _asked(pair[0])
         ),
     )
 
@@ -187,22 +186,30 @@ def _answer(text: str | None, place: str) -> bool | None:
     return _ANSWERS[word]
 
 
+def _both(question: str, pair: _Pair) -> tuple[bool, bool] | None:
+    """What both answered; None if one or both did not."""
+    first, second = (row.answers[question] for row in pair)
+    return None if first is None or second is None else (first, second)
+
+
 def _agreement(question: str, pairs: Iterable[_Pair]) -> Agreement:
-    counts = {(True, True): 0, (True, False): 0, (False, True): 0, (False, False): 0}
-    for one, other in pairs:
-        answers = (one.answers[question], other.answers[question])
-        if question in _asked(one) and None not in answers:
-            counts[answers] += 1  # type: ignore[index]
-    return Agreement(question, *counts.values())
+    counts = Counter(_both(question, pair) for pair in pairs if question in _asked(pair[0]))
+    return Agreement(
+        question,
+        both_yes=counts[True, True],
+        yes_no=counts[True, False],
+        no_yes=counts[False, True],
+        both_no=counts[False, False],
+    )
 
 
 def _predictive(pairs: Iterable[_Pair]) -> list[Predictive]:
     """Every card first, then each rule, the one with most cards first."""
     counts: dict[str, list[int]] = {}
-    for one, other in pairs:
-        answers = (one.answers["appropriate"], other.answers["appropriate"])
-        if one.card and None not in answers:
-            for rule in (EVERY_RULE, *dict.fromkeys(one.rules)):
+    for pair in pairs:
+        row, answers = pair[0], _both("appropriate", pair)
+        if row.card and answers is not None:
+            for rule in (EVERY_RULE, *dict.fromkeys(row.rules)):
                 count = counts.setdefault(rule, [0, 0, 0])
                 count[0] += 1
                 count[1] += all(answers)
@@ -214,8 +221,8 @@ def _predictive(pairs: Iterable[_Pair]) -> list[Predictive]:
 def _disagreements(pairs: Iterable[_Pair]) -> Iterable[Disagreement]:
     for one, other in pairs:
         for question in _asked(one):
-            answers = (one.answers[question], other.answers[question])
-            if None not in answers and answers[0] is not answers[1]:
+            answers = _both(question, (one, other))
+            if answers is not None and answers[0] is not answers[1]:
                 first, second = ("yes" if answer else "no" for answer in answers)
                 comments = (one.comment, other.comment)
                 yield Disagreement(one.case, one.card, question, first, second, one.rules, comments)
