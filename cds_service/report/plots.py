@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import ceil
 from textwrap import shorten
 
-from cds_service.report.figures import Report, RuleFigures
+from cds_service.report.figures import Rate, Report, RuleFigures
 
 WIDE, NARROW = 960, 380
 MOST_RULES = 12
@@ -168,25 +168,11 @@ def _rates(report: Report) -> Plot | None:
     # The threshold is one of the percentages; others too close to it are left out.
     others = [step for step in (0, 25, 50, 75, 100) if abs(step - report.threshold) >= 10]
     steps = sorted([*others, report.threshold])
+    names, rates = _names([rule for rule, _ in rated]), [rate for _, rate in rated]
+    texts = [f"{_short(rule)}: {rate.share:.0%}" for rule, rate in rated]
 
     def draw(width: int) -> Drawing:
-        x = scale(width, 100)
-        bars = [
-            Bar(
-                0,
-                x(0),
-                bar_at(row),
-                x(rate.share * 100) - x(0),
-                f"{_short(rule)}: {rate.share:.0%}",
-            )
-            for row, (rule, rate) in enumerate(rated)
-        ]
-        intervals = [
-            (x(rate.low * 100), x(rate.high * 100), bar_at(row) + BAR / 2)
-            for row, (_, rate) in enumerate(rated)
-        ]
-        names = _names([rule for rule, _ in rated])
-        return rows(width, 100, names, steps, bars, report.threshold, intervals)
+        return rate_rows(width, 100, names, texts, rates, steps, report.threshold)
 
     first, highest = rated[0]
     text = f"The share is highest for {_short(first)}, {highest.share:.0%}."
@@ -227,6 +213,28 @@ def rows(
         bars=bars,
         intervals=intervals,
     )
+
+
+def rate_rows(
+    width: int,
+    highest: float,
+    names: Sequence[str],
+    texts: Sequence[str],
+    rates: Sequence[Rate],
+    steps: Sequence[float],
+    threshold: int | None = None,
+) -> Drawing:
+    """A row for each rate in percent: its name, a bar with its text, and its interval."""
+    x = scale(width, highest)
+    bars = [
+        Bar(0, x(0), bar_at(row), x(rate.share * 100) - x(0), text)
+        for row, (rate, text) in enumerate(zip(rates, texts, strict=True))
+    ]
+    intervals = [
+        (x(rate.low * 100), x(rate.high * 100), bar_at(row) + BAR / 2)
+        for row, rate in enumerate(rates)
+    ]
+    return rows(width, highest, names, steps, bars, threshold, intervals)
 
 
 def _fitted(name: str, width: int) -> str:

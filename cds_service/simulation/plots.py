@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import ceil, floor, log10
 
 from cds_service.report.figures import Rate
-from cds_service.report.plots import BAR, Bar, Drawing, Plot, bar_at, plot, rows, scale
+from cds_service.report.plots import Bar, Drawing, Plot, bar_at, plot, rate_rows, rows, scale
 from cds_service.simulation.figures import Figures, RuleFigures
 
 MOST_ROWS = 20
@@ -94,25 +94,11 @@ def _rates(name: str, title: str, rated: Sequence[tuple[str, Rate | None]]) -> P
     if not shares:
         return None
     steps = steps_to(max(rate.high for _, rate in shares) * 100)
+    labels, rates = [label for label, _ in shares], [rate for _, rate in shares]
+    texts = [f"{label}: {rate.share * 100:.3g} of 100" for label, rate in shares]
 
     def draw(width: int) -> Drawing:
-        x = scale(width, steps[-1])
-        bars = [
-            Bar(
-                0,
-                x(0),
-                bar_at(row),
-                x(rate.share * 100) - x(0),
-                f"{label}: {rate.share * 100:.3g} of 100",
-            )
-            for row, (label, rate) in enumerate(shares)
-        ]
-        intervals = [
-            (x(rate.low * 100), x(rate.high * 100), bar_at(row) + BAR / 2)
-            for row, (_, rate) in enumerate(shares)
-        ]
-        labels = [label for label, _ in shares]
-        return rows(width, steps[-1], labels, steps, bars, intervals=intervals)
+        return rate_rows(width, steps[-1], labels, texts, rates, steps)
 
-    label, first = shares[0]
-    return plot(name, title, f"First {label}, {first.share * 100:.3g} of 100.", (), draw)
+    text = f"First {labels[0]}, {rates[0].share * 100:.3g} of 100."
+    return plot(name, title, text, (), draw)
