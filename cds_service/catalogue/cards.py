@@ -80,7 +80,7 @@ def _behind(edition: Edition, stored: StoredRule) -> Iterable[Section]:
         about.append((labels.say("rule changed", then=stored.version, now=governance.version),))
     link = labels.line("whole rule", item=edition.item(stored.id))
     yield Section(
-        f"{stored.id} {edition.title(stored.id)}",
+        edition.name(stored.id),
         (*map(Paragraph, about), *_words(edition, stored), Paragraph(link)),
     )
     yield source_section(edition, governance, level=3)

@@ -19,12 +19,9 @@ from cds_service.catalogue.edition import Edition
 from cds_service.catalogue.sections import (
     acting_section,
     example_section,
+    ground_sections,
     lead_of,
-    part_sections,
-    reading_section,
-    review_section,
-    source_section,
-    threshold_section,
+    said_sections,
 )
 from cds_service.knowledge.content.artifacts import Cause, Reason
 
@@ -34,20 +31,16 @@ def cause_document(edition: Edition, id_: str) -> Document:
     cause = cause_of(edition, id_)
     labels = edition.labels
     sections = [
-        Section(labels.say("says"), ()),
-        *part_sections(edition, id_, ("summary", "mechanism", "pattern")),
+        *said_sections(edition, id_, ("summary", "mechanism", "pattern")),
         Section(labels.say("when it is listed"), (Paragraph((_rule_of_listing(edition),)),)),
         *_reasons(edition, cause),
         Section(labels.say("offers"), (Terms(tuple(offers(edition, cause))),)),
         acting_section(edition, id_),
-        threshold_section(edition, cause.governance),
-        reading_section(edition, id_),
-        source_section(edition, cause.governance),
-        review_section(edition, cause.governance),
+        *ground_sections(edition, cause.governance),
         example_section(edition, cause.examples),
     ]
-    title = f"{id_} {edition.title(id_)}"
-    return Document(title, lead_of(edition, cause.governance), sections, labels.language)
+    lead = lead_of(edition, cause.governance)
+    return Document(edition.name(id_), lead, sections, labels.language)
 
 
 def cause_of(edition: Edition, id_: str) -> Cause:

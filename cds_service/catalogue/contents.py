@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from cds_service.catalogue.document import (
-    DRUGS,
     FACTS,
     KINDS,
     SOURCES,
@@ -146,10 +145,9 @@ def _entries(editions: list[Edition]) -> Iterable[Entry]:
         for (id_, _), text in edition.words.texts.items():
             said.setdefault(id_, []).append(text.literal)
         for id_, governance in service.governed.items():
-            address, title = edition.address(id_), edition.title(id_)
-            name = title if address.kind == DRUGS else f"{id_} {title}"
+            name = edition.name(id_)
             texts = (name, governance.title, *governance.sources, *said.get(id_, ()))
-            yield _entry(address, name, texts)
+            yield _entry(edition.address(id_), name, texts)
         for name in service.facts:
             address = Address(FACTS, name, service.id, service.version)
             yield _entry(address, edition.fact_name(name), (name,))

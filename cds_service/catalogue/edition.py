@@ -52,6 +52,11 @@ class Edition:
             return governance.title
         return self.words.titles.get(id_, governance.title)
 
+    def name(self, id_: str) -> str:
+        """An item by its id and title; a drug by its title alone."""
+        title = self.title(id_)
+        return title if self.kind_of_item(id_) == DRUGS else f"{id_} {title}"
+
     def fact_name(self, name: str) -> str:
         """What a fact is called: its label, or its name as words."""
         if self.words.has(name, "label"):
@@ -91,9 +96,7 @@ class Edition:
             if self.labels.has(everything):
                 return (self.labels.say(everything),)
             return (self.labels.say("card of", slot=id_),)
-        title = self.title(id_)
-        is_named = self.kind_of_item(id_) == DRUGS
-        return (Run(title if is_named else f"{id_} {title}", self.address(id_)),)
+        return (Run(self.name(id_), self.address(id_)),)
 
     def fact(self, name: str) -> Run:
         """A link to a fact."""

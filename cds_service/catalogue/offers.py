@@ -18,12 +18,11 @@ from cds_service.catalogue.document import (
 from cds_service.catalogue.edition import Edition
 from cds_service.catalogue.sections import (
     acting_section,
+    ground_sections,
     lead_of,
-    part_sections,
-    reading_section,
     review_section,
+    said_sections,
     source_section,
-    threshold_section,
 )
 from cds_service.knowledge.content.artifacts import Governance, SuggestionRule
 from cds_service.knowledge.content.words import SHORT
@@ -71,17 +70,13 @@ def suggestion_document(edition: Edition, id_: str) -> Document:
     suggestion = found[id_]
     labels = edition.labels
     sections = [
-        Section(labels.say("says"), ()),
-        *part_sections(edition, id_, ("label",)),
+        *said_sections(edition, id_, ("label",)),
         Section(labels.say("when it holds"), (*_condition(edition, suggestion),)),
         Section(labels.say("proposes"), (Items(tuple(_requests(edition, suggestion))),)),
-        threshold_section(edition, suggestion.governance),
-        reading_section(edition, id_),
-        source_section(edition, suggestion.governance),
-        review_section(edition, suggestion.governance),
+        *ground_sections(edition, suggestion.governance),
     ]
-    title = f"{id_} {edition.title(id_)}"
-    return Document(title, lead_of(edition, suggestion.governance), sections, labels.language)
+    lead = lead_of(edition, suggestion.governance)
+    return Document(edition.name(id_), lead, sections, labels.language)
 
 
 def _condition(edition: Edition, suggestion: SuggestionRule) -> Iterable[Items | Formula]:
@@ -104,9 +99,8 @@ def _document(
     rows: Iterable[tuple[str, Line]],
 ) -> Document:
     labels, id_ = edition.labels, governance.id
-    said = tuple(part_sections(edition, id_, parts))
     sections = [
-        *((Section(labels.say("says"), ()), *said) if said else ()),
+        *said_sections(edition, id_, parts),
         Section(labels.say("place"), (Terms(tuple(rows)),)),
         Section(labels.say("never prescribed"), (Paragraph((labels.say("for review"),)),)),
         acting_section(edition, id_),

@@ -17,12 +17,9 @@ from cds_service.catalogue.document import (
 from cds_service.catalogue.edition import Edition
 from cds_service.catalogue.sections import (
     example_section,
+    ground_sections,
     lead_of,
-    part_sections,
-    reading_section,
-    review_section,
-    source_section,
-    threshold_section,
+    said_sections,
 )
 from cds_service.knowledge.content.artifacts import LEVELS, Rule, Withhold
 from cds_service.knowledge.content.words import OPTION, SHORT
@@ -34,21 +31,17 @@ def rule_document(edition: Edition, id_: str) -> Document:
     """The document of a rule. Raises KeyError for an unknown one."""
     rule = rule_of(edition, id_)
     labels = edition.labels
-    said = tuple(part_sections(edition, id_, said_parts(edition, rule)))
     sections = [
-        *((Section(labels.say("says"), ()), *said) if said else ()),
+        *said_sections(edition, id_, said_parts(edition, rule)),
         Section(labels.say("when it holds"), ()),
         *level_sections(edition, rule),
         Section(labels.say("effect"), (Terms(tuple(_effects(edition, rule))),)),
         *_withholding(edition, rule),
-        threshold_section(edition, rule.governance),
-        reading_section(edition, id_),
-        source_section(edition, rule.governance),
-        review_section(edition, rule.governance),
+        *ground_sections(edition, rule.governance),
         example_section(edition, rule.examples),
     ]
-    title = f"{id_} {edition.title(id_)}"
-    return Document(title, lead_of(edition, rule.governance), sections, labels.language)
+    lead = lead_of(edition, rule.governance)
+    return Document(edition.name(id_), lead, sections, labels.language)
 
 
 def rule_of(edition: Edition, id_: str) -> Rule:

@@ -44,12 +44,14 @@ def words_of(edition: Edition, text: Text) -> Prose:
     return Prose(plain(Saying(edition).text(text)))
 
 
-def part_sections(edition: Edition, id_: str, parts: Iterable[str]) -> Iterable[Section]:
-    """What cards say of an item, part by part; a part that has no words is left out."""
-    for part in parts:
-        if edition.words.has(id_, part):
-            text = edition.words.texts[id_, part]
-            yield Section(part_label(edition, part), (words_of(edition, text),), level=3)
+def said_sections(edition: Edition, id_: str, parts: Iterable[str]) -> Iterable[Section]:
+    """What cards say of an item, part by part; nothing if no part has words."""
+    having = [part for part in parts if edition.words.has(id_, part)]
+    if having:
+        yield Section(edition.labels.say("says"), ())
+    for part in having:
+        text = edition.words.texts[id_, part]
+        yield Section(part_label(edition, part), (words_of(edition, text),), level=3)
 
 
 def part_label(edition: Edition, part: str) -> str:
@@ -65,6 +67,14 @@ def part_label(edition: Edition, part: str) -> str:
     if reason and edition.labels.has(f"part {kind}"):
         return edition.labels.say(f"part {kind}")
     return edition.labels.say("part withheld")
+
+
+def ground_sections(edition: Edition, governance: Governance) -> Iterable[Section]:
+    """What an item that decides rests on: numbers, facts and sources; and who answers for it."""
+    yield threshold_section(edition, governance)
+    yield reading_section(edition, governance.id)
+    yield source_section(edition, governance)
+    yield review_section(edition, governance)
 
 
 def threshold_section(edition: Edition, governance: Governance) -> Section:
