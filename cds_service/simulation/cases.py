@@ -14,8 +14,8 @@ from cds_service.knowledge.outcomes.evaluation import Evaluation
 from cds_service.knowledge.record import dates
 from cds_service.knowledge.record.fhir_json import as_written, name_of
 from cds_service.knowledge.record.quantities import Interval, number_text
-from cds_service.simulation.evaluating import Content, evaluated, left_open, person_of
-from cds_service.simulation.openings import Opening, came, known_at, sex
+from cds_service.simulation.evaluating import Content, as_known, evaluated, left_open, person_of
+from cds_service.simulation.openings import Opening, came, sex
 from cds_service.simulation.patients import Record
 
 _VERY_OLD = 90  # as HIPAA, 45 CFR 164.514(b)(2)(i)(C), has it
@@ -91,17 +91,17 @@ class Case:
 
 def case_of(number: int, record: Record, opening: Opening, content: Content) -> Case:
     """The case of an opening, from the record as it was known then. Raises PatientUnreadable."""
-    person = person_of(record, content)
+    person, known = person_of(record, content), as_known(record, opening)
     cards: list[CaseCard] = []
     facts: list[CaseFact] = []
     gaps: dict[str, list[str]] = {}
     for service in content.services:
-        evaluation, answer = evaluated(service, record, opening, content)
+        evaluation, answer = evaluated(service, known, opening, content)
         cards += [case_card(service, card) for card in answer.cards]
         facts += facts_of(service, evaluation)
         for state, names in left_open(service, evaluation).items():
             gaps.setdefault(state, []).extend(names)
-    lines, left_out = lines_of(known_at(record.resources, opening.now))
+    lines, left_out = lines_of(known.resources)
     about = f"{_age(person, opening)}, {sex(person)}, chart opened {opening.day}"
     return Case(number, about, cards, facts, gaps, lines, left_out)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -60,17 +60,21 @@ def person_of(record: Record, content: Content) -> Resource:
     return record.person
 
 
+def as_known(record: Record, opening: Opening) -> Record:
+    """The record with what was known when a chart was opened."""
+    return replace(record, resources=known_at(record.resources, opening.now))
+
+
 def evaluated(
     service: CDSService, record: Record, opening: Opening, content: Content
 ) -> tuple[Evaluation, Answer]:
-    """The outcomes and the cards at an opening, from the record as it was known then.
+    """The outcomes and the cards at an opening; `record` is the one `as_known` then.
 
     Raises PatientUnreadable.
     """
-    known = known_at(record.resources, opening.now)
     is_spoken = content.language in service.languages
     call = Call(
-        retrieved=Retrieved(known, _states(service, record, content)),
+        retrieved=Retrieved(record.resources, _states(service, record, content)),
         patient_id=str(person_of(record, content).get("id")),
         user_id=_USER,
         hook_instance=opening.day.isoformat(),
@@ -92,8 +96,9 @@ def _row(record: Record, person: Resource, opening: Opening, content: Content) -
         "lacking": [],
         "changes": [],
     }
+    known = as_known(record, opening)
     for service in content.services:
-        evaluation, answer = evaluated(service, record, opening, content)
+        evaluation, answer = evaluated(service, known, opening, content)
         row["cards"] += [card_row(service.id, card) for card in answer.cards]
         row["lacking"] += [
             {"service": service.id, "state": state, "facts": names}
@@ -101,7 +106,7 @@ def _row(record: Record, person: Resource, opening: Opening, content: Content) -
         ]
         older = content.older.get(service.id)
         if older is not None:
-            _, before = evaluated(older, record, opening, content)
+            _, before = evaluated(older, known, opening, content)
             versions = (older.version, service.version)
             row["changes"] += [
                 {
