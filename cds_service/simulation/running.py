@@ -16,11 +16,10 @@ def run(
     plan: Plan, partitions: Sequence[int], *, workers: int, scheduler: str | None
 ) -> Iterator[Progress]:
     """Evaluate the partitions; gives each one that is done, in any order."""
-    work = partial(evaluate_partition, plan)
     if scheduler is not None:
         return _on_cluster(plan, partitions, scheduler)
     if workers == 1 or len(partitions) < 2:
-        return map(work, partitions)
+        return map(partial(evaluate_partition, plan), partitions)
     return _in_processes(plan, partitions, workers)
 
 

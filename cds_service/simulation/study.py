@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from shutil import rmtree
@@ -80,7 +81,7 @@ class Simulation:
         """The population, grouped by patient. Raises InvalidRequest if there is nobody."""
         self.population = group(
             self._sources,
-            self._work / f"patients-{self._of_sources()}",
+            self._patients,
             self._pseudonym,
             memory=self._wish.memory,
         )
@@ -142,22 +143,27 @@ class Simulation:
         """Remove the records and the rows of the partitions."""
         rmtree(self._work)
 
+    @cached_property
     def _of_sources(self) -> str:
         """A name for the files that are read: where they are and how large they are."""
         names = [(file.address, file.bytes, file.stamp) for file in self._sources.files]
         marker = self._pseudonym("")  # with another key, patients have other hashes
         return sha256(repr((names, marker)).encode()).hexdigest()[:16]
 
+    @property
+    def _patients(self) -> Path:
+        return self._work / f"patients-{self._of_sources}"
+
     def _plan(self) -> Plan:
         wish = self._wish
         older = digest_of(wish.against) if wish.against else None
         name = identity(
-            self._settings, self._of_sources(), older, wish.language, wish.today, wish.since
+            self._settings, self._of_sources, older, wish.language, wish.today, wish.since
         )
         kept = self._work / f"results-{name}"
         kept.mkdir(exist_ok=True, mode=0o700)
         return Plan(
-            patients=self._work / f"patients-{self._of_sources()}",
+            patients=self._patients,
             results=kept,
             settings=without_secrets(self._settings),
             against=wish.against,
