@@ -42,7 +42,7 @@ def _on_cluster(plan: Plan, partitions: Iterable[int], scheduler: str) -> Iterat
     except ImportError as error:
         raise SimulationFailed(f"--scheduler needs the extra `dask`: {error}") from None
     try:
-        client = Client(scheduler)  # type: ignore[no-untyped-call]
+        client = Client(scheduler)  # type: ignore[no-untyped-call]  # it has no types
     except (OSError, ValueError):
         raise SimulationFailed(f"no scheduler answers at {scheduler}") from None
     with client:
@@ -50,5 +50,5 @@ def _on_cluster(plan: Plan, partitions: Iterable[int], scheduler: str) -> Iterat
             client.submit(evaluate_partition, plan, partition, pure=False)
             for partition in partitions
         ]
-        for part in as_completed(parts):  # type: ignore[no-untyped-call]
+        for part in as_completed(parts):  # type: ignore[no-untyped-call]  # it has no types
             yield part.result()

@@ -23,7 +23,9 @@ def insert_into(connection: Connection | Engine, table: Table) -> Any:
     """An INSERT in the words of the database, which may say what to do with an existing row."""
     # Late: both are large, and a service needs only one of them.
     if connection.dialect.name == "postgresql":
-        from sqlalchemy.dialects.postgresql import insert
-    else:
-        from sqlalchemy.dialects.sqlite import insert  # type: ignore[assignment]
-    return insert(table)
+        from sqlalchemy.dialects import postgresql
+
+        return postgresql.insert(table)
+    from sqlalchemy.dialects import sqlite
+
+    return sqlite.insert(table)
