@@ -1,4 +1,4 @@
-"""Real servers for tests: the service under granian, and a PostgreSQL of our own."""
+"""Real servers for tests: the service under granian, any application, a PostgreSQL of our own."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Thread
+from wsgiref.types import WSGIApplication
 
 import pytest
 import requests
+from werkzeug.serving import make_server
 
 from benchmarks import processes
 
@@ -129,6 +132,22 @@ def service(**settings: str) -> Iterator[Service]:
         finally:
             if running.process.poll() is None:
                 running.stop()
+
+
+@contextmanager
+def served(application_at: Callable[[str], WSGIApplication]) -> Iterator[str]:
+    """The address where an application listens, which is made for that address."""
+    server = make_server("127.0.0.1", 0, lambda *_: [], threaded=True)
+    address = f"http://127.0.0.1:{server.server_port}"
+    server.app = application_at(address)
+    thread = Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield address
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def refused(*options: str, **settings: str) -> tuple[int, str]:

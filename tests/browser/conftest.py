@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import shutil
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 from seeds import Seeds
-from werkzeug.serving import make_server
+from servers import served
 
 from cds_service import create_app
 from cds_service.knowledge import Knowledge
@@ -71,13 +70,8 @@ def address(cards: Knowledge, tmp_path_factory: pytest.TempPathFactory) -> Itera
     assert store is not None
     seed_a_month(Seeds(store, NOW - timedelta(hours=2)))
     settings = Settings(store_url=url, disabled_rules=("R54",), shadow_rules=("R53",))
-    server = make_server("127.0.0.1", 0, create_app(settings, cards, lambda: NOW), threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with served(lambda _: create_app(settings, cards, lambda: NOW)) as address:
+        yield address
     store.close()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -14,8 +13,9 @@ from urllib.request import Request, urlopen
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from flask import Flask
 from playwright.sync_api import Browser, Page
-from werkzeug.serving import make_server
+from servers import served
 
 from cds_service import create_app
 from cds_service.knowledge import Knowledge
@@ -42,16 +42,14 @@ PAGES = {
 @pytest.fixture
 def linked_address(cards: Knowledge, tmp_path: Path) -> Iterator[str]:
     """Where a service listens that knows its public address, with a path prefix and a store."""
-    server = make_server("127.0.0.1", 0, lambda *_: [], threaded=True)
-    public = f"http://127.0.0.1:{server.server_port}/deep"
-    settings = Settings(store_url=f"sqlite:///{tmp_path / 'store.sqlite3'}", public_url=public)
-    server.app = create_app(settings, cards, lambda: NOW)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield public
-    server.shutdown()
-    thread.join()
-    server.server_close()
+
+    def application_at(address: str) -> Flask:
+        store = f"sqlite:///{tmp_path / 'store.sqlite3'}"
+        settings = Settings(store_url=store, public_url=f"{address}/deep")
+        return create_app(settings, cards, lambda: NOW)
+
+    with served(application_at) as address:
+        yield f"{address}/deep"
 
 
 def _opened(browser: Browser, url: str, size: str, scheme: str) -> Page:

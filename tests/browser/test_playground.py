@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -14,8 +13,7 @@ import orjson
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
-from servers import FIXTURES
-from werkzeug.serving import make_server
+from servers import FIXTURES, served
 
 from cds_service import create_app
 from cds_service.knowledge import Knowledge
@@ -40,13 +38,8 @@ def playground(cards: Knowledge, tmp_path_factory: pytest.TempPathFactory) -> It
     application = create_app(
         settings, cards, lambda: STORY_NOW + timedelta(seconds=monotonic() - begun)
     )
-    server = make_server("127.0.0.1", 0, application, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with served(lambda _: application) as address:
+        yield address
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -10,9 +9,10 @@ from time import monotonic
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from flask import Flask
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from seeds import Seeds
-from werkzeug.serving import make_server
+from servers import served
 
 from cds_service import create_app
 from cds_service.knowledge import Knowledge
@@ -47,17 +47,14 @@ def clinic(cards: Knowledge, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     assert store is not None
     Seeds(store, NOW - timedelta(hours=2)).card("R51")
     add_reader(store, "nobody", hash_of(new_token()), NOW)
-    # Where it listens is known before the address of its settings is.
-    server = make_server("127.0.0.1", 0, lambda *_: [], threaded=True)
-    address = f"http://127.0.0.1:{server.server_port}/clinic"
-    settings, begun = Settings(store_url=url, public_url=address, playground=True), monotonic()
-    server.app = create_app(settings, cards, lambda: NOW + timedelta(seconds=monotonic() - begun))
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield Clinic(store, address)
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    begun = monotonic()
+
+    def application_at(address: str) -> Flask:
+        settings = Settings(store_url=url, public_url=f"{address}/clinic", playground=True)
+        return create_app(settings, cards, lambda: NOW + timedelta(seconds=monotonic() - begun))
+
+    with served(application_at) as address:
+        yield Clinic(store, f"{address}/clinic")
     store.close()
 
 

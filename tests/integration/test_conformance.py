@@ -15,10 +15,9 @@ import pytest
 from broken_services import ALSO, GUARDED, OPEN, WithTokens, card
 from commands import run
 from junitparser import Failure, JUnitXml, Skipped
-from servers import Service, free_port, service
+from servers import Service, free_port, served, service
 from small_service import SmallService
 from tokens import ISSUER, bearer_of_today, write_jwks
-from werkzeug.serving import make_server
 
 from cds_service.conformance.caller import Caller
 from cds_service.conformance.checks import Outcome, Result
@@ -29,20 +28,6 @@ from cds_service.conformance.target import Target
 PROJECT = Path(__file__).parents[2]
 REQUESTS = sorted((PROJECT / "fixtures" / "requests").glob("*.json"))
 ORIGIN = "https://sandbox.cds-hooks.org"
-
-
-@contextmanager
-def served(broken: SmallService) -> Iterator[str]:
-    """The address of a small service that runs."""
-    server = make_server("127.0.0.1", 0, broken.app(), threaded=True)
-    thread = Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def sign(url: str) -> str:
@@ -78,7 +63,8 @@ def rules(results: list[Result], outcome: Outcome) -> set[str]:
 
 @pytest.mark.parametrize("with_tokens", [False, True])
 def test_a_right_service_breaks_no_rule(with_tokens: bool) -> None:
-    with served(WithTokens() if with_tokens else SmallService()) as base:
+    small = WithTokens() if with_tokens else SmallService()
+    with served(lambda _: small.app()) as base:
         results = examined(base, with_tokens=with_tokens)
     for outcome in (Outcome.FAILED, Outcome.WARNED, Outcome.NOT_TRIED):
         assert rules(results, outcome) == set()
@@ -88,7 +74,7 @@ def test_a_right_service_breaks_no_rule(with_tokens: bool) -> None:
 @pytest.mark.parametrize("name", OPEN)
 def test_a_broken_service_breaks_its_rule_and_no_other(name: str) -> None:
     rule, broken = OPEN[name]
-    with served(broken()) as base:
+    with served(lambda _: broken().app()) as base:
         results = examined(base)
     assert rules(results, Outcome.FAILED) == {rule} | ALSO.get(name, set())
 
@@ -96,7 +82,7 @@ def test_a_broken_service_breaks_its_rule_and_no_other(name: str) -> None:
 @pytest.mark.parametrize("name", GUARDED)
 def test_a_service_that_believes_wrong_tokens_breaks_its_rule_and_no_other(name: str) -> None:
     rule, broken = GUARDED[name]
-    with served(broken()) as base:
+    with served(lambda _: broken().app()) as base:
         results = examined(base, with_tokens=True)
     assert rules(results, Outcome.FAILED) == {rule}
 
@@ -171,7 +157,8 @@ def test_our_service_breaks_no_rule_where_it_asks_for_tokens(tmp_path: Path) -> 
 
 def test_junit_is_read_by_a_parser_of_junit(tmp_path: Path) -> None:
     path = tmp_path / "report.xml"
-    with served(card(indicator="hard-stop", detail="\x00<b>")()) as base:
+    broken = card(indicator="hard-stop", detail="\x00<b>")()
+    with served(lambda _: broken.app()) as base:
         result = run("conformance", base, "--junit", path, "--json", fails=True)
     report = JUnitXml.fromfile(str(path))
     found = json.loads(result.stdout)
@@ -191,7 +178,7 @@ def test_what_was_not_tried_is_skipped_in_junit(tmp_path: Path) -> None:
             return super().entry() | {"hook": "org.example.chart"}
 
     path = tmp_path / "report.xml"
-    with served(Private()) as base:
+    with served(lambda _: Private().app()) as base:
         result = run("conformance", base, "--junit", path)
     assert "no request has the hook org.example.chart" in " ".join(result.output.split())
     cases = [case for suite in JUnitXml.fromfile(str(path)) for case in suite]
@@ -200,13 +187,14 @@ def test_what_was_not_tried_is_skipped_in_junit(tmp_path: Path) -> None:
 
 
 def test_only_what_the_specification_demands_fails_if_nothing_else_is_asked() -> None:
-    with served(card(links=[{"label": "a", "url": "http://a.org", "type": "absolute"}])()) as base:
+    broken = card(links=[{"label": "a", "url": "http://a.org", "type": "absolute"}])()
+    with served(lambda _: broken.app()) as base:
         assert "L-6  CLIENT" in run("conformance", base, fails=True).output
         assert "warning   L-6" in run("conformance", base, "--shall", fails=False).output
 
 
 def test_each_line_fits_a_terminal_of_80_columns() -> None:
-    with served(SmallService()) as base:
+    with served(lambda _: SmallService().app()) as base:
         output = run("conformance", base, "--all").output
     assert output.count("passed") > 100
     assert max(map(len, output.splitlines())) <= 80

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -21,7 +20,7 @@ from commands import run
 from fhir_server import AUTHORIZATION, FHIRServer
 from integration.test_profiles import SERVERS
 from invented_ehr import Asked, InventedEHR, Reply, invented_ehr, refused
-from werkzeug.serving import make_server
+from servers import served
 
 from cds_service import create_app
 from cds_service.doctor import service as service_doctor
@@ -350,14 +349,8 @@ def installation(knowledge: Knowledge, spoil: Spoil | None, **settings: Any) -> 
         start_response(f"{answered.status} X", list(answered.headers.items()))
         return [answered.body]
 
-    server = make_server("127.0.0.1", 0, spoiled, threaded=True)
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
+    with served(lambda _: spoiled) as address:
+        yield address
 
 
 def on(end: str, change: Callable[[Answered], None], method: str = "POST") -> Spoil:

@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 import pytest
 from commands import run
-from werkzeug.serving import make_server
+from servers import served
 
 from cds_service import create_app
 from cds_service.clock import now
@@ -202,11 +202,7 @@ def test_demo_prints_a_request_that_a_service_answers_today(cards: Knowledge) ->
 
 def test_demo_posts_a_person_and_shows_the_cards(cards: Knowledge) -> None:
     application = create_app(Settings(store_url="none"), cards)
-    server = make_server("127.0.0.1", 0, application, threaded=True)
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        base = f"http://127.0.0.1:{server.server_port}"
+    with served(lambda _: application) as base:
         for url in (base, f"{base}/", base + ADDRESS):
             assert "Potassium 2.3" in run("demo", "samuel", "--post", url).output
         assert "No cards" in run("demo", "george", "--post", base).output
@@ -214,10 +210,6 @@ def test_demo_posts_a_person_and_shows_the_cards(cards: Knowledge) -> None:
         assert "404 No CDS Service has this id" in refused.stderr
         nothing = run("demo", "samuel", "--post", f"{base}/about#/cds-services/", fails=True)
         assert "405" in nothing.stderr or "404" in nothing.stderr
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def test_demo_loads_one_or_all(server: FHIRServer) -> None:
