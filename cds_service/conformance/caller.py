@@ -12,18 +12,22 @@ from time import perf_counter
 from typing import Any
 
 import requests
+from requests.structures import CaseInsensitiveDict
 
 _MOST_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer; without one, `status` is 0 and `trouble` says why. `body` is its JSON, or None."""
+    """An answer; without one, `status` is 0 and `trouble` says why. `body` is its JSON, or None.
+
+    `headers` are found in capitals and in small letters.
+    """
 
     status: int
     seconds: float
     body: Any = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=CaseInsensitiveDict)
     trouble: str = ""
     content: bytes = field(default=b"", repr=False)
 
@@ -37,6 +41,21 @@ class Reply:
     def kind(self) -> str:
         """The media type."""
         return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+    @property
+    def is_success(self) -> bool:
+        """Whether it was done."""
+        return 200 <= self.status < 300
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether the server says that what was asked is wrong."""
+        return 400 <= self.status < 500
+
+    @property
+    def is_no_failure(self) -> bool:
+        """Whether the server answered, and did not fail: done, led elsewhere or refused."""
+        return 200 <= self.status < 500
 
     @property
     def told(self) -> str:

@@ -93,8 +93,7 @@ def judge_odd_records(target: Target, url: str, request: Mapping[str, Any]) -> I
             bundle = {"resourceType": "Bundle", "type": "searchset", "entry": entry}
             prefetch = _prefetch(request) | {key: bundle for key in searches}
             reply = target.post(url, anew(request, prefetch=prefetch))
-            is_well = 200 <= reply.status < 500
-            yield held(rule, is_well, f"{name}: answered with {reply.told}")
+            yield held(rule, reply.is_no_failure, f"{name}: answered with {reply.told}")
             if reply.status == 200:
                 for check in judge_answer(reply.body):
                     if check.rule in ("H-2", "C-3", "C-9") and check.fault not in usual - {""}:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
-from cds_service.conformance.caller import Reply
 from cds_service.conformance.checks import Check, held
 from cds_service.conformance.target import Target
 
@@ -33,8 +32,7 @@ def judge_feedback(target: Target, url: str) -> Iterator[Check]:
     """F-1 to F-7. A service without feedback answers 404, and nothing else is tried."""
     address = f"{url}/feedback"
     first = target.post(address, {"feedback": [_entry()]})
-    is_taken = 200 <= first.status < 300
-    if not is_taken and first.status != 400:
+    if not first.is_success and first.status != 400:
         yield held("F-1", first.status == 404, f"answered with {first.told}")
         return
     forms = {
@@ -52,17 +50,17 @@ def judge_feedback(target: Target, url: str) -> Iterator[Check]:
     }
     for text, entries in forms.items():
         reply = target.post(address, {"feedback": entries})
-        yield held("F-2", _is_taken(reply), f"{text}: answered with {reply.told}")
+        yield held("F-2", reply.is_success, f"{text}: answered with {reply.told}")
     reason = {key: value for key, value in _REASON.items() if key == "code"}
     reply = target.post(address, {"feedback": [_entry(overrideReason={"reason": reason})]})
     text = f"a reason without system: answered with {reply.told}"
-    yield held("F-2", _is_taken(reply), text, only_warns=True)
+    yield held("F-2", reply.is_success, text, only_warns=True)
     for unknown in ([_entry(card="never-shown")], []):
         reply = target.post(address, {"feedback": unknown})
-        yield held("F-3", 200 <= reply.status < 500, f"answered with {reply.told}")
+        yield held("F-3", reply.is_no_failure, f"answered with {reply.told}")
     for body in _NONSENSE:
         reply = target.post(address, body)
-        yield held("F-4", 400 <= reply.status < 500, f"{body!r}: answered with {reply.told}")
+        yield held("F-4", reply.is_refusal, f"{body!r}: answered with {reply.told}")
     lacking = {
         "no card": _entry(card=...),
         "no outcome": _entry(outcome=...),
@@ -72,15 +70,10 @@ def judge_feedback(target: Target, url: str) -> Iterator[Check]:
     }
     for text, entry in lacking.items():
         reply = target.post(address, {"feedback": [entry]})
-        is_refused, is_failure = 400 <= reply.status < 500, reply.status >= 500
         fault = f"{text}: answered with {reply.told}"
-        yield held("F-5", is_refused, fault, only_warns=not is_failure)
+        yield held("F-5", reply.is_refusal, fault, only_warns=reply.status < 500)
     unknown_service = target.post(f"{url}-unheard-of/feedback", {"feedback": [_entry()]})
     is_404 = unknown_service.status == 404
     yield held("F-6", is_404, f"answered with {unknown_service.told}")
     got = target.get(address)
     yield held("F-7", got.status == 405, f"answered with {got.told}")
-
-
-def _is_taken(reply: Reply) -> bool:
-    return 200 <= reply.status < 300

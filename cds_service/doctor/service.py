@@ -124,15 +124,14 @@ class ServiceExamination:
             "Access-Control-Request-Headers": "authorization,content-type",
         }
         reply = self._caller.ask(url, "OPTIONS", headers=headers)
-        answered = {key.lower(): text for key, text in reply.headers.items()}
         if reply.status not in (200, 204):
             text = f"a preflight is answered with {reply.status}"
             yield fault(name, text, "Let the proxy pass OPTIONS, without a token.")
-        elif answered.get("access-control-allow-origin") not in ("*", ORIGIN):
+        elif reply.headers.get("access-control-allow-origin") not in ("*", ORIGIN):
             mend = "Nothing, if only pages of CDS_CORS_ORIGINS call from a browser."
             yield note(name, f"pages of {ORIGIN} may not call", mend)
         else:
-            allowed = answered.get("access-control-allow-headers", "").lower()
+            allowed = reply.headers.get("access-control-allow-headers", "").lower()
             for header in ("authorization", "content-type"):
                 if header not in allowed:
                     text = f"browsers may not send {header}"
@@ -237,7 +236,7 @@ class ServiceExamination:
             "outcomeTimestamp": self._now.isoformat(),
         }
         reply = self._post(f"{url}/feedback", {"feedback": [entry]})
-        if not 200 <= reply.status < 300:
+        if not reply.is_success:
             mend = "Look at CDS_STORE_URL and its database; let the proxy pass this address."
             yield fault(name, f"feedback is answered with {reply.status}", mend)
 
