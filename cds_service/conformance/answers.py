@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from cds_service.conformance.actions import judge_suggestions, judge_system_actions
-from cds_service.conformance.checks import Check, held
+from cds_service.conformance.checks import Check, held, only_known
 from cds_service.conformance.json_text import is_text
 from cds_service.setting_types import is_loopback
 from cds_service.wire.responses import SUMMARY_UNITS
@@ -48,7 +48,7 @@ def judge_answer(body: Any, patient_id: str = "") -> Iterator[Check]:
     yield held("S-2", isinstance(cards, list), "there is no list of cards")
     if not isinstance(body, dict):
         return
-    yield held("S-4", not body.keys() - _ANSWER, _unknown(body, _ANSWER))
+    yield only_known("S-4", body, _ANSWER)
     yield from judge_system_actions(body, patient_id)
     if not isinstance(cards, list):
         return
@@ -56,9 +56,7 @@ def judge_answer(body: Any, patient_id: str = "") -> Iterator[Check]:
         yield held("C-1", isinstance(card, dict), f"card {number} is no object")
         if isinstance(card, dict):
             for check in _card(card, patient_id):
-                yield Check(
-                    check.rule, check.fault and f"card {number}: {check.fault}", check.outcome
-                )
+                yield check.about(f"card {number}")
     uuids = [each for each in _uuids(cards) if each is not None]
     yield held("C-7", len(set(map(str, uuids))) == len(uuids), "a uuid stands twice")
 
@@ -79,7 +77,7 @@ def _card(card: Mapping[str, Any], patient_id: str) -> Iterator[Check]:
             yield held("C-9", is_safe, "active markup in the detail")
     uuid = card.get("uuid")
     yield held("C-6", isinstance(uuid, str) and _UUID.fullmatch(uuid), f"uuid {uuid!r}")
-    yield held("C-14", not card.keys() - _CARD, _unknown(card, _CARD))
+    yield only_known("C-14", card, _CARD)
     yield from _source(card.get("source"))
     if "overrideReasons" in card:
         yield from _override_reasons(card)
@@ -97,7 +95,7 @@ def _source(source: Any) -> Iterator[Check]:
     if not isinstance(source, dict):
         return
     yield held("SR-2", is_text(source.get("label")), "a source without label")
-    yield held("C-14", not source.keys() - _SOURCE, _unknown(source, _SOURCE))
+    yield only_known("C-14", source, _SOURCE)
     for member, rule in (("url", "SR-3"), ("icon", "SR-4")):
         if member in source:
             yield held(rule, is_address(source[member]), f"{member} is no whole address")
@@ -120,7 +118,7 @@ def _override_reasons(card: Mapping[str, Any]) -> Iterator[Check]:
 
 def _link(link: Mapping[str, Any], patient_id: str) -> Iterator[Check]:
     yield held("L-1", is_text(link.get("label")), "a link without label")
-    yield held("C-14", not link.keys() - _LINK, _unknown(link, _LINK))
+    yield only_known("C-14", link, _LINK)
     url, type_ = link.get("url"), link.get("type")
     yield held("L-2", is_address(url), "a link without a whole address")
     yield held("L-3", type_ in ("absolute", "smart"), f"a link of type {type_!r}")
@@ -147,7 +145,3 @@ def _uuids(cards: list[Any]) -> Iterator[Any]:
             suggestions = card.get("suggestions")
             for each in suggestions if isinstance(suggestions, list) else ():
                 yield each.get("uuid") if isinstance(each, dict) else None
-
-
-def _unknown(found: Mapping[str, Any], known: set[str]) -> str:
-    return f"unknown members: {', '.join(sorted(found.keys() - known))}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from statistics import median
 from typing import Any
 
@@ -32,7 +33,7 @@ def judge_call(
     if reply.status != 200:
         return
     for check in judge_answer(reply.body, patient_of(request)):
-        yield Check(check.rule, check.fault and f"{name}: {check.fault}", check.outcome)
+        yield check.about(name)
     yield held("S-3", True, "")
     yield held("H-1", bare(reply) == bare(again), f"{name}: a second call gets other cards")
 
@@ -97,8 +98,8 @@ def judge_odd_records(target: Target, url: str, request: Mapping[str, Any]) -> I
             if reply.status == 200:
                 for check in judge_answer(reply.body):
                     if check.rule in ("H-2", "C-3", "C-9") and check.fault not in usual - {""}:
-                        about = "H-2" if check.rule == "C-9" else check.rule
-                        yield Check(about, check.fault and f"{name}: {check.fault}", check.outcome)
+                        broken = "H-2" if check.rule == "C-9" else check.rule
+                        yield replace(check, rule=broken).about(name)
 
 
 _MARKUP = "<script>alert(1)</script> [a](javascript:alert(1)) <img src=x onerror=alert(1)>"

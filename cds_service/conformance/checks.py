@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Set
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Any, Self
 
 from cds_service.conformance.rules import RULES, Rule
 
@@ -28,6 +29,10 @@ class Check:
     fault: str = ""
     outcome: Outcome = Outcome.PASSED
 
+    def about(self, what: str) -> Self:
+        """The same check, whose fault says first what it is about."""
+        return replace(self, fault=self.fault and f"{what}: {self.fault}")
+
 
 def held(rule: str, holds: object, fault: str, *, only_warns: bool = False) -> Check:
     """The check of a rule; if it does not hold, a warning for a SHOULD, otherwise a failure."""
@@ -35,6 +40,12 @@ def held(rule: str, holds: object, fault: str, *, only_warns: bool = False) -> C
         return Check(rule)
     is_warning = only_warns or RULES[rule].level == "SHOULD"
     return Check(rule, fault, Outcome.WARNED if is_warning else Outcome.FAILED)
+
+
+def only_known(rule: str, value: Mapping[str, Any], known: Set[str]) -> Check:
+    """The check of a rule that an object has no members but the known ones."""
+    unknown = value.keys() - known
+    return held(rule, not unknown, f"unknown members: {', '.join(sorted(unknown))}")
 
 
 def not_tried(rule: str, reason: str) -> Check:

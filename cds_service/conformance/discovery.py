@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cds_service.conformance.checks import Check, held
+from cds_service.conformance.checks import Check, held, only_known
 from cds_service.conformance.json_text import is_text
 from cds_service.conformance.target import Target
 from cds_service.conformance.templates import judge_template
@@ -44,8 +44,7 @@ def judge_discovery(target: Target) -> Iterator[Check]:
     yield held("D-2", isinstance(services, list), "there is no list of services")
     if not isinstance(services, list):
         return
-    unknown = ", ".join(sorted(reply.body.keys() - _TOP))
-    yield held("D-14", not unknown, f"unknown members: {unknown}")
+    yield only_known("D-14", reply.body, _TOP)
     pairs = [(each.get("id"), each.get("hook")) for each in services if isinstance(each, dict)]
     texts = list(map(str, pairs))
     yield held("D-11", len(set(texts)) == len(texts), "an id and hook stand twice")
@@ -74,8 +73,7 @@ def judge_entry(entry: Mapping[str, Any]) -> Iterator[Check]:
         yield held("D-12", is_known, f"the hook {hook} is not in the library, or deprecated")
     if isinstance(id_, str):
         yield held("D-13", _SAFE_ID.fullmatch(id_), f"the id {id_}")
-    unknown = ", ".join(sorted(entry.keys() - _ENTRY))
-    yield held("D-14", not unknown, f"unknown members: {unknown}")
+    yield only_known("D-14", entry, _ENTRY)
     if "prefetch" not in entry:
         return
     templates = entry["prefetch"]

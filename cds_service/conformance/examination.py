@@ -94,8 +94,7 @@ def _every_answer(target: Target) -> Iterator[Check]:
     for asked, reply in target.replies:
         if reply.status == 200 and not asked.startswith("OPTIONS"):
             for check in judge_body(reply):
-                fault = check.fault and f"{asked}: {check.fault}"
-                yield Check(check.rule, fault, check.outcome)
+                yield check.about(asked)
     yield from judge_errors(target.replies)
 
 
