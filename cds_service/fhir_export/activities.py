@@ -12,20 +12,19 @@ from cds_service.knowledge.content.artifacts import ProposedRequest, SuggestionR
 
 def activities(service: CDSService, publication: Publication) -> Iterator[Resource]:
     """One for each measure without drugs, and one for each request of a suggestion."""
-    words = service.words[service.default_language]
     for id_, measure in service.measures.items():
         head = publication.governed(
             "ActivityDefinition", artifact_id(service.id, id_), measure.governance, service
         )
         advice = "Advised against; no card offers it. " if measure.advised_against else ""
-        text = text_of(words, id_, "text") or measure.governance.title
+        text = text_of(service, id_, "text") or measure.governance.title
         yield head | {
             "description": f"{advice}{text}",
             "usage": USAGE,
             "kind": "CommunicationRequest",
             "intent": "proposal",
             "doNotPerform": measure.advised_against,
-            "code": {"text": text_of(words, id_, "title") or measure.governance.title},
+            "code": {"text": text_of(service, id_, "title") or measure.governance.title},
         }
     for suggestion in service.suggestions:
         for request in suggestion.requests:
@@ -44,8 +43,7 @@ def _request(
     request: ProposedRequest,
 ) -> Resource:
     item = suggestion.governance
-    words = service.words[service.default_language]
-    text = text_of(words, item.id, f"request {request.id}") or item.title
+    text = text_of(service, item.id, f"request {request.id}") or item.title
     id_ = request_id(service, suggestion, request)
     head = publication.governed("ActivityDefinition", id_, item, service)
     coding = request.coding

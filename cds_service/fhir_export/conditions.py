@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from cds_service.fhir_export.metadata import Resource
-from cds_service.knowledge.content.words import Placeholder, Text, Words
+from cds_service.knowledge import CDSService
+from cds_service.knowledge.content.words import Placeholder, Text
 from cds_service.knowledge.expressions.expressions import Expression
 
 USAGE = (
@@ -23,9 +24,9 @@ def condition(expression: Expression, name: str = "") -> Resource:
     }
 
 
-def text_of(words: Words, id_: str, part: str) -> str:
-    """A text with its placeholders as they are written; "" if there is none."""
-    text = words.texts.get((id_, part))
+def text_of(service: CDSService, id_: str, part: str) -> str:
+    """A text of the default language, its placeholders as written; "" if there is none."""
+    text = service.words[service.default_language].texts.get((id_, part))
     return _written(text) if text else ""
 
 

@@ -14,8 +14,7 @@ from cds_service.fhir_export.metadata import (
     present,
 )
 from cds_service.knowledge import CDSService
-from cds_service.knowledge.content.artifacts import Cause, DrugClass, Points, Reason, Rule
-from cds_service.knowledge.content.words import Words
+from cds_service.knowledge.content.artifacts import Cause, DrugClass, Reason, Rule
 from cds_service.knowledge.expressions.expressions import Expression
 
 _TYPES = "http://terminology.hl7.org/CodeSystem/plan-definition-type"
@@ -33,7 +32,7 @@ def rule_plans(service: CDSService, publication: Publication) -> Iterator[Resour
             present(
                 {
                     "title": f"Withholds {', '.join(withhold.items)}",
-                    "description": text_of(_words(service), rule.id, withhold.because),
+                    "description": text_of(service, rule.id, withhold.because),
                     "condition": [condition(withhold.when)] if withhold.when else [],
                 }
             )
@@ -57,7 +56,7 @@ def cause_plans(service: CDSService, publication: Publication) -> Iterator[Resou
             for each in cause.points
             for reason in each.reasons
         ]
-        text = text_of(_words(service), cause.id, "mechanism") or cause.governance.title
+        text = text_of(service, cause.id, "mechanism") or cause.governance.title
         yield _plan(service, publication, head, text, required + excluded + earned)
 
 
@@ -72,7 +71,7 @@ def suggestion_plans(service: CDSService, publication: Publication) -> Iterator[
             part = f"request {request.id}"
             actions.append(
                 {
-                    "title": text_of(_words(service), item.id, part) or request.id,
+                    "title": text_of(service, item.id, part) or request.id,
                     "condition": [
                         condition(when)
                         for when in dict.fromkeys((suggestion.when, request.when))
@@ -81,7 +80,7 @@ def suggestion_plans(service: CDSService, publication: Publication) -> Iterator[
                     "definitionCanonical": f"{url}|{item.version}",
                 }
             )
-        label = text_of(_words(service), item.id, "label") or item.title
+        label = text_of(service, item.id, "label") or item.title
         yield _plan(service, publication, head, label, [present(each) for each in actions])
 
 
@@ -111,15 +110,11 @@ def service_plan(service: CDSService, publication: Publication) -> Resource:
     return _plan(service, publication, head, service.description, actions)
 
 
-def _earned(points: Points) -> str:
-    return f"{points.each} points, at most {points.at_most}"
-
-
 def _level(service: CDSService, rule: Rule, level: str, when: Expression) -> Resource:
     return present(
         {
             "title": level,
-            "textEquivalent": text_of(_words(service), rule.id, level),
+            "textEquivalent": text_of(service, rule.id, level),
             "condition": [condition(when, f"{rule.id} applies at the level {level}")],
         }
     )
@@ -129,7 +124,7 @@ def _reason(service: CDSService, cause: Cause, reason: Reason, title: str, part:
     return present(
         {
             "title": f"{title}: {reason.because}",
-            "textEquivalent": text_of(_words(service), cause.id, f"{part} {reason.because}"),
+            "textEquivalent": text_of(service, cause.id, f"{part} {reason.because}"),
             "condition": [condition(reason.when)],
         }
     )
@@ -168,7 +163,3 @@ def _plan(
 
 def _id(service: CDSService, id_: str) -> str:
     return artifact_id(service.id, id_)
-
-
-def _words(service: CDSService) -> Words:
-    return service.words[service.default_language]
