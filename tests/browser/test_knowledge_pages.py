@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
@@ -14,16 +13,17 @@ from urllib.request import Request, urlopen
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
-from playwright.sync_api import Browser, Page
+from pages import SCHEMES, SIZES, Scheme, fits, opened, serious_faults
+from playwright.sync_api import Browser
 from servers import served
 
 from cds_service import create_app
 from cds_service.knowledge import Knowledge
 from cds_service.settings import Settings
 
-NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+from .conftest import NOW
+
 REQUESTS = Path(__file__).parent.parent.parent / "fixtures" / "requests"
-SIZES = {"wide": (1400, 900), "narrow": (400, 800)}
 SERVICE = "/knowledge/anxiety-leg-weakness"
 PAGES = {
     "contents": "/knowledge",
@@ -52,47 +52,26 @@ def linked_address(cards: Knowledge, tmp_path: Path) -> Iterator[str]:
         yield f"{address}/deep"
 
 
-def _opened(browser: Browser, url: str, size: str, scheme: str) -> Page:
-    width, height = SIZES[size]
-    page = browser.new_page(
-        viewport={"width": width, "height": height},
-        color_scheme=scheme,  # type: ignore[arg-type]
-        bypass_csp=True,  # for axe, which is a script
-    )
-    response = page.goto(url)
-    assert response is not None and response.status == 200
-    return page
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_fits_the_window_and_axe_finds_nothing_serious(
-    browser: Browser, address: str, pictures: Path, name: str, size: str, scheme: str
+    browser: Browser, address: str, pictures: Path, name: str, size: str, scheme: Scheme
 ) -> None:
-    page = _opened(browser, address + PAGES[name], size, scheme)
-    page.screenshot(path=pictures / f"knowledge-{name}-{size}-{scheme}.png", full_page=True)
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-    violations = Axe().run(page).response["violations"]
-    page.close()
-    serious = [each for each in violations if each["impact"] in ("serious", "critical")]
-    told = [(each["id"], [node["html"][:120] for node in each["nodes"][:3]]) for each in serious]
-    assert told == []
+    with opened(browser, address + PAGES[name], size, scheme, with_axe=True) as page:
+        page.screenshot(path=pictures / f"knowledge-{name}-{size}-{scheme}.png", full_page=True)
+        assert fits(page)
+        assert serious_faults(page) == []
 
 
 def test_a_search_by_keyboard_leads_to_a_rule(browser: Browser, address: str) -> None:
-    page = browser.new_page()
-    refused: list[str] = []
-    page.on("console", lambda message: refused.append(message.text))
-    page.goto(address + "/knowledge?lang=es")
-    page.get_by_role("searchbox").focus()
-    page.keyboard.type("R20")
-    page.keyboard.press("Enter")
-    page.get_by_role("link", name="R20 Cola de caballo").click()
-    assert page.get_by_role("heading", level=1).text_content() == "R20 Cola de caballo"
-    assert page.locator("html").get_attribute("lang") == "es"
-    assert refused == []
-    page.close()
+    with opened(browser, address + "/knowledge?lang=es") as page:
+        page.get_by_role("searchbox").focus()
+        page.keyboard.type("R20")
+        page.keyboard.press("Enter")
+        page.get_by_role("link", name="R20 Cola de caballo").click()
+        assert page.get_by_role("heading", level=1).text_content() == "R20 Cola de caballo"
+        assert page.locator("html").get_attribute("lang") == "es"
 
 
 def test_a_page_is_printed_without_what_is_only_for_the_screen(
@@ -136,11 +115,10 @@ def test_the_page_of_a_card_opens_from_its_link_in_one_click(
     assert urlsplit(link["url"]).path.startswith("/deep/cards/")
     _wait_for(link["url"])
     for size in SIZES:
-        page = _opened(browser, link["url"], size, "light")
-        page.screenshot(path=pictures / f"knowledge-card-{size}.png", full_page=True)
-        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-        assert "What an information card rests on" in str(page.title())
-        assert Axe().run(page).response["violations"] == []
-        page.get_by_role("link", name="M01 Slow breathing").first.click()
-        assert page.get_by_role("heading", level=1).text_content() == "Slow breathing"
-        page.close()
+        with opened(browser, link["url"], size, with_axe=True) as page:
+            page.screenshot(path=pictures / f"knowledge-card-{size}.png", full_page=True)
+            assert fits(page)
+            assert "What an information card rests on" in str(page.title())
+            assert Axe().run(page).response["violations"] == []
+            page.get_by_role("link", name="M01 Slow breathing").first.click()
+            assert page.get_by_role("heading", level=1).text_content() == "Slow breathing"

@@ -2,65 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page
+from pages import SCHEMES, SIZES, Scheme, fits, opened, serious_faults
+from playwright.sync_api import Browser
 
-SIZES = {"wide": (1400, 900), "narrow": (400, 800)}
 PAGES = {"about": "/about", "report": "/report?since=30d"}
-SCHEMES = ("light", "dark")
-
-
-@contextmanager
-def _opened(
-    browser: Browser, url: str, size: str, scheme: str = "light", *, with_axe: bool = False
-) -> Iterator[Page]:
-    """The page, without an error on its console: what its policy refuses would be one.
-
-    axe is a script, which the policy rightly refuses, so that it is laid aside for it.
-    """
-    width, height = SIZES[size]
-    page = browser.new_page(
-        viewport={"width": width, "height": height},
-        color_scheme=scheme,  # type: ignore[arg-type]
-        bypass_csp=with_axe,
-    )
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    try:
-        response = page.goto(url)
-        assert response is not None and response.status == 200
-        yield page
-        assert complaints == []
-    finally:
-        page.close()
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_fits_the_window_and_axe_finds_nothing_serious(
-    browser: Browser, address: str, pictures: Path, name: str, size: str, scheme: str
+    browser: Browser, address: str, pictures: Path, name: str, size: str, scheme: Scheme
 ) -> None:
-    with _opened(browser, address + PAGES[name], size, scheme, with_axe=True) as page:
+    with opened(browser, address + PAGES[name], size, scheme, with_axe=True) as page:
         page.screenshot(path=pictures / f"{name}-{size}-{scheme}.png", full_page=True)
-        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-        violations = Axe().run(page).response["violations"]
-    serious = [each for each in violations if each["impact"] in ("serious", "critical")]
-    told = [(each["id"], [node["html"][:120] for node in each["nodes"][:3]]) for each in serious]
-    assert told == []
+        assert fits(page)
+        assert serious_faults(page) == []
 
 
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_needs_nothing_that_its_policy_refuses(
     browser: Browser, address: str, name: str
 ) -> None:
-    with _opened(browser, address + PAGES[name], "wide") as page:
+    with opened(browser, address + PAGES[name], "wide") as page:
         background = page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert background == "rgb(251, 250, 247)"  # so the style sheet came
 
@@ -68,7 +35,7 @@ def test_a_page_needs_nothing_that_its_policy_refuses(
 def test_the_keyboard_reaches_the_content_and_every_wide_table(
     browser: Browser, address: str
 ) -> None:
-    with _opened(browser, address + "/report", "narrow") as page:
+    with opened(browser, address + "/report", "narrow") as page:
         page.keyboard.press("Tab")
         assert page.evaluate("document.activeElement.className") == "skip"
         assert page.evaluate("document.activeElement.getBoundingClientRect().left >= 0")
@@ -85,7 +52,7 @@ def test_the_keyboard_reaches_the_content_and_every_wide_table(
 
 
 def test_focus_can_be_seen(browser: Browser, address: str) -> None:
-    with _opened(browser, address + "/report", "wide") as page:
+    with opened(browser, address + "/report", "wide") as page:
         page.keyboard.press("Tab")
         page.keyboard.press("Tab")
         assert page.evaluate("getComputedStyle(document.activeElement).outlineWidth") == "3px"
@@ -94,7 +61,7 @@ def test_focus_can_be_seen(browser: Browser, address: str) -> None:
 def test_plots_have_a_name_and_a_description_and_stand_beside_their_table(
     browser: Browser, address: str
 ) -> None:
-    with _opened(browser, address + "/report", "wide") as page:
+    with opened(browser, address + "/report", "wide") as page:
         pictures = page.get_by_role("img")
         assert pictures.count() == 3
         for number in range(3):

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from time import monotonic
-from typing import Any
 
 import orjson
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from pages import SCHEMES, SIZES, Scheme, fits, opened, serious_faults
+from playwright.sync_api import Browser, FilePayload, Page, expect
 from servers import FIXTURES, served
 
 from cds_service import create_app
@@ -20,8 +18,6 @@ from cds_service.knowledge import Knowledge
 from cds_service.playground.dates import STORY_NOW
 from cds_service.settings import Settings
 
-SIZES = {"wide": (1400, 900), "narrow": (400, 800)}
-SCHEMES = ("light", "dark")
 SAMUEL, GEORGE = "samuel-potassium-2-3", "george-no-anxiety"
 POTASSIUM = "Potassium, blood or serum"
 HOSTILE = (
@@ -42,49 +38,8 @@ def playground(cards: Knowledge, tmp_path_factory: pytest.TempPathFactory) -> It
         yield address
 
 
-@contextmanager
-def _opened(
-    browser: Browser,
-    url: str,
-    size: str = "wide",
-    scheme: str = "light",
-    *,
-    with_axe: bool = False,
-    without_script: bool = False,
-    complaints_allowed: int = 0,
-) -> Iterator[Page]:
-    """The page, with no more complaints on its console than allowed: a refused form is one."""
-    width, height = SIZES[size]
-    context = browser.new_context(
-        viewport={"width": width, "height": height},
-        color_scheme=scheme,  # type: ignore[arg-type]
-        bypass_csp=with_axe,
-        java_script_enabled=not without_script,
-    )
-    page = context.new_page()
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    try:
-        response = page.goto(url)
-        assert response is not None and response.status == 200
-        yield page
-        assert len(complaints) <= complaints_allowed, complaints
-    finally:
-        context.close()
-
-
 def _summaries(page: Page) -> list[str]:
     return page.locator(".card h3").all_inner_texts()
-
-
-def _serious(page: Page) -> list[Any]:
-    violations = Axe().run(page).response["violations"]
-    return [
-        (each["id"], [node["html"][:120] for node in each["nodes"][:3]])
-        for each in violations
-        if each["impact"] in ("serious", "critical")
-    ]
 
 
 # -- how it looks --------------------------------------------------------------------------------
@@ -99,24 +54,24 @@ def _serious(page: Page) -> list[Any]:
     ],
 )
 def test_it_fits_the_window_and_axe_finds_nothing_serious(
-    browser: Browser, playground: str, pictures: Path, person: str, size: str, scheme: str
+    browser: Browser, playground: str, pictures: Path, person: str, size: str, scheme: Scheme
 ) -> None:
-    with _opened(browser, f"{playground}/?person={person}", size, scheme, with_axe=True) as page:
+    with opened(browser, f"{playground}/?person={person}", size, scheme, with_axe=True) as page:
         page.screenshot(path=pictures / f"{person}-{size}-{scheme}.png", full_page=True)
-        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        assert fits(page)
         page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
-        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-        assert _serious(page) == []
+        assert fits(page)
+        assert serious_faults(page) == []
 
 
 @pytest.mark.parametrize("language", ["es", "zh-Hans"])
 def test_it_stands_in_another_language(browser: Browser, playground: str, language: str) -> None:
-    with _opened(browser, playground, with_axe=True) as page:
+    with opened(browser, playground, with_axe=True) as page:
         before = _summaries(page)
         page.get_by_label("Language").select_option(language)
         expect(page.locator("html")).to_have_attribute("lang", language)
         assert _summaries(page) and _summaries(page) != before
-        assert _serious(page) == []
+        assert serious_faults(page) == []
 
 
 # -- choose, read, change ------------------------------------------------------------------------
@@ -125,7 +80,7 @@ def test_it_stands_in_another_language(browser: Browser, playground: str, langua
 def test_who_is_chosen_is_shown_and_a_changed_value_changes_the_cards_at_once(
     browser: Browser, playground: str
 ) -> None:
-    with _opened(browser, playground) as page:
+    with opened(browser, playground) as page:
         page.get_by_label("Invented person").select_option(SAMUEL)
         expect(page.locator(".card.critical h3")).to_contain_text("Potassium 2.3")
         page.get_by_label(POTASSIUM).fill("3.9")
@@ -141,7 +96,7 @@ def test_who_is_chosen_is_shown_and_a_changed_value_changes_the_cards_at_once(
 
 
 def test_a_drug_is_added_and_taken_away_again(browser: Browser, playground: str) -> None:
-    with _opened(browser, f"{playground}/?person=ada") as page:
+    with opened(browser, f"{playground}/?person=ada") as page:
         page.get_by_label("Add a drug").select_option("lorazepam")
         expect(page.get_by_label("Lorazepam (added)")).to_be_checked()
         page.get_by_label("Add a drug").select_option("opioids")
@@ -154,7 +109,7 @@ def test_a_drug_is_added_and_taken_away_again(browser: Browser, playground: str)
 
 
 def test_a_test_that_was_never_done_gets_a_value(browser: Browser, playground: str) -> None:
-    with _opened(browser, f"{playground}/?person=ivan") as page:
+    with opened(browser, f"{playground}/?person=ivan") as page:
         page.get_by_label("Another result").select_option("potassium")
         assert page.evaluate("document.activeElement.id") == "test-value"
         page.keyboard.type("2,4")
@@ -166,7 +121,7 @@ def test_a_test_that_was_never_done_gets_a_value(browser: Browser, playground: s
 def test_a_value_typed_for_one_test_is_never_that_of_another(
     browser: Browser, playground: str
 ) -> None:
-    with _opened(browser, f"{playground}/?person=ivan") as page:
+    with opened(browser, f"{playground}/?person=ivan") as page:
         sent: list[str] = []
         page.on("request", lambda request: sent.append(request.post_data or ""))
         page.get_by_label("Another result").select_option("potassium")
@@ -189,7 +144,7 @@ def test_a_value_typed_for_one_test_is_never_that_of_another(
 def test_a_value_typed_while_the_answer_is_on_its_way_stays(
     browser: Browser, playground: str
 ) -> None:
-    with _opened(browser, f"{playground}/?person=samuel") as page:
+    with opened(browser, f"{playground}/?person=samuel") as page:
         page.get_by_label("Age in years").fill("50")
         page.keyboard.press("Enter")
         page.get_by_label("Age in years").fill("51")
@@ -200,7 +155,7 @@ def test_a_value_typed_while_the_answer_is_on_its_way_stays(
 def test_a_refused_form_keeps_what_was_entered_without_a_script(
     browser: Browser, playground: str
 ) -> None:
-    with _opened(
+    with opened(
         browser, f"{playground}/?person=samuel", without_script=True, complaints_allowed=1
     ) as page:
         page.get_by_label(POTASSIUM).fill("1,000")
@@ -217,7 +172,7 @@ def test_a_refused_form_keeps_what_was_entered_without_a_script(
 
 
 def test_the_state_of_a_list_changes_what_is_said(browser: Browser, playground: str) -> None:
-    with _opened(browser, f"{playground}/?person=ada", complaints_allowed=1) as page:
+    with opened(browser, f"{playground}/?person=ada", complaints_allowed=1) as page:
         page.get_by_text("How each list came").click()
         page.get_by_label("medicationRequests").select_option("failed")
         expect(page.locator(".card").first).to_contain_text("could not be had")
@@ -230,7 +185,7 @@ def test_the_state_of_a_list_changes_what_is_said(browser: Browser, playground: 
 
 
 def test_somebody_without_a_card_is_explained(browser: Browser, playground: str) -> None:
-    with _opened(browser, f"{playground}/?person=george") as page:
+    with opened(browser, f"{playground}/?person=george") as page:
         silence = page.locator(".silence")
         expect(silence).to_contain_text("Why no card?")
         expect(silence).to_contain_text("What would open it")
@@ -242,7 +197,7 @@ def test_somebody_without_a_card_is_explained(browser: Browser, playground: str)
 def test_a_card_leads_to_its_rule_and_to_what_would_change_it(
     browser: Browser, playground: str
 ) -> None:
-    with _opened(browser, f"{playground}/?person=samuel") as page:
+    with opened(browser, f"{playground}/?person=samuel") as page:
         page.locator(".card").get_by_role("link", name="R30").click()
         rule = page.locator("#rule-R30")
         expect(rule).to_contain_text("What would change it")
@@ -256,7 +211,7 @@ def test_a_card_leads_to_its_rule_and_to_what_would_change_it(
 
 
 def test_an_override_with_a_reason_is_kept(browser: Browser, playground: str) -> None:
-    with _opened(browser, f"{playground}/?person=harold") as page:
+    with opened(browser, f"{playground}/?person=harold") as page:
         card = page.locator(".card").first
         uuid = card.get_attribute("data-card")
         card.get_by_label("Reason to override").select_option("patient-ineligible")
@@ -271,14 +226,14 @@ def test_an_override_with_a_reason_is_kept(browser: Browser, playground: str) ->
 
 
 def test_an_override_needs_a_reason(browser: Browser, playground: str) -> None:
-    with _opened(browser, f"{playground}/?person=harold") as page:
+    with opened(browser, f"{playground}/?person=harold") as page:
         card = page.locator(".card").first
         card.get_by_role("button", name="Override").click()
         assert card.locator(".sent").inner_text() == ""
 
 
 def test_a_suggestion_is_accepted(browser: Browser, playground: str) -> None:
-    with _opened(browser, f"{playground}/?person=ivan") as page:
+    with opened(browser, f"{playground}/?person=ivan") as page:
         page.get_by_role("button", name="Accept").first.click()
         expect(page.locator(".sent").first).to_contain_text("Your answer is kept")
 
@@ -287,7 +242,7 @@ def test_a_suggestion_is_accepted(browser: Browser, playground: str) -> None:
 
 
 def test_a_file_is_uploaded_and_changed(browser: Browser, playground: str) -> None:
-    with _opened(browser, playground) as page:
+    with opened(browser, playground) as page:
         page.get_by_text("Use a record of your own").click()
         page.get_by_label("or a file").set_input_files(FIXTURES / "patients" / f"{SAMUEL}.json")
         page.locator(".own button").click()
@@ -306,10 +261,11 @@ def test_a_file_is_uploaded_and_changed(browser: Browser, playground: str) -> No
 
 
 def test_a_bad_file_gets_a_clear_message(browser: Browser, playground: str) -> None:
-    with _opened(browser, playground, complaints_allowed=1) as page:
+    with opened(browser, playground, complaints_allowed=1) as page:
         page.get_by_text("Use a record of your own").click()
-        bad = {"name": "bad.json", "mimeType": "application/json", "buffer": b'{"a": 1,\n nonsense'}
-        page.get_by_label("or a file").set_input_files(files=[bad])  # type: ignore[list-item]
+        content = b'{"a": 1,\n nonsense'
+        bad = FilePayload(name="bad.json", mimeType="application/json", buffer=content)
+        page.get_by_label("or a file").set_input_files(files=[bad])
         page.locator(".own button").click()
         expect(page.get_by_role("alert")).to_contain_text("line 1 is not JSON")
         expect(page.get_by_label("Invented person")).to_be_visible()
@@ -318,7 +274,7 @@ def test_a_bad_file_gets_a_clear_message(browser: Browser, playground: str) -> N
 
 
 def test_a_bad_text_comes_back_to_be_mended(browser: Browser, playground: str) -> None:
-    with _opened(browser, playground, complaints_allowed=1) as page:
+    with opened(browser, playground, complaints_allowed=1) as page:
         page.get_by_text("Use a record of your own").click()
         page.get_by_label("Text", exact=True).fill('{"resourceType": "Patient", "id": "a"')
         page.locator(".own button").click()
@@ -330,7 +286,7 @@ def test_a_bad_text_comes_back_to_be_mended(browser: Browser, playground: str) -
 
 
 def test_one_key_sends_one_change(browser: Browser, playground: str) -> None:
-    with _opened(browser, f"{playground}/?person=samuel") as page:
+    with opened(browser, f"{playground}/?person=samuel") as page:
         sent: list[str] = []
         page.on("request", lambda request: sent.append(f"{request.method} {request.url}"))
         page.get_by_label(POTASSIUM).fill("4")
@@ -347,7 +303,7 @@ def test_markup_in_names_and_results_stays_text(browser: Browser, playground: st
             if name in entry["resource"]:
                 entry["resource"][name]["text"] = HOSTILE
                 entry["resource"][name]["coding"][0]["display"] = HOSTILE
-    with _opened(browser, playground) as page:
+    with opened(browser, playground) as page:
         page.get_by_text("Use a record of your own").click()
         page.get_by_label("Text", exact=True).fill(orjson.dumps(bundle).decode())
         page.locator(".own button").click()
@@ -365,7 +321,7 @@ def test_markup_in_names_and_results_stays_text(browser: Browser, playground: st
 
 
 def test_everything_works_by_keyboard_alone(browser: Browser, playground: str) -> None:
-    with _opened(browser, f"{playground}/?person=samuel") as page:
+    with opened(browser, f"{playground}/?person=samuel") as page:
         reached = []
         for _ in range(120):
             page.keyboard.press("Tab")
@@ -383,7 +339,7 @@ def test_everything_works_by_keyboard_alone(browser: Browser, playground: str) -
 
 
 def test_without_its_script_all_but_answering_works(browser: Browser, playground: str) -> None:
-    with _opened(browser, f"{playground}/?person=samuel", without_script=True) as page:
+    with opened(browser, f"{playground}/?person=samuel", without_script=True) as page:
         expect(page.locator(".card.critical")).to_have_count(1)
         expect(page.get_by_role("button", name="Override")).to_have_count(0)
         page.get_by_label(POTASSIUM).fill("4")
@@ -395,7 +351,7 @@ def test_without_its_script_all_but_answering_works(browser: Browser, playground
 
 
 def test_its_policy_lets_no_other_script_run(browser: Browser, playground: str) -> None:
-    with _opened(browser, playground, complaints_allowed=1) as page:
+    with opened(browser, playground, complaints_allowed=1) as page:
         page.evaluate(
             "document.body.appendChild(Object.assign(document.createElement('script'),"
             " {textContent: 'window.ran = true'}))"

@@ -8,8 +8,8 @@ from pathlib import Path
 from time import monotonic
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
+from pages import SCHEMES, SIZES, Scheme, fits, serious_faults
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from seeds import Seeds
 from servers import served
@@ -22,8 +22,6 @@ from cds_service.store import Store, open_store
 from cds_service.store.readers import add_reader, revoke_reader
 
 from .conftest import NOW
-
-SIZES = {"wide": (1400, 900), "narrow": (400, 800)}
 
 
 class Clinic:
@@ -164,15 +162,15 @@ def test_who_is_revoked_is_out_at_the_next_click(clinic: Clinic, context: Browse
     assert page.title().startswith("Sign in")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("size", SIZES)
 def test_the_page_fits_the_window_and_axe_finds_nothing_serious(
-    clinic: Clinic, browser: Browser, pictures: Path, size: str, scheme: str
+    clinic: Clinic, browser: Browser, pictures: Path, size: str, scheme: Scheme
 ) -> None:
     width, height = SIZES[size]
     page = browser.new_page(
         viewport={"width": width, "height": height},
-        color_scheme=scheme,  # type: ignore[arg-type]
+        color_scheme=scheme,
         bypass_csp=True,  # axe is a script, which the policy rightly refuses
     )
     page.goto(f"{clinic.address}/sign-in")
@@ -187,7 +185,5 @@ def test_the_page_fits_the_window_and_axe_finds_nothing_serious(
 
 def _look_at(page: Page, picture: Path) -> None:
     page.screenshot(path=picture, full_page=True)
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-    violations = Axe().run(page).response["violations"]
-    serious = [each for each in violations if each["impact"] in ("serious", "critical")]
-    assert [(each["id"], each["nodes"][0]["html"][:120]) for each in serious] == []
+    assert fits(page)
+    assert serious_faults(page) == []
