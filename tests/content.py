@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from cds_service.knowledge import CDSService, Knowledge, load
 from cds_service.knowledge.loading.guard_files import GuardsSchema
@@ -16,6 +17,17 @@ from cds_service.knowledge.loading.problems import Problems
 from cds_service.wire.hooks import TOKENS
 
 CARDS = Path(__file__).parent.parent / "cards"
+
+
+def texts_in(value: Any) -> Iterator[str]:
+    """Every text in what a JSON or YAML file holds, but for the names of members."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for each in value:
+            yield from texts_in(each)
+    elif isinstance(value, str):
+        yield value
 
 
 def load_once(

@@ -11,10 +11,10 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
+from content import texts_in
 from grimp import ImportGraph
 
 from cds_service.cli.settings import table
@@ -158,22 +158,12 @@ def test_cards_hold_no_program() -> None:
 def test_every_value_set_is_read_by_a_fact() -> None:
     read: set[str] = set()
     for path in CARDS.glob("*/facts*/**/*.yaml"):
-        read.update(_texts(yaml.safe_load(path.read_text(encoding="utf-8"))))
+        read.update(texts_in(yaml.safe_load(path.read_text(encoding="utf-8"))))
     for path in CARDS.glob("*/facts.yaml"):
-        read.update(_texts(yaml.safe_load(path.read_text(encoding="utf-8"))))
+        read.update(texts_in(yaml.safe_load(path.read_text(encoding="utf-8"))))
     text = yaml.safe_load((CARDS / "record-text.yaml").read_text(encoding="utf-8"))
-    read.update(_texts(text["understood"]))
+    read.update(texts_in(text["understood"]))
     assert sorted(_clinical_names() - read) == []
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, list):
-        for each in value:
-            yield from _texts(each)
-    elif isinstance(value, str):
-        yield value
 
 
 # -- documentation -------------------------------------------------------------------------------

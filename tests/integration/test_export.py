@@ -7,12 +7,13 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from commands import run
+from content import texts_in
 from fhir.resources.R4B import get_fhir_model_class
 from pydantic import ValidationError
 
@@ -104,21 +105,11 @@ def test_every_reference_to_an_artifact_leads_to_one(artifacts: dict[str, Resour
     urls = {f"{each['url']}|{each['version']}" for each in artifacts.values()}
     bare = {each["url"] for each in artifacts.values()}
     named = set()
-    for text in _texts(list(artifacts.values())):
+    for text in texts_in(list(artifacts.values())):
         if text.startswith("https://example.org/"):
             named.add(text)
     assert len(named) > 400
     assert named <= urls | bare
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, list):
-        for each in value:
-            yield from _texts(each)
-    elif isinstance(value, str):
-        yield value
 
 
 def test_conditions_are_those_of_the_rules_and_are_said_to_be_for_reading(
