@@ -195,14 +195,12 @@ def test_a_killed_run_goes_on_where_it_was(
     process.communicate()
     assert not (tmp_path / "index.html").exists()
     before = {path: path.stat().st_mtime_ns for path in kept}
-    evaluated: list[int] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("cds_service.simulation.study.Simulation.clean", lambda self: None)
         _simulate(bulk, out=tmp_path)
         evaluated = [path.stat().st_mtime_ns for path in before]
     assert evaluated == list(before.values())
-    after = {name: content for name, content in _files_beside_work(tmp_path).items()}
-    assert after == alone
+    assert _files_beside_work(tmp_path) == alone
 
 
 def _files_beside_work(out: Path) -> dict[str, bytes]:
@@ -219,10 +217,7 @@ def test_while_it_runs_only_this_user_can_read_the_records(bulk: Path, tmp_path:
 def test_a_patient_that_cannot_be_read_is_counted_and_named_by_its_hash_alone(
     bulk: Path, tmp_path: Path
 ) -> None:
-    data = tmp_path / "data"
-    data.mkdir()
-    for path in bulk.iterdir():
-        (data / path.name).write_bytes(path.read_bytes())
+    data = copytree(bulk, tmp_path / "data")
     with (data / "Condition.ndjson").open("ab") as file:
         file.write(b'{"resourceType": "Condition", "id": "c1", "code": {"text": "\xff')
         file.write(b'\n{"resourceType": "Condition", "subject": {"reference": "Patient/nobody"}}\n')
@@ -255,10 +250,7 @@ def test_no_name_and_no_id_of_the_records_is_in_the_result(alone: dict[str, byte
 def test_encounters_are_openings_and_the_record_is_read_as_it_was_known_then(
     bulk: Path, tmp_path: Path
 ) -> None:
-    data = tmp_path / "data"
-    data.mkdir()
-    for path in bulk.iterdir():
-        (data / path.name).write_bytes(path.read_bytes())
+    data = copytree(bulk, tmp_path / "data")
     encounters = [
         {"resourceType": "Encounter", "id": name, "status": status}
         | {"subject": {"reference": "Patient/harold"}, "period": {"start": start}}
