@@ -46,7 +46,7 @@ def _bundles() -> list[Path]:
     return [path for path in sorted(PEOPLE.glob("*.json")) if path.name != _MIXED]
 
 
-def _resources() -> list[dict[str, object]]:
+def _resources() -> list[dict[str, Any]]:
     return [
         entry["resource"]
         for path in _bundles()
@@ -387,7 +387,7 @@ def test_the_sheet_has_a_page_and_rows_for_each_case_and_names_nobody(reviewed: 
         text
         for resource in _resources()
         if resource["resourceType"] == "Patient"
-        for name in resource.get("name", ())  # type: ignore[attr-defined]
+        for name in resource.get("name", ())
         for text in (name.get("family"), *name.get("given", ()), f"Patient/{resource['id']}")
         if text
     }

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,6 +25,7 @@ from cds_service.catalogue.document import (
     Document,
     Item,
     Items,
+    Line,
     Paragraph,
     Prose,
     Table,
@@ -38,6 +41,7 @@ from cds_service.errors import KnowledgeError
 from cds_service.knowledge import Knowledge, load
 from cds_service.knowledge.content.words import Placeholder
 from cds_service.knowledge.expressions.expressions import BOOLEAN, compile_expression
+from cds_service.knowledge.facts.kind import Kind
 from cds_service.knowledge.facts.kinds import KINDS as FACT_KINDS
 from cds_service.knowledge.facts.kinds import kind_of, types_of
 
@@ -107,10 +111,10 @@ def test_a_language_without_labels_gets_english() -> None:
 
 
 @pytest.mark.parametrize("kind", FACT_KINDS, ids=lambda kind: kind.key)
-def test_every_kind_of_fact_has_labels_for_its_options_and_members(kind: object) -> None:
+def test_every_kind_of_fact_has_labels_for_its_options_and_members(kind: Kind[Any, Any]) -> None:
     labels = Labels("en")
-    assert labels.has(f"fact {kind.key}")  # type: ignore[attr-defined]
-    for option in (kind.key, *kind.options()):  # type: ignore[attr-defined]
+    assert labels.has(f"fact {kind.key}")
+    for option in (kind.key, *kind.options()):
         assert labels.has(f"option {option}"), option
 
 
@@ -240,8 +244,8 @@ def _linked(document: Document) -> set[Address]:
     return found
 
 
-def _lines(items: object) -> list[object]:
-    return [line for item in items for line in (item.line, *_lines(item.below))]  # type: ignore[attr-defined]
+def _lines(items: Iterable[Item]) -> list[Line]:
+    return [line for item in items for line in (item.line, *_lines(item.below))]
 
 
 def test_a_rule_is_told_whole(edition: Edition) -> None:

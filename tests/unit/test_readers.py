@@ -120,13 +120,13 @@ def test_a_name_has_one_good_token(store: Store) -> None:
     assert not add_reader(store, "ann", hash_of(new_token()), NOW)
 
 
-def test_a_form_token_fits_its_cookie_alone(sessions: Sessions) -> None:
+def test_a_form_token_fits_its_cookie_alone(store: Store, sessions: Sessions) -> None:
     cookie, other = new_cookie(), new_cookie()
     token = sessions.form_token(cookie)
     assert sessions.is_form_token(token, cookie)
     for text, value in ((token, other), ("", cookie), (token, ""), ("é", cookie), (cookie, cookie)):
         assert not sessions.is_form_token(text, value)
-    elsewhere = Sessions(None, Pseudonyms(b"another" * 6))  # type: ignore[arg-type]
+    elsewhere = Sessions(store, Pseudonyms(b"another" * 6))
     assert not elsewhere.is_form_token(token, cookie)
 
 

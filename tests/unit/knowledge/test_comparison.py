@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from cds_service.knowledge.call import Answer, Card, Coding, Source, Suggestion,
 from cds_service.knowledge.comparison import CardChange, card_changes
 
 
-def card(*rules: str, level: str = "warning", slot: str = "finding", **members: object) -> Card:
+def card(*rules: str, level: str = "warning", slot: str = "finding", **members: Any) -> Card:
     made = Card(
         uuid="1",
         summary="Look",
@@ -21,7 +22,7 @@ def card(*rules: str, level: str = "warning", slot: str = "finding", **members: 
         slot=slot,
         trace=Trace(tuple(TracedRule(rule, "1.0.0", level) for rule in rules), {}),
     )
-    return replace(made, **members)  # type: ignore[arg-type]
+    return replace(made, **members)
 
 
 def answer(*cards: Card, applied: tuple[str, ...] = (), unknown: tuple[str, ...] = ()) -> Answer:
