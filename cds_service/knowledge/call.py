@@ -149,6 +149,11 @@ class Card:
     fingerprint: str = ""
     trace: Trace | None = None
 
+    @property
+    def traced(self) -> tuple[TracedRule, ...]:
+        """The rules and causes behind it, as its trace has them; none without a trace."""
+        return self.trace.rules if self.trace else ()
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:

@@ -121,7 +121,7 @@ def _without(detail: str, version: str) -> str:
 
 def _levels(card: Card | None) -> Mapping[str, str]:
     """The level of each rule of a card."""
-    return {rule.id: rule.level for rule in (card.trace.rules if card and card.trace else ())}
+    return {rule.id: rule.level for rule in (card.traced if card else ())}
 
 
 def _said(level: str | None, id_: str, answer: Answer) -> str:

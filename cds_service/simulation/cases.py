@@ -122,7 +122,7 @@ def case_card(service: CDSService, card: Card) -> CaseCard:
     """A card with its rules."""
     rules = [
         CaseRule(f"{service.id}/{rule.id}", title_of(service, rule.id), rule.version, rule.level)
-        for rule in (card.trace.rules if card.trace else ())
+        for rule in card.traced
     ]
     return CaseCard(card.slot, card.indicator, rules, card.summary, card.detail)
 

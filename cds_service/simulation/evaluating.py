@@ -147,7 +147,7 @@ def card_row(service: str, card: Card) -> Row:
         "words": len(text.split()),
         "rules": [
             {"id": f"{service}/{rule.id}", "version": rule.version, "level": rule.level}
-            for rule in (card.trace.rules if card.trace else ())
+            for rule in card.traced
         ],
     }
 

@@ -55,8 +55,8 @@ def card_rows(
             indicator=card.indicator,
             fingerprint=card.fingerprint,
             state=states[card.uuid],
-            rules=[RuleRow(rule.id, rule.version, rule.level) for rule in _trace(card).rules],
-            trace=_trace_json(_trace(card), answer, with_values=with_values)
+            rules=[RuleRow(rule.id, rule.version, rule.level) for rule in card.traced],
+            trace=_trace_json(card.trace or Trace((), {}), answer, with_values=with_values)
             | ({"fetches": dict(call.retrieved.fetches)} if call.retrieved.fetches else {})
             | ({"suppressedBy": row} if row else {}),
             client_hash=people.client,
@@ -71,10 +71,6 @@ def _proposed(card: Card) -> Mapping[str, Sequence[str]] | None:
         suggestion.uuid: [action.request for action in suggestion.actions]
         for suggestion in card.suggestions
     } or None
-
-
-def _trace(card: Card) -> Trace:
-    return card.trace or Trace((), {})
 
 
 def _trace_json(trace: Trace, answer: Answer, *, with_values: bool) -> dict[str, Any]:

@@ -208,8 +208,7 @@ def longest(policy: Iterable[Suppression]) -> timedelta:
 
 def _alone(card: Card, rules: tuple[str, ...]) -> bool:
     """Whether only these rules made the card; lines beside them do not count."""
-    traced = card.trace.rules if card.trace else ()
-    made_it = {rule.id for rule in traced if rule.level in ("critical", "warning")}
+    made_it = {rule.id for rule in card.traced if rule.level in ("critical", "warning")}
     return bool(made_it) and made_it <= set(rules)
 
 
