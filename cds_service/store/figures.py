@@ -137,7 +137,7 @@ def complaints(
         select(
             columns.uuid, columns.answered_at, columns.reason_code, columns.service, columns.counted
         )
-        .where(_is_in(columns.answered_at, period), columns.outcome == OVERRIDDEN)
+        .where(is_in(columns.answered_at, period), columns.outcome == OVERRIDDEN)
         .where(columns.reason_code.in_(list(reasons)))
         .order_by(columns.answered_at.desc(), columns.uuid)
         .limit(most)
@@ -152,7 +152,7 @@ def complaints(
 
 def _cards_in(period: Period, query: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
     """The query over the cards of a period."""
-    return query.select_from(card).where(_is_in(card.c.at, period))
+    return query.select_from(card).where(is_in(card.c.at, period))
 
 
 # Grouped by its name: PostgreSQL does not see that two SQL expressions with parameters are equal.
@@ -165,7 +165,8 @@ def _became(period: Period) -> ColumnElement[str]:
     ).label("became")
 
 
-def _is_in(column: ColumnElement[datetime], period: Period) -> ColumnElement[bool]:
+def is_in(column: ColumnElement[datetime], period: Period) -> ColumnElement[bool]:
+    """Whether a time lies in the period."""
     return and_(column >= period.since, column < period.until)
 
 

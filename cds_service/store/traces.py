@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, case, func, select
 
 from cds_service.store.cards import SHADOW
-from cds_service.store.figures import Period
+from cds_service.store.figures import Period, is_in
 from cds_service.store.tables import Instant, call, card
 
 _AT_ONCE = 1000  # rows that are in memory
@@ -50,7 +50,7 @@ def shadow_calls(connection: Connection, period: Period) -> Iterator[Sequence[Tr
     """The cards in shadow of each call that has some: oldest call first, worst card first."""
     query = (
         select(*_COLUMNS)
-        .where(card.c.at >= period.since, card.c.at < period.until, card.c.state == SHADOW)
+        .where(is_in(card.c.at, period), card.c.state == SHADOW)
         .order_by(card.c.at, card.c.patient_hash, card.c.user_hash)
         .order_by(_WORST_FIRST, card.c.slot, card.c.uuid)
     )
@@ -79,7 +79,7 @@ def answered_calls(
     first = func.min(call.c.at, type_=Instant)
     query = (
         select(first)
-        .where(call.c.at >= period.since, call.c.at < period.until, call.c.status == 200)
+        .where(is_in(call.c.at, period), call.c.status == 200)
         .where(call.c.hook.in_(list(hooks)), call.c.mode == mode)
         .group_by(call.c.hook_instance_hash)
         .order_by(first)
@@ -91,7 +91,7 @@ def modes(connection: Connection, period: Period) -> Mapping[str, int]:
     """How many answered calls of the period there are in each mode."""
     query = (
         select(call.c.mode, func.count())
-        .where(call.c.at >= period.since, call.c.at < period.until, call.c.status == 200)
+        .where(is_in(call.c.at, period), call.c.status == 200)
         .group_by(call.c.mode)
     )
     return {mode: count for mode, count in connection.execute(query)}
