@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from cds_service.catalogue.document import Item, Line, Run, joined, plain
+from cds_service.catalogue.document import Formula, Item, Items, Line, Run, joined, plain
 from cds_service.catalogue.edition import Edition
 from cds_service.knowledge.content.artifacts import Governance
 from cds_service.knowledge.content.words import Placeholder, Text
@@ -169,6 +169,14 @@ class Saying:
         if getattr(definition, "member", "") == "age":
             return self._labels.say("years")
         return ""
+
+
+def condition_blocks(
+    edition: Edition, expression: Expression, *, expanded: bool = False
+) -> tuple[Items, Formula]:
+    """A condition in words, and as it stands in the content."""
+    said = Saying(edition, expanded=expanded).condition(expression)
+    return Items((said,)), Formula(expression.text)
 
 
 def governed_limits(edition: Edition, governance: Governance) -> Iterable[tuple[Line, Line]]:

@@ -7,11 +7,10 @@ from datetime import timedelta
 from typing import Any
 
 from cds_service.catalogue.attributes import attributes_of_fact
-from cds_service.catalogue.conditions import Saying
+from cds_service.catalogue.conditions import condition_blocks
 from cds_service.catalogue.document import (
     Block,
     Document,
-    Formula,
     Item,
     Items,
     Line,
@@ -84,8 +83,7 @@ def _definition(edition: Edition, definition: Definition) -> Iterable[Block]:
     for key, member, field in kind.schema.named_fields():
         value = getattr(definition, member, None)
         if isinstance(value, Expression):
-            yield Items((Saying(edition).condition(value),))
-            yield Formula(value.text)
+            yield from condition_blocks(edition, value)
         elif _says_something(value):
             label = labels.say("option reads" if key == kind.key else f"option {key}")
             rows.append((label, _value(edition, field, value)))

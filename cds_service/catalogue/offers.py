@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from cds_service.catalogue.conditions import Saying
+from cds_service.catalogue.conditions import Saying, condition_blocks
 from cds_service.catalogue.document import (
     Document,
-    Formula,
     Item,
     Items,
     Line,
@@ -71,17 +70,12 @@ def suggestion_document(edition: Edition, id_: str) -> Document:
     labels = edition.labels
     sections = [
         *said_sections(edition, id_, ("label",)),
-        Section(labels.say("when it holds"), (*_condition(edition, suggestion),)),
+        Section(labels.say("when it holds"), condition_blocks(edition, suggestion.when)),
         Section(labels.say("proposes"), (Items(tuple(_requests(edition, suggestion))),)),
         *ground_sections(edition, suggestion.governance),
     ]
     lead = lead_of(edition, suggestion.governance)
     return Document(edition.name(id_), lead, sections, labels.language)
-
-
-def _condition(edition: Edition, suggestion: SuggestionRule) -> Iterable[Items | Formula]:
-    yield Items((Saying(edition).condition(suggestion.when),))
-    yield Formula(suggestion.when.text)
 
 
 def _requests(edition: Edition, suggestion: SuggestionRule) -> Iterable[Item]:

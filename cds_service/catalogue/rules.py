@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from cds_service.catalogue.conditions import Saying
+from cds_service.catalogue.conditions import Saying, condition_blocks
 from cds_service.catalogue.document import (
     Document,
-    Formula,
     Item,
     Items,
     Line,
@@ -63,9 +62,8 @@ def said_parts(edition: Edition, rule: Rule) -> list[str]:
 def level_sections(edition: Edition, rule: Rule) -> Iterable[Section]:
     """The condition of each level, in words and as FHIRPath; the worst that holds counts."""
     for level, condition in rule.levels.items():
-        said = Items((Saying(edition, expanded=True).condition(condition),))
         label = edition.labels.say(f"part {level}")
-        yield Section(label, (said, Formula(condition.text)), level=3)
+        yield Section(label, condition_blocks(edition, condition, expanded=True), level=3)
 
 
 def _effects(edition: Edition, rule: Rule) -> Iterable[tuple[str, Line]]:
