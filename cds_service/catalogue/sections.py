@@ -143,15 +143,9 @@ def review_section(edition: Edition, governance: Governance) -> Section:
         (labels.say("grade"), (labels.say(f"grade {governance.grade}"),)),
         (labels.say("confirmed"), (labels.say(f"opened {governance.confirmed}"),)),
     ]
-    if switch := _switch(edition, governance.id):
-        rows.append((labels.say("switch"), (labels.say(switch),)))
+    if switch := edition.service.switch_of(governance.id):
+        rows.append((labels.say("switch"), (labels.say(f"switch {switch}"),)))
     return Section(labels.say("review"), (Terms(rows),))
-
-
-def _switch(edition: Edition, id_: str) -> str:
-    if id_ in edition.service.disabled:
-        return "switched off"
-    return "switched to shadow" if id_ in edition.service.shadow else ""
 
 
 def acting_section(edition: Edition, id_: str) -> Section:

@@ -95,12 +95,6 @@ def catalogue_of(knowledge: Knowledge) -> Catalogue:
     )
 
 
-def _switch(rule_id: str, service: CDSService) -> str:
-    if rule_id in service.disabled:
-        return "disabled"
-    return "shadow" if rule_id in service.shadow else ""
-
-
 def _in_order(rule: str) -> tuple[int, str]:
     """By the number in the id: the ninth before the tenth."""
     number = re.search(r"\d+", rule)
@@ -122,7 +116,7 @@ def _service(service: CDSService) -> ServiceEntry:
                 status=rule.governance.status,
                 version=rule.governance.version,
                 last_review_date=rule.governance.last_review_date,
-                switch=_switch(rule.id, service),
+                switch=service.switch_of(rule.id),
             )
             for rule in sorted(service.rules, key=lambda rule: _in_order(rule.id))
         ],

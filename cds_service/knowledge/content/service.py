@@ -73,6 +73,12 @@ class Service:
         others = sorted(set(self.words) - {self.default_language})
         return (self.default_language, *others)
 
+    def switch_of(self, rule: str) -> str:
+        """How the operator has switched a rule: "disabled", "shadow", or "" if it is on."""
+        if rule in self.disabled:
+            return "disabled"
+        return "shadow" if rule in self.shadow else ""
+
     @cached_property
     def governed(self) -> Mapping[str, Governance]:
         """The governance of rules, causes, measures, classes, suggestions and drugs, by id."""
