@@ -49,13 +49,14 @@ class Instant(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+# SQLite counts up only what is an INTEGER.
+_NUMBER = BigInteger().with_variant(Integer, "sqlite")
+
 # The audit: one row for each call; rows are never changed.
 call = Table(
     "call",
     metadata,
-    Column(
-        "id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
-    ),
+    Column("id", _NUMBER, primary_key=True, autoincrement=True),
     Column("at", Instant, nullable=False),
     Column("client", Text),
     Column("service", Text, nullable=False),
@@ -156,9 +157,7 @@ feedback = Table(
 reader = Table(
     "reader",
     metadata,
-    Column(
-        "id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
-    ),
+    Column("id", _NUMBER, primary_key=True, autoincrement=True),
     Column("name", Text, nullable=False),
     Column("token_hash", Text, nullable=False),
     Column("added_at", Instant, nullable=False),
@@ -171,12 +170,7 @@ reader_session = Table(
     "reader_session",
     metadata,
     Column("key", Text, primary_key=True),
-    Column(
-        "reader_id",
-        BigInteger().with_variant(Integer, "sqlite"),
-        ForeignKey("reader.id", ondelete="CASCADE"),
-        nullable=False,
-    ),
+    Column("reader_id", _NUMBER, ForeignKey("reader.id", ondelete="CASCADE"), nullable=False),
     Column("until", Instant, nullable=False),
     Index("reader_session_until", "until"),
 )
@@ -196,9 +190,7 @@ worker = Table(
 reload_request = Table(
     "reload_request",
     metadata,
-    Column(
-        "id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
-    ),
+    Column("id", _NUMBER, primary_key=True, autoincrement=True),
     Column("at", Instant, nullable=False),
     Index("reload_request_at", "at"),
 )
