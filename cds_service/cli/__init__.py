@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -69,6 +69,13 @@ def settings_or_stop() -> Settings:
         return from_environment()
     except StartError as error:
         stop(str(error), status=2)
+
+
+def echo_json(value: Any) -> None:
+    """Print a value as JSON that people can read, too."""
+    import orjson  # late: a health check needs none
+
+    click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2))
 
 
 def stop(message: str, *, status: int = 1) -> NoReturn:

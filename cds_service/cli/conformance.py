@@ -11,7 +11,7 @@ from textwrap import fill as wrapped
 import click
 import orjson
 
-from cds_service.cli import stop
+from cds_service.cli import echo_json, stop
 from cds_service.conformance.caller import Caller
 from cds_service.conformance.checks import Outcome, Result
 from cds_service.conformance.examination import examine
@@ -91,7 +91,7 @@ def conformance(
         junit_file.write_bytes(junit(target.base, found))
     if is_json:
         data = as_data(target.base, found)
-        click.echo(orjson.dumps(data, option=orjson.OPT_INDENT_2).decode())
+        echo_json(data)
     else:
         _sum_up(found, target)
     sys.exit(1 if counts(found)[Outcome.FAILED.value] else 0)

@@ -11,7 +11,7 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
-from cds_service.cli import settings_or_stop, stop
+from cds_service.cli import echo_json, settings_or_stop, stop
 from cds_service.cli.explanation import print_cards
 from cds_service.clock import now
 from cds_service.current_knowledge import knowledge_of
@@ -58,7 +58,7 @@ def demo(name: str | None, bundle: bool, post: str | None, load: str | None) -> 
             stop("say who: `cds-service demo` lists the names", status=2)
         _list()
     elif bundle:
-        click.echo(_written(people.bundle_of(person, now())))
+        echo_json(people.bundle_of(person, now()))
     else:
         service = _service()
         resources = list(people.resources_of(person, now()))
@@ -66,7 +66,7 @@ def demo(name: str | None, bundle: bool, post: str | None, load: str | None) -> 
         if post:
             _post(post, service, request)
         else:
-            click.echo(_written(request))
+            echo_json(request)
 
 
 def _person(name: str) -> Person:
@@ -129,7 +129,3 @@ def _load(base: str, group: Iterable[Person]) -> None:
             click.echo(f"{person.name}: refused, {error}", err=True)
     if refused - ODD:
         stop(f"{len(refused)} refused")
-
-
-def _written(value: Any) -> str:
-    return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()

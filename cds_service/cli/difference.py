@@ -9,13 +9,12 @@ from functools import partial
 from pathlib import Path
 
 import click
-import orjson
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
 from cds_service.authoring.differences import Difference, MakeCall, differences, rows
-from cds_service.cli import stop
+from cds_service.cli import echo_json, stop
 from cds_service.cli.charts import Chart, read_chart
 from cds_service.cli.knowledge import as_json_option, at, today_option
 from cds_service.errors import CDSError, KnowledgeError
@@ -73,7 +72,7 @@ def diff(
         html.write_text(text, encoding="utf-8")
     if as_json:
         body = {"patients": len(patients), "changes": list(rows(found))}
-        click.echo(orjson.dumps(body, option=orjson.OPT_INDENT_2).decode())
+        echo_json(body)
     else:
         _print(found, len(patients))
     if any(each.trouble for each in found):

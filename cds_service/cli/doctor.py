@@ -13,7 +13,7 @@ from typing import IO
 import click
 import orjson
 
-from cds_service.cli import settings_or_stop, stop
+from cds_service.cli import echo_json, settings_or_stop, stop
 from cds_service.cli.knowledge import as_json_option
 from cds_service.clock import now
 from cds_service.conformance.caller import Caller
@@ -105,7 +105,7 @@ def _tell(findings: Iterable[Finding], *, as_json: bool) -> None:
     """Print each finding as it is made, then how many; end with 1 if there are faults."""
     if as_json:
         found = [asdict(finding) for finding in findings]
-        click.echo(orjson.dumps({"findings": found}, option=orjson.OPT_INDENT_2).decode())
+        echo_json({"findings": found})
         sys.exit(1 if any(each["level"] is Level.FAULT for each in found) else 0)
     counts = dict.fromkeys(Level, 0)
     for finding in findings:

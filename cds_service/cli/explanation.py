@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import orjson
 from rich.console import Console, Group
 from rich.markdown import Markdown
 from rich.panel import Panel
@@ -104,11 +103,6 @@ def _members(members: Mapping[str, Any]) -> str:
 
 def _few(names: Sequence[str]) -> str:
     return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
-
-
-def as_json(cards: Sequence[Card]) -> str:
-    """Cards as JSON, as they are sent."""
-    return orjson.dumps(dump_response(cards), option=orjson.OPT_INDENT_2).decode()
 
 
 def print_cards(console: Console, cards: Sequence[Card]) -> None:

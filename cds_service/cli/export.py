@@ -6,9 +6,8 @@ import re
 from pathlib import Path
 
 import click
-import orjson
 
-from cds_service.cli import settings_or_stop, stop
+from cds_service.cli import echo_json, settings_or_stop, stop
 from cds_service.cli.knowledge import as_json_option
 from cds_service.cli.watching import waiting
 from cds_service.errors import KnowledgeError
@@ -53,7 +52,7 @@ def export(folder: Path, canonical: str, publisher: str, as_json: bool) -> None:
         stop(f"{error.filename}: {error.strerror}")
     if as_json:
         body = {"folder": str(folder), "knowledge": knowledge.version, "artifacts": counts}
-        click.echo(orjson.dumps(body, option=orjson.OPT_INDENT_2).decode())
+        echo_json(body)
         return
     for type_, count in counts.items():
         click.echo(f"{count:>5} {type_}")

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-import orjson
 from rich.console import Console
 
-from cds_service.cli import explanation, settings_or_stop, stop
+from cds_service.cli import echo_json, explanation, settings_or_stop, stop
 from cds_service.cli.charts import read_chart
 from cds_service.cli.safety_case import Hazard, load_hazards, write_safety_case
 from cds_service.cli.watching import changes, waiting
@@ -27,6 +26,7 @@ from cds_service.reload_requests import Stamp
 from cds_service.settings import Settings
 from cds_service.store.replicas import replicas_in
 from cds_service.wire.hooks import TOKENS
+from cds_service.wire.responses import dump_response
 
 _DAY = "%Y-%m-%d"
 today_option = click.option(
@@ -94,7 +94,7 @@ def _check(settings: Settings, show_coverage: bool, *, as_json: bool) -> None:
             knowledge = load(settings.cards_dir, hooks=TOKENS, thorough_on=now().date())
     except KnowledgeError as error:
         if as_json:
-            click.echo(orjson.dumps({"problems": error.problems}, option=orjson.OPT_INDENT_2))
+            echo_json({"problems": error.problems})
             raise SystemExit(1) from error
         for problem in error.problems:
             click.echo(problem, err=True)
@@ -115,7 +115,7 @@ def _check(settings: Settings, show_coverage: bool, *, as_json: bool) -> None:
         }
     if as_json:
         body = {"problems": [], "services": services}
-        click.echo(orjson.dumps(body, option=orjson.OPT_INDENT_2))
+        echo_json(body)
         return
     for id_, about in services.items():
         languages = ", ".join(_languages(about["languages"]))
@@ -177,7 +177,7 @@ def explain(
     service, call = _call(path, service_id, today, language)
     explained = explanation.explain(service, call)
     if as_json:
-        click.echo(orjson.dumps(explained, option=orjson.OPT_INDENT_2).decode())
+        echo_json(explained)
         return
     console = Console()
     console.print(explanation.tree(explained))
@@ -201,7 +201,7 @@ def cards(
     service, call = _call(path, service_id, today, language)
     answer = service.answer(call)
     if as_json:
-        click.echo(explanation.as_json(answer.cards))
+        echo_json(dump_response(answer.cards))
     else:
         explanation.print_cards(Console(), answer.cards)
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-import orjson
 from rich.console import Console
 
-from cds_service.cli import stop
+from cds_service.cli import echo_json, stop
 from cds_service.cli.report import as_rich
 from cds_service.errors import CDSError
 from cds_service.report.tables import to_csv
@@ -35,10 +34,7 @@ def review(first: Path, second: Path, form: str, name: str) -> None:
     made = tables(found)
     if form == "json":
         body = {table.name: table.records() for table in made.values()}
-        body_bytes = orjson.dumps(
-            body | {"unanswered": found.unanswered}, option=orjson.OPT_INDENT_2
-        )
-        click.echo(body_bytes)
+        echo_json(body | {"unanswered": found.unanswered})
     elif form == "csv":
         click.echo(to_csv(made[name]), nl=False)
     else:

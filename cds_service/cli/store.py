@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import click
-import orjson
 from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
-from cds_service.cli import settings_or_stop, stop
+from cds_service.cli import echo_json, settings_or_stop, stop
 from cds_service.clock import now
 from cds_service.errors import StartError, StoreUnavailable
 from cds_service.settings import Settings
@@ -79,7 +78,7 @@ def why_command(uuid: str, as_json: bool) -> None:
     if card is None:
         stop("there is no card with this uuid, or it is no longer stored")
     if as_json:
-        click.echo(orjson.dumps(card, option=orjson.OPT_INDENT_2).decode())
+        echo_json(card)
     else:
         Console().print(_tree(card))
 
