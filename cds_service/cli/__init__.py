@@ -12,6 +12,7 @@ from cds_service import __version__
 from cds_service.errors import StartError
 
 if TYPE_CHECKING:
+    from cds_service.knowledge import Knowledge
     from cds_service.settings import Settings
 
 # Where each command is. It is imported when it is run, because most need only a part of the code.
@@ -69,6 +70,16 @@ def settings_or_stop() -> Settings:
         return from_environment()
     except StartError as error:
         stop(str(error), status=2)
+
+
+def knowledge_or_stop(settings: Settings) -> Knowledge:
+    """The content as it is served with these settings; what is wrong with it ends the command."""
+    from cds_service.current_knowledge import knowledge_of  # late: a health check needs none
+
+    try:
+        return knowledge_of(settings)
+    except StartError as error:
+        stop(str(error))
 
 
 def echo_json(value: Any) -> None:

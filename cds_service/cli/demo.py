@@ -11,11 +11,10 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
-from cds_service.cli import echo_json, settings_or_stop, stop
+from cds_service.cli import echo_json, knowledge_or_stop, settings_or_stop, stop
 from cds_service.cli.explanation import print_cards
 from cds_service.clock import now
-from cds_service.current_knowledge import knowledge_of
-from cds_service.errors import StartError, UnknownPerson
+from cds_service.errors import UnknownPerson
 from cds_service.knowledge import CDSService
 from cds_service.knowledge.call import Card, Source
 from cds_service.playground import people
@@ -85,11 +84,7 @@ def _list() -> None:
 
 
 def _service() -> CDSService:
-    try:
-        services = knowledge_of(settings_or_stop()).services.values()
-    except StartError as error:
-        stop(str(error))
-    for service in services:
+    for service in knowledge_or_stop(settings_or_stop()).services.values():
         if service.hook == _HOOK:
             return service
     stop(f"no service in this content answers {_HOOK}")

@@ -13,16 +13,14 @@ from typing import IO
 import click
 import orjson
 
-from cds_service.cli import echo_json, settings_or_stop, stop
+from cds_service.cli import echo_json, knowledge_or_stop, settings_or_stop, stop
 from cds_service.cli.knowledge import as_json_option
 from cds_service.clock import now
 from cds_service.conformance.caller import Caller
 from cds_service.conformance.target import Sign
-from cds_service.current_knowledge import knowledge_of
 from cds_service.doctor.fhir_server import FHIRExamination
 from cds_service.doctor.findings import Finding, Level
 from cds_service.doctor.service import ServiceExamination
-from cds_service.errors import StartError
 from cds_service.fhir.addresses import Base
 
 _WIDTH = 80
@@ -58,10 +56,7 @@ def fhir(
     address = Base.read(base)
     if address is None:
         stop(f"{base}: expected an address such as https://fhir.example.org/r4", status=2)
-    try:
-        services = knowledge_of(settings).services
-    except StartError as error:
-        stop(str(error))
+    services = knowledge_or_stop(settings).services
     service = services.get(service_id or next(iter(services), ""))
     if service is None:
         stop(f"there is no service {service_id}", status=2)

@@ -11,12 +11,11 @@ from typing import Any
 import click
 from rich.console import Console
 
-from cds_service.cli import echo_json, explanation, settings_or_stop, stop
+from cds_service.cli import echo_json, explanation, knowledge_or_stop, settings_or_stop, stop
 from cds_service.cli.charts import read_chart
 from cds_service.cli.safety_case import Hazard, load_hazards, write_safety_case
 from cds_service.cli.watching import changes, waiting
 from cds_service.clock import now
-from cds_service.current_knowledge import knowledge_of
 from cds_service.errors import CDSError, KnowledgeError, StartError, StoreUnavailable
 from cds_service.fhir.profiles import load_profiles, profile_of, too_long
 from cds_service.knowledge import CDSService, Knowledge, load
@@ -64,7 +63,8 @@ def reload() -> None:
         stop(f"CDS_RUNTIME_DIR: {error.strerror or error}")
     except StoreUnavailable:
         stop("CDS_STORE_URL: the database does not answer; SIGHUP reaches the workers here alone")
-    knowledge = _knowledge()  # the workers check it too, but here the user sees the problems
+    # The workers check it too, but here the user sees the problems.
+    knowledge = knowledge_or_stop(settings)
     click.echo(f"Asked to reload: {knowledge.version}")
 
 
@@ -143,7 +143,7 @@ def _check_templates(knowledge: Knowledge, settings: Settings) -> None:
 def safety_case(only_check: bool) -> None:
     """Write safety/safety-case.md of each service with a hazard log, from the log and the rules."""
     settings = settings_or_stop()
-    for service in _knowledge().services.values():
+    for service in knowledge_or_stop(settings).services.values():
         folder = _safety_folder(settings, service)
         if not folder.is_dir():
             continue
@@ -210,7 +210,7 @@ def _call(
     path: Path, service_id: str | None, today: datetime | None, language: str | None
 ) -> tuple[CDSService, Call]:
     """The call that a file holds, and the service that answers it."""
-    knowledge = _knowledge()
+    knowledge = knowledge_or_stop(settings_or_stop())
     try:
         chart = read_chart(path)
         service = _service_of(knowledge, chart.hook, service_id)
@@ -238,14 +238,6 @@ def _hazards(folder: Path, service: CDSService) -> tuple[Hazard, ...]:
     if problems.found:
         stop("\n".join(problems.found))
     return hazards
-
-
-def _knowledge() -> Knowledge:
-    settings = settings_or_stop()
-    try:
-        return knowledge_of(settings)
-    except StartError as error:
-        stop(str(error))
 
 
 def _service_of(knowledge: Knowledge, hook: str, service_id: str | None) -> CDSService:
