@@ -20,20 +20,32 @@ from cds_service.report.tables import TABLES, Table, tables, to_csv, to_json
 from cds_service.store import open_store
 
 
+def _length(_context: click.Context, _option: click.Parameter, text: str) -> timedelta:
+    try:
+        return read_since(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--since") from error
+
+
+since_option = click.option(
+    "--since",
+    default="30d",
+    show_default=True,
+    callback=_length,
+    help="How far back: 12h, 30d, 4w.",
+)
+
+
 @click.command("report")
-@click.option("--since", default="30d", show_default=True, help="How far back: 12h, 30d, 4w.")
+@since_option
 @click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table")
 @click.option(
     "--table", "name", type=click.Choice(TABLES), default="rules", help="The table for CSV."
 )
-def report_command(since: str, form: str, name: str) -> None:
+def report_command(since: timedelta, form: str, name: str) -> None:
     """How clinicians answered the cards, by rule: shown, accepted, overridden and why, ignored."""
     try:
-        length = read_since(since)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--since") from error
-    try:
-        figures = _report(length)
+        figures = _report(since)
     except (StartError, CDSError) as error:
         stop(str(error))
     if form == "json":
