@@ -15,9 +15,15 @@ from cds_service.fhir.profiles import LONGEST
 def faults_of_entry(entry: Mapping[str, Any]) -> Iterator[str]:
     """What is wrong with one service of discovery."""
     yield from _told(judge_entry(entry))
-    for key, template in (entry.get("prefetch") or {}).items():
+    for key, template in templates_of(entry).items():
         if isinstance(template, str) and len(template) >= LONGEST:
             yield f"the template of {key} has {len(template)} characters"
+
+
+def templates_of(entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The prefetch templates of one service of discovery; none if they have another shape."""
+    prefetch = entry.get("prefetch")
+    return prefetch if isinstance(prefetch, dict) else {}
 
 
 def faults_of_answer(answer: Mapping[str, Any]) -> list[str]:

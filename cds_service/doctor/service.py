@@ -12,7 +12,7 @@ from uuid import uuid4
 from cds_service.conformance.caller import Caller, Reply
 from cds_service.conformance.invented import invented_call
 from cds_service.conformance.target import Sign
-from cds_service.doctor.answers import faults_of_answer, faults_of_entry
+from cds_service.doctor.answers import faults_of_answer, faults_of_entry, templates_of
 from cds_service.doctor.findings import MOST_SKEW, Finding, fault, note, well
 from cds_service.setting_types import is_loopback
 from cds_service.wire.hooks import HOOKS
@@ -77,7 +77,8 @@ class ServiceExamination:
     def _operations(self, discovery: Reply) -> Iterator[Finding]:
         ready = self._caller.ask(f"{self._base}/health/ready")
         checks = ready.body.get("checks") if isinstance(ready.body, dict) else None
-        failed = [name for name, text in (checks or {}).items() if text != "ok"]
+        checks = checks if isinstance(checks, dict) else {}
+        failed = [name for name, text in checks.items() if text != "ok"]
         if ready.status != 200 or failed:
             text = f"{ready.status}, failed: {', '.join(failed) or 'not said'}"
             yield fault("readiness", text, "Look at the log of the service.")
@@ -104,7 +105,7 @@ class ServiceExamination:
         }
         hook = str(entry.get("hook"))
         if not fitting and hook in HOOKS:
-            fitting = {"an invented adult": invented_call(hook, entry.get("prefetch") or {})}
+            fitting = {"an invented adult": invented_call(hook, templates_of(entry))}
         times: list[float] = []
         for file, request in fitting.items():
             yield from self._call(file, url, request, times)
@@ -113,7 +114,7 @@ class ServiceExamination:
             return
         yield from self._latency(name, times)
         first = next(iter(fitting.values()))
-        yield from self._lists(name, url, first, entry.get("prefetch") or {})
+        yield from self._lists(name, url, first, templates_of(entry))
         yield from self._errors(name, url, first)
         yield from self._feedback(name, url)
 

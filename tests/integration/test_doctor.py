@@ -21,6 +21,7 @@ from fhir_server import AUTHORIZATION, FHIRServer
 from integration.test_profiles import SERVERS
 from invented_ehr import Asked, InventedEHR, Reply, invented_ehr, refused
 from servers import served
+from small_service import SmallService
 
 from cds_service import create_app
 from cds_service.doctor import service as service_doctor
@@ -538,3 +539,14 @@ def test_what_is_to_be_set_exists() -> None:
 
 def test_at_least_20_faults_are_put_in() -> None:
     assert len(FHIR_FAULTS) >= 20 and len(SERVICE_FAULTS) >= 20
+
+
+@pytest.mark.parametrize("prefetch", [["Patient/{{context.patientId}}"], "Patient", 3, True])
+def test_templates_of_another_shape_are_a_fault_and_no_crash(prefetch: Any) -> None:
+    class Odd(SmallService):
+        def entry(self) -> dict[str, Any]:
+            return super().entry() | {"prefetch": prefetch}
+
+    with served(lambda _: Odd().app()) as address:
+        output = found(run("doctor", "service", address, fails=True).output)
+    assert "prefetch is no object of texts" in output
