@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -79,6 +80,16 @@ class TextReader:
             filed = self._stems if words[0].endswith("*") else self._by_first_word
             filed.setdefault(words[0].rstrip("*"), []).append((words, set_id))
         self._longest_stem = max(map(len, self._stems), default=0)
+        self._see(None)
+
+    def seeing(self, set_ids: frozenset[str] | None) -> TextReader:
+        """The same phrases, but only those of these value sets are found; of all with None."""
+        narrowed = copy(self)
+        narrowed._see(set_ids)
+        return narrowed
+
+    def _see(self, set_ids: frozenset[str] | None) -> None:
+        self._own = self._forbidding.keys() if set_ids is None else set_ids
         # Displays repeat from call to call; the limit keeps memory small.
         self._read = lru_cache(maxsize=1024)(self._read_text)
 
@@ -121,7 +132,7 @@ class TextReader:
                 (start, end, set_id)
                 for start, word in enumerate(clause.words)
                 for phrase, set_id in self._candidates(word)
-                if (end := end_of(phrase, clause.words, start, degrees))
+                if set_id in self._own and (end := end_of(phrase, clause.words, start, degrees))
             ]
             for start, end, set_id in _widened(hits):
                 of_others = set_id in self._of_others
@@ -142,7 +153,7 @@ class TextReader:
         """The phrases in a text, and where they begin and end in the sentence it was taken from."""
         for at, character in enumerate(text):
             for phrase, set_id in self._unspaced.get(character, ()):
-                if text.startswith(phrase, at):
+                if set_id in self._own and text.startswith(phrase, at):
                     yield places[at], places[at + len(phrase) - 1] + 1, set_id
 
 

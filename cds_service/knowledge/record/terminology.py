@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -61,17 +62,14 @@ class Terminology:
         systems: CodeSystems,
         results: NamedResults | None = None,
     ) -> None:
-        self._codes, self._phrases = codes, phrases
+        self._codes, self._systems = codes, systems
         self.results = results or NamedResults()
-        self._negation, self._systems = negation, systems
         self._lengths = {
             system: tuple(sorted({len(code) for code in codes.get(system, ())}))
             for system in HIERARCHICAL
         }
         self._reader = TextReader(phrases, negation)
-        self._of_kind: dict[str, Terminology] = {}
-        # Charts repeat the same concepts; the limits keep memory small.
-        self._known = lru_cache(maxsize=1024)(self._find)
+        self._see(None)
 
     def for_kinds(self, sets_of: Mapping[str, frozenset[str]]) -> Terminology:
         """The same value sets, but each kind of resource is matched only against its own.
@@ -79,15 +77,23 @@ class Terminology:
         A code in a value set for another kind, such as a medicine in a list of problems, says
         nothing about the resource, and must not prevent its words from being read.
         """
-        whole = Terminology(self._codes, self._phrases, self._negation, self._systems, self.results)
-        for kind, set_ids in sets_of.items():
-            codes = {
-                system: {code: own for code, sets in listed.items() if (own := sets & set_ids)}
-                for system, listed in self._codes.items()
-            }
-            phrases = {id_: self._phrases[id_] for id_ in self._phrases if id_ in set_ids}
-            whole._of_kind[kind] = Terminology(codes, phrases, self._negation, self._systems)
+        own = {set_ids: self._seeing(set_ids) for set_ids in sets_of.values()}
+        whole = self._seeing(None)
+        whole._of_kind = {kind: own[set_ids] for kind, set_ids in sets_of.items()}
         return whole
+
+    def _seeing(self, set_ids: frozenset[str] | None) -> Terminology:
+        """The same codes and phrases, but what is found is only in these value sets."""
+        narrowed = copy(self)
+        narrowed._see(set_ids)
+        return narrowed
+
+    def _see(self, set_ids: frozenset[str] | None) -> None:
+        self._own = set_ids  # None: all of them
+        self._of_kind: dict[str, Terminology] = {}
+        self._reader = self._reader.seeing(set_ids)
+        # Charts repeat the same concepts; the limits keep memory small.
+        self._known = lru_cache(maxsize=1024)(self._find)
 
     def match(self, concept: object, kind: str | None = None, *, with_words: bool = True) -> Match:
         """The value sets of a CodeableConcept of a kind of resource; of any kind without one.
@@ -138,13 +144,17 @@ class Terminology:
         if system in HIERARCHICAL:
             code = bare(code)[: spoken.characters]
             headings = [codes.get(code[:length], _NO_SETS) for length in self._lengths[system]]
-            return _NO_SETS.union(*headings), recognised
-        sets = codes.get(code)
-        if sets is None and system == SNOMED_CT and not code.isdigit():
+            return self._seen(_NO_SETS.union(*headings)), recognised
+        sets = self._seen(codes.get(code, _NO_SETS))
+        if not sets and system == SNOMED_CT and not code.isdigit():
             focus = _FOCUS.findall(code.partition(":")[0])
             # We do not understand the rest of an expression.
-            return _NO_SETS.union(*(codes.get(code, _NO_SETS) for code in focus)), ()
-        return sets or _NO_SETS, recognised
+            focused = (codes.get(code, _NO_SETS) for code in focus)
+            return self._seen(_NO_SETS.union(*focused)), ()
+        return sets, recognised
+
+    def _seen(self, sets: frozenset[str]) -> frozenset[str]:
+        return sets if self._own is None else sets & self._own
 
 
 def _said_by(concept: Mapping[str, object], with_words: bool) -> Said:
