@@ -192,6 +192,7 @@ def _with_gloss(hint: Any) -> tuple[Any, str]:
     return hint, ""
 
 
+@cache
 def _type_of(hint: Any) -> str:
     alternatives = set(get_args(hint)) if get_origin(hint) is not tuple else {hint}
     types = (alternatives or {hint}) - {type(None)}

@@ -120,15 +120,12 @@ class _Checker:
 
     def _check_codes(self, suggestion: SuggestionRule) -> None:
         """Only codes of a value set may be proposed, because those are verified."""
-        known = {
-            (system, code)
-            for systems in self._library.codes.values()
-            for system, codes in systems.items()
-            for code in codes
-        }
         for request in suggestion.requests:
             coding = request.coding
-            if coding is not None and (coding.system, coding.code) not in known:
+            if coding is not None and not any(
+                coding.code in systems.get(coding.system, ())
+                for systems in self._library.codes.values()
+            ):
                 key = f"{suggestion.governance.id}.{request.id}"
                 self._add("suggestions.yaml", key, f"no value set contains {coding.code}")
 

@@ -48,6 +48,8 @@ class ExampleFacts(Mapping[str, Any]):
         kind, members = kind_of(definition), dict(self._given.get(name, {}))
         main = members.pop("value", members.pop(kind.main, NOT_TOLD))
         fact: Any = kind.example(definition, main, self)
+        if not members:
+            return fact
         unknown = sorted(set(members) - {field.name for field in fields(fact)})
         if unknown:
             raise ValueError(f"there is no member {', '.join(unknown)}")

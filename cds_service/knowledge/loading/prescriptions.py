@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
 
@@ -49,7 +49,8 @@ class PrescriptionReader:
             rf"(?<![a-z0-9.,])\d[\d.,]*\s*-?\s*(?:{units})(?![a-z0-9_])(?!\s*(?:{others})(?![a-z0-9_]))",
             re.IGNORECASE,
         )
-        self._medicines = (*guards.medicines, *_names(service, phrases))
+        # Several facts read the same medicines: each name once.
+        self._medicines = tuple(dict.fromkeys((*guards.medicines, *_names(service, phrases))))
 
     @cached_property
     def _spaced(self) -> Mapping[str, Sequence[tuple[str, ...]]]:
@@ -88,7 +89,9 @@ class PrescriptionReader:
         is_name = definition and kind_of(definition) is MEDICATION and piece.member == "names"
         return f" {_NAME} " if is_name else _NUMBER
 
-    def _spaced_orders(self, said: str, orders: Orders, verbs: Set[str]) -> Iterable[str]:
+    def _spaced_orders(self, said: str, orders: Orders, verbs: frozenset[str]) -> Iterable[str]:
+        if verbs.isdisjoint(normalise(said).split()):
+            return  # nearly always
         for clause in clauses_of(_DECIMAL.sub(" ", said)):
             words = clause.words
             for at, word in enumerate(words):

@@ -65,6 +65,11 @@ class Texts(Tuple):
     def __init__(self, **arguments: Any) -> None:
         super().__init__(fields.String(), **arguments)
 
+    def _deserialize(self, value: Any, *arguments: Any, **named: Any) -> Any:
+        if isinstance(value, list) and all(isinstance(text, str) for text in value):
+            return tuple(value)  # nearly always, and there are thousands of texts
+        return super()._deserialize(value, *arguments, **named)
+
 
 class Condition(fields.String):
     """FHIRPath over the facts of a service, ready to evaluate; loading it needs `Types`."""

@@ -35,6 +35,7 @@ Key = tuple[str, str]
 def check_words(service: Service, folder: Path, problems: Problems) -> None:
     """Note every text that is missing, unused or too long, or that names an unknown fact."""
     needed = dict(_needed(service))
+    parts = _by_id(needed)
     types = types_of(service.facts)
     optional = {*_optional(service), *_of_regions(service, needed)}
     lines = {row.leaves for row in service.suppression}
@@ -49,7 +50,7 @@ def check_words(service: Service, folder: Path, problems: Problems) -> None:
         path = folder / language
         lost |= (found := _without_any(words, service, needed))
         for id_ in found:
-            problems.add(path, id_, f"has no texts: {', '.join(_parts(id_, needed))}")
+            problems.add(path, id_, f"has no texts: {', '.join(parts[id_])}")
         for (id_, part), is_summary in needed.items():
             if id_ in lost or (language != service.default_language and (id_, part) in absent):
                 continue  # without the default text there is nothing to translate
@@ -61,9 +62,7 @@ def check_words(service: Service, folder: Path, problems: Problems) -> None:
                 ]
                 hint = f"; `{unused[0]}` is never shown" if unused else ""
                 problems.add(path, f"{id_} {part}", f"the text is missing{hint}")
-            elif is_summary and not any(
-                _unknown_placeholders(types | _OF_AN_ANSWER, words.texts[id_, part])
-            ):
+            elif is_summary and not any(_unknown_placeholders(known, words.texts[id_, part])):
                 _check_summary(types, words, id_, part, path, problems)
         for id_, part in sorted(words.borrowed):
             item = service.governed.get(id_)
@@ -72,12 +71,12 @@ def check_words(service: Service, folder: Path, problems: Problems) -> None:
         for (id_, part), text in words.own.items():
             is_shown = (id_, part) in needed or (id_, part) in optional
             # What could not be built may show it, and so may what lacks a text of the same id.
-            lacking = any(
-                problems.has(where, f"{id_} {each}")
+            may_be_shown = is_shown or problems.broken or lost
+            if not may_be_shown and not any(
+                problems.has(where, f"{id_} {lacking}")
                 for where in (path, first)
-                for each in _parts(id_, needed)
-            )
-            if not is_shown and not problems.broken and not lacking and not lost:
+                for lacking in parts.get(id_, ())
+            ):
                 problems.add(path, f"{id_} {part}", "this text is never shown")
             for wrong in _unknown_placeholders(known if id_ in lines else types, text):
                 problems.add(path, f"{id_} {part}", wrong)
@@ -92,9 +91,12 @@ def _without_any(words: Words, service: Service, needed: Iterable[Key]) -> dict[
     return {id_: None for id_, _ in needed if id_ in service.governed and id_ not in having}
 
 
-def _parts(id_: str, needed: Iterable[Key]) -> Iterable[str]:
-    """The parts that the words of an id need."""
-    return (part for name, part in needed if name == id_)
+def _by_id(keys: Iterable[Key]) -> Mapping[str, list[str]]:
+    """The parts of each id."""
+    parts: dict[str, list[str]] = {}
+    for id_, part in keys:
+        parts.setdefault(id_, []).append(part)
+    return parts
 
 
 def _needed(service: Service) -> Iterable[tuple[Key, bool]]:
@@ -169,15 +171,14 @@ def _has_differential(service: Service) -> bool:
 
 def _needed_by_rules(service: Service) -> Iterable[tuple[Key, bool]]:
     unsaid = {None, *(slot.id for slot in service.slots if slot.kind == DIFFERENTIAL)}
+    texts = _by_id(key for words in service.words.values() for key in words.texts)
     for rule in service.rules:
         for level in LEVELS:
             if level not in rule.levels:
                 continue
             if level != "info" and rule.slot not in unsaid:
                 yield (rule.id, level), True
-        said = {
-            part for words in service.words.values() for id_, part in words.texts if id_ == rule.id
-        }
+        said = set(texts.get(rule.id, ()))
         beside = rule.beside if said.intersection(rule.beside) else (OPTION,) * (OPTION in said)
         if rule.section or (rule.beside and not beside):
             yield (rule.id, "info"), False

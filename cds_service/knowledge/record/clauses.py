@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from itertools import filterfalse
 
 Words = tuple[str, ...]
 ByFirstWord = Mapping[str, list[Words]]
@@ -63,9 +64,11 @@ def normalise(text: str) -> str:
     folded = text
     if not text.isascii():
         folded = unicodedata.normalize("NFKD", text)
-        folded = "".join(c for c in folded if not unicodedata.combining(c))
+        folded = "".join(filterfalse(unicodedata.combining, folded))
     folded = folded.lower()
     folded = folded.replace("'", "").replace("\u2019", "").replace("\u200b", "")
+    if "*" not in folded:  # nearly always
+        return " ".join(_WORD.findall(folded))
     return " ".join(
         word.group() + ("*" if folded[word.end() : word.end() + 1] == "*" else "")
         for word in _WORD.finditer(folded)
