@@ -6,9 +6,10 @@ imported only when used: the first process of `serve` just supervises its worker
 
 from __future__ import annotations
 
-import gc
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
+
+from cds_service.garbage import uncollected
 
 if TYPE_CHECKING:
     from cds_service.factory import application, create_app
@@ -23,9 +24,8 @@ except PackageNotFoundError:  # a checkout that is not installed
 
 def __getattr__(name: str) -> Any:
     if name in ("application", "create_app"):
-        gc.disable()  # imports leave no garbage, and looking for it takes time
-        from cds_service import factory
+        with uncollected():
+            from cds_service import factory
 
-        gc.enable()
         return getattr(factory, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

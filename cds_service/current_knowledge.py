@@ -11,6 +11,7 @@ from datetime import datetime
 
 from cds_service.errors import KnowledgeError, SettingsError, StartError
 from cds_service.fhir.profiles import profile_of
+from cds_service.garbage import uncollected
 from cds_service.knowledge import CDSService, Knowledge, load
 from cds_service.knowledge.outcomes.muting import can_be_muted
 from cds_service.settings import Settings
@@ -86,7 +87,9 @@ def _keep_out_of_collections() -> None:
 
 def knowledge_of(settings: Settings) -> Knowledge:
     """The content of the folder in the settings, with its rules switched. Raises StartError."""
-    return switched(load(settings.cards_dir, hooks=TOKENS), settings)
+    with uncollected():
+        knowledge = load(settings.cards_dir, hooks=TOKENS)
+    return switched(knowledge, settings)
 
 
 def switched(knowledge: Knowledge, settings: Settings) -> Knowledge:

@@ -24,6 +24,7 @@ from cds_service.environment import from_environment, metrics_are_shared
 from cds_service.errors import StartError
 from cds_service.fhir.client import FHIRClient
 from cds_service.fhir.profiles import profile_of
+from cds_service.garbage import uncollected
 from cds_service.knowledge import Knowledge, load
 from cds_service.readers.attempts import Attempts
 from cds_service.readers.sessions import Sessions
@@ -132,9 +133,8 @@ def _first_load(
 ) -> tuple[Knowledge, ReloadWatch]:
     """The content at the start. Forked workers share its memory."""
     watch = ReloadWatch(Stamp(runtime_dir, cards_dir), last_request_in(store_url))
-    gc.disable()  # while loading: there is no garbage
-    knowledge = load(cards_dir)
-    gc.enable()
+    with uncollected():
+        knowledge = load(cards_dir)
     gc.freeze()
     return knowledge, watch
 

@@ -10,6 +10,7 @@ import click
 
 from cds_service import __version__
 from cds_service.errors import StartError
+from cds_service.garbage import uncollected
 
 if TYPE_CHECKING:
     from cds_service.knowledge import Knowledge
@@ -52,7 +53,8 @@ class _Commands(click.Group):
         if name not in _COMMANDS:
             return None
         module, _, attribute = _COMMANDS[name].partition(":")
-        command: click.Command = getattr(import_module(f"{__name__}.{module}"), attribute)
+        with uncollected():
+            command: click.Command = getattr(import_module(f"{__name__}.{module}"), attribute)
         return command
 
 

@@ -15,6 +15,7 @@ from granian.server import Server
 from cds_service.cli import settings_or_stop, stop
 from cds_service.environment import share_hash_key, share_metrics
 from cds_service.errors import StartError
+from cds_service.garbage import uncollected
 from cds_service.reload_requests import Stamp, renew_on_hangup
 from cds_service.settings import STATELESS, Settings
 
@@ -70,7 +71,9 @@ def serve(host: str | None, port: int | None, workers: int | None) -> None:
 
 def _prepare(settings: Settings) -> None:
     """Find problems that would stop a worker from starting, once and before anything listens."""
-    from cds_service.factory import prepare  # after share_metrics, because its imports read that
+    with uncollected():
+        # after share_metrics, because its imports read that
+        from cds_service.factory import prepare
 
     try:
         prepare(settings)
