@@ -22,6 +22,7 @@ class ContentError(ValueError):
 
 # libyaml's parser, if PyYAML has it: five times faster, the same language.
 _SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_TEXT = "tag:yaml.org,2002:str"
 
 
 class _StrictLoader(_SafeLoader):  # type: ignore[misc]
@@ -55,11 +56,24 @@ def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
             raise ContentError("a key is a text", mark)
         if key in found:
             raise ContentError(f"{key} is here twice", mark)
-        found[key] = loader.construct_object(value_node, deep=True)
+        found[key] = _value(loader, value_node)
     return found
 
 
+def _list(loader: _StrictLoader, node: yaml.Node) -> list[Any]:
+    if not isinstance(node, yaml.SequenceNode):
+        raise ContentError("is no list", node.start_mark)
+    return [_value(loader, value_node) for value_node in node.value]
+
+
+def _value(loader: _StrictLoader, node: yaml.Node) -> Any:
+    if node.tag == _TEXT and isinstance(node, yaml.ScalarNode):
+        return node.value  # most of them: without the detour over a constructor
+    return loader.construct_object(node, deep=True)
+
+
 _StrictLoader.add_constructor("tag:yaml.org,2002:map", _mapping)
+_StrictLoader.add_constructor("tag:yaml.org,2002:seq", _list)
 
 
 def read_yaml(path: Path) -> Any:

@@ -84,10 +84,12 @@ def stands_at(phrase: Words, words: Sequence[str], start: int) -> bool:
     """Whether a phrase begins at this word; `*` at the end of a word means any ending."""
     if start + len(phrase) > len(words):
         return False
-    return all(
-        word.startswith(expected[:-1]) if expected.endswith("*") else word == expected
-        for expected, word in zip(phrase, words[start:], strict=False)
-    )
+    for at, expected in enumerate(phrase, start):
+        if words[at] == expected:
+            continue
+        if not (expected.endswith("*") and words[at].startswith(expected[:-1])):
+            return False
+    return True
 
 
 def end_of(phrase: Words, words: Sequence[str], start: int, between: Set[str]) -> int:

@@ -51,7 +51,16 @@ def test_a_key_that_stands_twice_is_told_with_its_place(
 
 @pytest.mark.parametrize(
     "text",
-    ["a: [1", "a: b: c", "\t- x", "a: !!python/object:os.system x", "&a [*b]", "a: 1\n---\nb: 2"],
+    [
+        "a: [1",
+        "a: b: c",
+        "\t- x",
+        "a: !!python/object:os.system x",
+        "&a [*b]",
+        "a: 1\n---\nb: 2",
+        "a: !!seq b",
+        "&a [*a]",
+    ],
 )
 def test_what_is_no_safe_yaml_is_refused_with_its_place(tmp_path: Path, text: str) -> None:
     with pytest.raises(ContentError, match=r"^line \d+, column \d+: "):
