@@ -31,6 +31,8 @@ from cds_service.knowledge.record.statuses import Statuses
 from cds_service.knowledge.record.terminology import HIERARCHICAL, Terminology, bare
 from cds_service.knowledge.record.units import Units
 
+_NO_SETS: frozenset[str] = frozenset()
+
 
 def load_library(folder: Path, problems: Problems, *, thorough: bool = False) -> Library:
     """The shared content of cards/; mistakes are noted, not raised."""
@@ -123,20 +125,18 @@ def _check_digits(
 def _by_system(
     codes: Mapping[str, Mapping[str, tuple[str, ...]]],
 ) -> dict[str, dict[str, frozenset[str]]]:
-    found: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    found: dict[str, dict[str, frozenset[str]]] = defaultdict(dict)
     for set_id, systems in codes.items():
+        # Many codes belong to the same few sets: share the frozen sets.
+        joined: dict[frozenset[str], frozenset[str]] = {}
         for system, listed in systems.items():
-            for code in listed:
-                found[system][bare(code) if system in HIERARCHICAL else code].add(set_id)
-    # Many codes belong to the same few sets: share the frozen sets.
-    shared: dict[frozenset[str], frozenset[str]] = {}
-    return {
-        system: {
-            code: shared.setdefault(frozenset(sets), frozenset(sets))
-            for code, sets in listed.items()
-        }
-        for system, listed in found.items()
-    }
+            sets_of = found[system]
+            for code in map(bare, listed) if system in HIERARCHICAL else listed:
+                before = sets_of.get(code, _NO_SETS)
+                if before not in joined:
+                    joined[before] = before | {set_id}
+                sets_of[code] = joined[before]
+    return dict(found)
 
 
 def load_record_text(path: Path, known: Container[str], problems: Problems) -> RecordText:
