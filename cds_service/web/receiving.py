@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from granian.rsgi import Scope
-from werkzeug.wrappers import Response
 
 from cds_service.errors import BodyTooLarge, BodyTooLate, CDSError, TooManyLargeBodies
 
@@ -25,6 +24,8 @@ LARGE = 1024 * 1024  # bytes; smaller bodies are not counted
 LARGEST_PAGE_BODY = 2 * LARGE  # the forms of pages; calls of CDS Clients may be larger
 _HEALTH = "/health"
 _CALLS = "/cds-services"  # also below the path of CDS_PUBLIC_URL
+
+_Answer = tuple[int, list[tuple[str, str]], bytes]  # status, headers, content
 
 
 @dataclass(slots=True)
@@ -75,11 +76,10 @@ class Receiver:
             environ = _environ(scope, body.content, refused)
             body.content = bytearray()  # the environ has it now
             answer = asyncio.get_running_loop().run_in_executor
-            response = await answer(threads, self._answer, environ)
+            status, headers, content = await answer(threads, self._answer, environ)
         finally:
             self._room += body.held
-        headers = response.headers.to_wsgi_list()
-        protocol.response_bytes(response.status_code, headers, response.get_data())
+        protocol.response_bytes(status, headers, content)
 
     def _threads(self, path: str, body: _Body) -> ThreadPoolExecutor:
         if path.startswith(_HEALTH):
@@ -88,8 +88,23 @@ class Receiver:
             return self._calls
         return self._large if _CALLS in path else self._pages
 
-    def _answer(self, environ: dict[str, Any]) -> Response:
-        return Response.from_app(self._application, environ, buffered=True)
+    def _answer(self, environ: dict[str, Any]) -> _Answer:
+        """What the application answers, by the protocol of PEP 3333."""
+        status, headers = "", list[tuple[str, str]]()
+        written: list[bytes] = []
+
+        def start_response(line: str, fields: list[tuple[str, str]], _: Any = None) -> Any:
+            nonlocal status, headers
+            status, headers = line, fields
+            return written.append
+
+        parts = self._application(environ, start_response)
+        try:
+            written.extend(parts)
+        finally:
+            if close := getattr(parts, "close", None):
+                close()
+        return int(status.partition(" ")[0]), headers, b"".join(written)
 
     async def _read(self, scope: Scope, protocol: Any, body: _Body) -> CDSError | None:
         """Read the body. Returns an error if it is too large, too late or one too many."""

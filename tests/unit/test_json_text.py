@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cds_service.errors import UnreadableBody
 from cds_service.wire.json_text import LEVELS, read_json
@@ -25,3 +30,27 @@ def test_it_may_nest_so_deep_and_no_deeper() -> None:
     read_json(b"[" * LEVELS + b"]" * LEVELS)
     with pytest.raises(UnreadableBody):
         read_json(b"[" * (LEVELS + 1) + b"]" * (LEVELS + 1))
+
+
+def _depth(value: Any) -> int:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return isinstance(value, list | dict) and 1 + max(map(_depth, inner), default=0)
+
+
+@given(
+    st.recursive(
+        st.none() | st.text(max_size=3) | st.integers(-9, 9),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    ),
+    st.integers(LEVELS - 4, LEVELS + 1),
+    st.booleans(),
+)
+def test_the_deepest_place_counts(value: Any, around: int, in_objects: bool) -> None:
+    for _ in range(around):
+        value = {"a": "]", "b": value} if in_objects else ["[", value, []]
+    text = orjson.dumps(value)
+    if _depth(value) > LEVELS:
+        with pytest.raises(UnreadableBody):
+            read_json(text)
+    else:
+        assert read_json(text) == value
