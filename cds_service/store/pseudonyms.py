@@ -5,7 +5,6 @@ With the same key, cards get uuids that others cannot compute.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass, replace
@@ -54,7 +53,7 @@ class Pseudonyms:
 
     def of(self, kind: str, value: str) -> str:
         """The hash of an id, 64 hexadecimal digits; the same id of another kind has another one."""
-        return hmac.new(self._key, f"{kind}\0{value}".encode(), hashlib.sha256).hexdigest()
+        return hmac.digest(self._key, f"{kind}\0{value}".encode(), "sha256").hex()
 
     def client(self, origin: Origin) -> str:
         """The hash of a client and its tenant."""

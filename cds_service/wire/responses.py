@@ -254,6 +254,22 @@ def dump_response(
 
     `states` is the state of each prefetch key, `unread` counts the resources not read, by type.
     """
+    if not cards:
+        return _without_cards(tuple(states.items()), tuple(unread.items()))
+    return _dumped(cards, states, unread)
+
+
+@lru_cache(maxsize=256)
+def _without_cards(
+    states: tuple[tuple[str, Retrieval], ...], unread: tuple[tuple[str, int], ...]
+) -> dict[str, Any]:
+    """Most answers have no cards, and clients send the same lists in every call."""
+    return _dumped((), dict(states), dict(unread))
+
+
+def _dumped(
+    cards: Sequence[Card], states: Mapping[str, Retrieval], unread: Mapping[str, int]
+) -> dict[str, Any]:
     answer: dict[str, Any] = {"cards": cards}
     if states:
         answer["extension"] = {RECORD_STATE: {"lists": states, "unread": unread}}
