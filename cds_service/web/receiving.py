@@ -12,7 +12,7 @@ import io
 import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from granian.rsgi import Scope
@@ -30,11 +30,10 @@ _Answer = tuple[int, list[tuple[str, str]], bytes]  # status, headers, content
 
 @dataclass(slots=True)
 class _Body:
-    """The part of a body that has arrived, how large it may be, and how much of the room for large
-    bodies it uses."""
+    """A body, how large it may be, and how much of the room for large bodies it uses."""
 
     most: int
-    content: bytearray = field(default_factory=bytearray)
+    content: bytes = b""
     held: int = 0
 
 
@@ -74,7 +73,7 @@ class Receiver:
             refused = await self._read(scope, protocol, body)
             threads = self._threads(scope.path, body)
             environ = _environ(scope, body.content, refused)
-            body.content = bytearray()  # the environ has it now
+            body.content = b""  # the environ has it now
             answer = asyncio.get_running_loop().run_in_executor
             status, headers, content = await answer(threads, self._answer, environ)
         finally:
@@ -113,12 +112,14 @@ class Receiver:
         try:
             self._hold(body, length or 0)
             async with asyncio.timeout(self._seconds):
-                if length is not None and length <= LARGE:
-                    body.content += await protocol()  # at once: no step of the loop for each chunk
+                if length is not None:
+                    body.content = await protocol()  # at once: no step of the loop for each chunk
                     return None
+                content = bytearray()
                 async for chunk in protocol:
-                    body.content += chunk
-                    self._hold(body, len(body.content))
+                    content += chunk
+                    self._hold(body, len(content))
+                body.content = bytes(content)
         except TimeoutError:
             return BodyTooLate("The body did not arrive in time.")
         except CDSError as error:
@@ -137,7 +138,7 @@ class Receiver:
             body.held += more
 
 
-def _environ(scope: Scope, body: bytearray, refused: CDSError | None) -> dict[str, Any]:
+def _environ(scope: Scope, body: bytes, refused: CDSError | None) -> dict[str, Any]:
     """The WSGI environ (PEP 3333) of a request; a header that comes twice keeps both values."""
     client, _, client_port = scope.client.rpartition(":")
     server, _, server_port = scope.server.rpartition(":")

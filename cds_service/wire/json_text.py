@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gc import get_referents
+from itertools import repeat
 from typing import Any
 
 import orjson
@@ -10,6 +11,8 @@ import orjson
 from cds_service.errors import BodyTooLarge, UnreadableBody
 
 LEVELS = 100  # of nesting; the deepest FHIR record that we know has fewer than twenty
+_ORJSON_LEVELS = 1024
+_SHORT = 64 * 1024  # bytes
 _BOM = b"\xef\xbb\xbf"
 # A body of 16 MiB that holds FHIR has about 800,000 values and takes six times its size in memory;
 # one of nothing but empty objects has eleven million, and takes twenty-five times its size.
@@ -26,21 +29,34 @@ def read_json(text: bytes) -> Any:
     # One of these characters is before each value except the first; inside strings they are rare.
     if len(text) > MOST_VALUES and sum(map(text.count, (b",", b"{", b"["))) > MOST_VALUES:
         raise BodyTooLarge("The body holds more values than this service reads in a call.")
+    read = _read_short if len(text) < _SHORT else _read_long
     try:
-        value = orjson.loads(text)
+        return read(text)
     except orjson.JSONDecodeError:
         raise UnreadableBody("The body is not JSON in UTF-8, or nests too deeply.") from None
-    if _is_too_deep(value):
-        raise UnreadableBody(f"The body nests more than {LEVELS} levels deep.")
-    return value
 
 
-def _is_too_deep(value: Any) -> bool:
-    """Whether lists and objects nest more than LEVELS deep."""
-    # One level at a time. In Python, a loop over the values would take longer than parsing them.
+def _read_short(text: bytes) -> Any:
+    value = orjson.loads(text)
+    # One level at a time; a loop over the values in Python would take longer than parsing them.
     level = [value]
     for _ in range(LEVELS):
         if not level:
-            return False
+            return value
         level = get_referents(*level)
-    return any(isinstance(inner, (list, dict)) for inner in level)
+    if any(isinstance(inner, (list, dict)) for inner in level):
+        raise UnreadableBody("The body nests too deeply.")
+    return value
+
+
+def _read_long(text: bytes) -> Any:
+    # Touching each value again takes long here. orjson has a fixed limit of depth; brackets around
+    # the text lower it to ours.
+    around = _ORJSON_LEVELS - LEVELS
+    value = orjson.loads(b"[" * around + text + b"]" * around)
+    try:
+        for _ in repeat(None, around):
+            (value,) = value
+    except ValueError:  # the text closed one of our brackets
+        raise UnreadableBody("The body is not one JSON value.") from None
+    return value

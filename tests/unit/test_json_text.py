@@ -18,18 +18,20 @@ def test_one_value_is_read(text: bytes, value: object) -> None:
     assert read_json(text) == value
 
 
+@pytest.mark.parametrize("blanks", [0, 100_000], ids=["short", "long"])
 @pytest.mark.parametrize(
     "text", [b"", b"{", b"[1] [2]", b"1],[1", b"NaN", b"\xff", b"'a'", b"{},{}"]
 )
-def test_anything_else_is_refused(text: bytes) -> None:
+def test_anything_else_is_refused(text: bytes, blanks: int) -> None:
     with pytest.raises(UnreadableBody):
-        read_json(text)
+        read_json(text + b" " * blanks)
 
 
-def test_it_may_nest_so_deep_and_no_deeper() -> None:
-    read_json(b"[" * LEVELS + b"]" * LEVELS)
+@pytest.mark.parametrize("blanks", [0, 100_000], ids=["short", "long"])
+def test_it_may_nest_so_deep_and_no_deeper(blanks: int) -> None:
+    read_json(b"[" * LEVELS + b"]" * LEVELS + b" " * blanks)
     with pytest.raises(UnreadableBody):
-        read_json(b"[" * (LEVELS + 1) + b"]" * (LEVELS + 1))
+        read_json(b"[" * (LEVELS + 1) + b"]" * (LEVELS + 1) + b" " * blanks)
 
 
 def _depth(value: Any) -> int:
@@ -44,11 +46,12 @@ def _depth(value: Any) -> int:
     ),
     st.integers(LEVELS - 4, LEVELS + 1),
     st.booleans(),
+    st.sampled_from((0, 100_000)),
 )
-def test_the_deepest_place_counts(value: Any, around: int, in_objects: bool) -> None:
+def test_the_deepest_place_counts(value: Any, around: int, in_objects: bool, blanks: int) -> None:
     for _ in range(around):
         value = {"a": "]", "b": value} if in_objects else ["[", value, []]
-    text = orjson.dumps(value)
+    text = orjson.dumps(value) + b" " * blanks
     if _depth(value) > LEVELS:
         with pytest.raises(UnreadableBody):
             read_json(text)
