@@ -33,17 +33,22 @@ def texts_in(value: Any) -> Iterator[str]:
 def load_once(
     folder: Path, *, hooks: Mapping[str, Collection[str]], thorough_on: date | None = None
 ) -> Knowledge:
-    """What `load` gives, which is only asked again when a file of the folder has changed."""
+    """What `load` gives, which is only asked again when a file of the folder has changed.
+
+    A copy of the folder is the same content: knowledge does not say where it was loaded from.
+    """
     assert hooks is TOKENS
     folders = os.walk(folder, followlinks=True)
     files = [Path(parent, name) for parent, _, names in folders for name in names]
-    state = frozenset((path, path.stat().st_mtime_ns, path.stat().st_size) for path in files)
-    return _loaded(folder, state, thorough_on)
+    state = frozenset(
+        (path.relative_to(folder), path.stat().st_mtime_ns, path.stat().st_size) for path in files
+    )
+    if (state, thorough_on) not in _loaded:
+        _loaded[state, thorough_on] = load(folder, hooks=TOKENS, thorough_on=thorough_on)
+    return _loaded[state, thorough_on]
 
 
-@cache
-def _loaded(folder: Path, _state: frozenset[object], thorough_on: date | None) -> Knowledge:
-    return load(folder, hooks=TOKENS, thorough_on=thorough_on)
+_loaded: dict[tuple[frozenset[object], date | None], Knowledge] = {}
 
 
 @cache

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import kubernetes_validate
 import pytest
 import yaml
 from flask.testing import FlaskClient
@@ -212,6 +211,8 @@ def _rendered(values: Mapping[str, str]) -> dict[str, Any]:
 def test_every_object_of_the_chart_is_as_the_schema_of_kubernetes_says(
     values: dict[str, str],
 ) -> None:
+    import kubernetes_validate  # which is slow, and no other test needs it
+
     rendered = _rendered(values)
     always = {"Deployment", "Service", "Job"}
     default = always | {

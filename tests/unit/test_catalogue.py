@@ -89,9 +89,9 @@ def _items(items: tuple[Item, ...] | list[Item]) -> list[str]:
     return [text for item in items for text in (plain(item.line), *_items(list(item.below)))]
 
 
-def said(edition: Edition, text: str) -> list[str]:
+def said(edition: Edition, text: str, types: dict[str, str] | None = None) -> list[str]:
     """A condition in words, each item in a line."""
-    condition = compile_expression(text, types_of(edition.service.facts))
+    condition = compile_expression(text, types or types_of(edition.service.facts))
     return _items([Saying(edition).condition(condition)])
 
 
@@ -119,10 +119,11 @@ def test_every_kind_of_fact_has_labels_for_its_options_and_members(kind: Kind[An
 
 
 def test_every_member_of_a_fact_can_be_said(edition: Edition) -> None:
+    types = types_of(edition.service.facts)
     for name, definition in edition.service.facts.items():
         for member, type_ in kind_of(definition).members(definition).items():
             path = f"%{name}.{member}"
-            texts = said(edition, path if type_ == BOOLEAN else f"{path}.exists()")
+            texts = said(edition, path if type_ == BOOLEAN else f"{path}.exists()", types)
             assert all(texts), path
 
 
