@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from types import CodeType
 
 import pytest
 from builders import NOW, ToyKnowledge, ToyService, toy_knowledge
@@ -18,6 +19,8 @@ from fhir_server import fhir_server as start_fhir_server
 from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import settings
+from jinja2 import BytecodeCache
+from jinja2.bccache import Bucket
 from shared import NOT_SHARED
 
 from cds_service import create_app
@@ -34,6 +37,23 @@ settings.register_profile(
     "search", settings.get_profile("default"), derandomize=False, max_examples=2000, print_blob=True
 )
 settings.load_profile("default")
+
+
+class _CompiledOnce(BytecodeCache):
+    """Templates that were compiled: each test has an application of its own, with the same ones."""
+
+    def __init__(self) -> None:
+        self._codes: dict[tuple[str, str], CodeType] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self._codes.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        assert bucket.code is not None
+        self._codes[bucket.key, bucket.checksum] = bucket.code
+
+
+Flask.jinja_options = {"bytecode_cache": _CompiledOnce()}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
