@@ -13,7 +13,12 @@ import pytest
 from builders import NOW, ToyKnowledge, ToyService, toy_knowledge
 from cards.conversations import HASH_KEY
 from content import CARDS, load_once
-from databases import drop_databases, new_database
+from databases import (
+    database_with_schema,
+    drop_databases,
+    new_database,
+    sqlite_with_schema,
+)
 from fhir_server import FHIRServer
 from fhir_server import fhir_server as start_fhir_server
 from flask import Flask
@@ -147,12 +152,22 @@ def ehr(cards: Knowledge) -> FlaskClient:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The address of an empty database of our own, once of each kind."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'data' / 'store.sqlite3'}"
     else:
         with new_database() as url:
+            yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of a database of our own with our schema and no rows, once of each kind."""
+    if request.param == "sqlite":
+        yield sqlite_with_schema(tmp_path / "data" / "store.sqlite3")
+    else:
+        with database_with_schema() as url:
             yield url
 
 

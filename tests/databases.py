@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import secrets
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 
 import psycopg
 import pytest
 import redis
+
+from cds_service.store import open_store
 
 SERVER = "postgresql://postgres@127.0.0.1:5432"
 REDIS = "redis://127.0.0.1:6379/9"
@@ -60,10 +64,10 @@ def new_database() -> Iterator[str]:
         _empty.append(_emptied(name))
 
 
-def _create() -> str:
+def _create(like: str = "template1") -> str:
     name = f"cds_test_{secrets.token_hex(6)}"
     with _connect("postgres") as server:
-        server.execute(f"CREATE DATABASE {name}")
+        server.execute(f"CREATE DATABASE {name} TEMPLATE {like}")
         # Days are those of UTC, wherever the server thinks it is.
         server.execute(f"ALTER DATABASE {name} SET timezone TO 'Pacific/Kiritimati'")
     return name
@@ -86,11 +90,65 @@ def _emptied(old: str) -> str:
     return new
 
 
-def drop_databases() -> None:
-    """Drop what `new_database` has made."""
-    while _empty:
+@contextmanager
+def database_with_schema() -> Iterator[str]:
+    """The address of a database of our own that has our schema and no rows.
+
+    Skips the test that asks if there is no PostgreSQL.
+    """
+    if not _postgresql_answers():
+        pytest.skip("PostgreSQL: none listens on 127.0.0.1:5432 and lets in user postgres")
+    name = _create(_with_schema())
+    try:
+        yield f"{SERVER}/{name}"
+    finally:
         with _connect("postgres") as server:
-            server.execute(f"DROP DATABASE {_empty.pop()}")
+            server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@cache
+def _with_schema() -> str:
+    """A database that others are copied from: migrations take far longer than a copy."""
+    name = _create()
+    make_schema(f"{SERVER}/{name}")
+    _to_copy.append(name)
+    return name
+
+
+_to_copy: list[str] = []
+
+
+def make_schema(url: str) -> None:
+    """Bring an empty database up to our schema, as the service does it at its start."""
+    store = open_store(url)
+    assert store is not None
+    store.close()
+
+
+def sqlite_with_schema(path: Path) -> str:
+    """The address of a new file of SQLite that has our schema and no rows."""
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    path.touch(mode=0o600)
+    path.write_bytes(_file_with_schema())
+    return f"sqlite:///{path}"
+
+
+@cache
+def _file_with_schema() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "store.sqlite3"
+        make_schema(f"sqlite:///{path}")
+        return path.read_bytes()
+
+
+def drop_databases() -> None:
+    """Drop what this process has made."""
+    for name in (*_empty, *_to_copy):
+        with _connect("postgres") as server:
+            server.execute(f"DROP DATABASE {name}")
+    _empty.clear()
+    _to_copy.clear()
+    _with_schema.cache_clear()
 
 
 def _connect(name: str) -> psycopg.Connection[tuple[object, ...]]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from builders import NOW, TOY, ToyKnowledge, assert_outcome, cds_request, feedback
+from databases import sqlite_with_schema
 from flask.testing import FlaskClient
 from listeners import Listener
 from pydantic import ValidationError
@@ -50,6 +51,7 @@ def settings(folder: Path, **changes: Any) -> Settings:
 
 @pytest.fixture
 def guarded(knowledge: ToyKnowledge, tmp_path: Path) -> FlaskClient:
+    sqlite_with_schema(tmp_path / "store.sqlite3")
     return create_app(settings(tmp_path), knowledge, lambda: NOW).test_client()
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from builders import NOW, assert_outcome
+from databases import sqlite_with_schema
 from flask.testing import FlaskClient
 from seeds import Seeds
 
@@ -25,7 +26,7 @@ HOSTILE = '=HYPERLINK("https://example.org")<script>alert(1)</script>'
 @pytest.fixture
 def reader(cards: Knowledge, tmp_path: Path) -> FlaskClient:
     """Somebody who reads the pages of a service with some cards in its store."""
-    url = f"sqlite:///{tmp_path / 'store.sqlite3'}"
+    url = sqlite_with_schema(tmp_path / "store.sqlite3")
     store = open_store(url)
     assert store is not None
     seeds = Seeds(store, NOW - timedelta(days=2))

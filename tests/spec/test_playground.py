@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 import pytest
+from databases import sqlite_with_schema
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
@@ -32,7 +33,7 @@ MULTIPART = "multipart/form-data"
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    store = open_store(f"sqlite:///{tmp_path / 'store.sqlite3'}")
+    store = open_store(sqlite_with_schema(tmp_path / "store.sqlite3"))
     assert store is not None
     yield store
     store.close()

@@ -9,6 +9,7 @@ import orjson
 import pytest
 from builders import NOW, cds_request, condition, operation_outcome, patient, searchset
 from commands import run
+from databases import sqlite_with_schema
 from flask.testing import FlaskClient
 
 from cds_service import create_app
@@ -38,8 +39,9 @@ def _cards(client: FlaskClient, person: Any, problems: Any) -> list[dict[str, An
 
 @pytest.fixture
 def served(cards: Knowledge, tmp_path: Path) -> Any:
+    url = sqlite_with_schema(tmp_path / "store.sqlite3")
+
     def make(**settings: Any) -> FlaskClient:
-        url = f"sqlite:///{tmp_path / 'store.sqlite3'}"
         return create_app(Settings(store_url=url, **settings), cards, lambda: NOW).test_client()
 
     return make

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 import pytest
+from databases import sqlite_with_schema
 from flask.testing import FlaskClient
 
 from cds_service import create_app
@@ -25,8 +26,9 @@ HAROLD = orjson.loads((REQUESTS / "harold-lorazepam-oxycodone.json").read_bytes(
 def service_with(cards: Knowledge, tmp_path: Path) -> Any:
     """A client of the real service with a store and these settings."""
 
+    url = sqlite_with_schema(tmp_path / "store.sqlite3")
+
     def make(**settings: Any) -> FlaskClient:
-        url = f"sqlite:///{tmp_path / 'store.sqlite3'}"
         app = create_app(Settings(store_url=url, **settings), cards, lambda: TODAY)
         client: FlaskClient = app.test_client()
         return client

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from builders import NOW, assert_outcome
+from databases import sqlite_with_schema
 from flask import Flask
 from flask.testing import FlaskClient
 from seeds import Seeds
@@ -83,7 +84,8 @@ class Site:
 
 @pytest.fixture
 def make(cards: Knowledge, tmp_path: Path) -> Callable[..., Site]:
-    return lambda **changes: Site(cards, f"sqlite:///{tmp_path / 'store.sqlite3'}", **changes)
+    url = sqlite_with_schema(tmp_path / "store.sqlite3")
+    return lambda **changes: Site(cards, url, **changes)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from databases import sqlite_with_schema
 from hypothesis import given
 from hypothesis import strategies as st
 from seeds import Seeds
@@ -38,7 +39,7 @@ CATALOGUE = Catalogue(
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    opened = open_store(f"sqlite:///{tmp_path / 'store.sqlite3'}")
+    opened = open_store(sqlite_with_schema(tmp_path / "store.sqlite3"))
     assert opened is not None
     yield opened
     opened.close()

@@ -35,8 +35,8 @@ def test_without_an_address_it_is_sqlite_in_the_folder_of_the_platform(
     assert folder.stat().st_mode & 0o777 == 0o700
 
 
-def test_several_workers_may_start_at_once(store_url: str) -> None:
-    at_once("from cds_service.store import open_store", f"open_store({store_url!r})")
+def test_several_workers_may_start_at_once(empty_url: str) -> None:
+    at_once("from cds_service.store import open_store", f"open_store({empty_url!r})")
 
 
 def test_sqlite_is_set_up_so_that_nothing_committed_is_lost(tmp_path: Path) -> None:
@@ -131,13 +131,16 @@ def test_after_the_first_release_a_migration_only_adds() -> None:
         assert not takes_away or path.name[1:5] <= _FIRST_RELEASE, path.name
 
 
-def test_migrations_lead_from_nothing_to_the_tables_of_the_code(store: Store) -> None:
+def test_migrations_lead_from_nothing_to_the_tables_of_the_code(empty_url: str) -> None:
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
 
+    store = open_store(empty_url)
+    assert store is not None
     with store.reading() as connection:
         assert schema.version(connection) == schema.HEAD
         assert compare_metadata(MigrationContext.configure(connection), tables.metadata) == []
+    store.close()
 
 
 def test_migrations_lead_down_and_up_again_and_keep_what_is_older(store: Store) -> None:
