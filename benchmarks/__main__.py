@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from compileall import compile_dir
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
@@ -14,7 +15,7 @@ from rich.table import Table
 from benchmarks import in_process, processes, rules
 from benchmarks.bodies import SIZES, Body, make_bodies
 from benchmarks.plot import plot
-from benchmarks.serving import Server
+from benchmarks.serving import PROJECT, Server
 from cds_service.environment import from_environment
 from cds_service.knowledge import CDSService, load
 
@@ -36,6 +37,8 @@ def main(rounds: int, seconds: float, postgresql: str, plots: Path | None, as_js
     Each call is about another patient, with the default store. The batches of a round are
     neighbours, so that whatever else the machine does meets every server.
     """
+    # An installed service has its bytecode: a start does not wait for a compiler.
+    compile_dir(PROJECT / "cds_service", quiet=1)
     service = load(from_environment().cards_dir).services[_SERVICE]
     bodies = make_bodies(service)
     servers = [Server("service"), Server(FLOOR)]

@@ -154,10 +154,10 @@ def load_record_text(path: Path, known: Container[str], problems: Problems) -> R
 
 
 def _load_code_systems(path: Path, problems: Problems) -> CodeSystems:
-    entries = problems.read(path)
+    entries, schema = problems.read(path), CodeSystemSchema()
     systems = []
     for address, entry in entries.items() if isinstance(entries, dict) else ():
-        system = problems.load(CodeSystemSchema(), path, entry, address)
+        system = problems.load(schema, path, entry, address)
         if system is not None:
             kin = system.get("kin", {"names": (), "characters": None})
             names, characters = tuple(system["names"]), kin["characters"]
@@ -166,10 +166,10 @@ def _load_code_systems(path: Path, problems: Problems) -> CodeSystems:
 
 
 def _load_references(path: Path, problems: Problems) -> dict[str, Reference]:
-    entries = problems.read(path)
+    entries, schema = problems.read(path), ReferenceSchema()
     references = {}
     for key, entry in entries.items() if isinstance(entries, dict) else ():
-        reference = problems.load(ReferenceSchema(), path, entry, key)
+        reference = problems.load(schema, path, entry, key)
         if reference is not None:
             references[key] = reference
     return references

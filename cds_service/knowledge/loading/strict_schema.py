@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, ClassVar
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, validates_schema
@@ -38,13 +39,17 @@ class StrictSchema(Schema):
     @validates_schema(pass_original=True, skip_on_field_errors=False)
     def refuse_unknown(self, data: Any, original: Any, **_: Any) -> None:
         """Note each key that no field has."""
-        allowed = {field.data_key or name for name, field in self.load_fields.items()}
+        allowed = self._allowed
         unknown = {str(key) for key in original} - allowed if isinstance(original, dict) else ()
         if unknown:
             every = f"; allowed: {', '.join(sorted(allowed))}"
             raise ValidationError(
                 {key: [f"{UNKNOWN_KEY}{like(key, allowed) or every}"] for key in unknown}
             )
+
+    @cached_property
+    def _allowed(self) -> frozenset[str]:
+        return frozenset(field.data_key or name for name, field in self.load_fields.items())
 
     @post_load
     def build(self, data: dict[str, Any], **_: Any) -> Any:
