@@ -9,6 +9,8 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable
+from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -28,18 +30,20 @@ TIMES = (1, 2, 4, 8)
 DIMENSIONS = (*OF_RESOURCES, *OF_PREFETCH)
 _PERSON = Path(__file__).parent.parent / "fixtures/requests/samuel-potassium-2-3.json"
 _LARGEST = 16 * 1024 * 1024
+_STEP = 1_000_000  # more than one body has of anything
+_numbers = count(10 * _STEP, _STEP)  # all nearly as long
 _TO_COMPARE = 0.01  # CPU seconds of one time; what costs less is lost in the noise
 
 
-def body(dimension: str, count: int) -> bytes:
-    """A person in danger, and so many of something."""
+def body(dimension: str, many: int, first: int = 0) -> bytes:
+    """A person in danger, and so many of something, numbered from `first`."""
     request: Json = orjson.loads(_PERSON.read_bytes())
     prefetch = request["prefetch"]
     if dimension in OF_PREFETCH:
-        prefetch |= filled(OF_PREFETCH[dimension], count)
-    elif count:
+        prefetch |= filled(OF_PREFETCH[dimension], many, first)
+    elif many:
         bundle = prefetch["conditions"]
-        entries = [{"resource": each} for each in filled(OF_RESOURCES[dimension], count)]
+        entries = [{"resource": each} for each in filled(OF_RESOURCES[dimension], many, first)]
         bundle["entry"] = [*bundle.get("entry", ()), *entries]
         bundle.pop("total", None)
     return orjson.dumps(request)
@@ -53,23 +57,31 @@ def answer(service: CDSService, content: bytes) -> bytes:
 
 
 def growth(
-    work: Callable[[bytes], float], dimension: str, count: int
+    work: Callable[[str, int], float], dimension: str, many: int
 ) -> tuple[list[float], list[int]]:
-    """The work above that of the person alone at each of TIMES, and the bytes above theirs."""
-    alone = body(dimension, 0)
-    bodies = [body(dimension, times * count) for times in TIMES]
-    least = work(alone)
-    return [work(each) - least for each in bodies], [len(each) - len(alone) for each in bodies]
+    """The work above that of the person alone at each of TIMES, and the bytes above theirs.
+
+    `work` is that of a dimension and a count.
+    """
+    counts = [times * many for times in TIMES]
+    least, smallest = work(dimension, 0), len(body(dimension, 0))
+    return (
+        [work(dimension, each) - least for each in counts],
+        [len(body(dimension, each, next(_numbers))) - smallest for each in counts],
+    )
 
 
-def seconds(service: CDSService, content: bytes, rounds: int = 5) -> float:
+def seconds(service: CDSService, dimension: str, many: int, rounds: int = 5) -> float:
     """The least CPU time of some answers.
 
-    Each begins without garbage: what others left may be looked through in any one of them, which
-    made the same body cost up to 1.5 times as much by chance.
+    Each body has other numbers, so that no text in it is remembered: the service remembers some
+    thousand of them, which fewer would fit into than many. Each answer begins without garbage: what
+    others left may be looked through in any one of them, which made the same body cost up to 1.5
+    times as much by chance.
     """
     times = []
     for _ in range(rounds):
+        content = body(dimension, many, next(_numbers))
         gc.collect()
         began = time.thread_time()
         answer(service, content)
@@ -77,14 +89,14 @@ def seconds(service: CDSService, content: bytes, rounds: int = 5) -> float:
     return min(times)
 
 
-def _enough(service: CDSService, dimension: str, count: int) -> int:
+def _enough(service: CDSService, dimension: str, many: int) -> int:
     """So many that one time can be told from noise, if eight times of it fit into a call."""
-    alone = seconds(service, body(dimension, 0))
-    while seconds(service, body(dimension, count), 1) - alone < 2 * _TO_COMPARE:
-        if not _is_read(body(dimension, TIMES[-1] * 2 * count)):
+    alone = seconds(service, dimension, 0)
+    while seconds(service, dimension, many, 1) - alone < 2 * _TO_COMPARE:
+        if not _is_read(body(dimension, TIMES[-1] * 2 * many, next(_numbers))):
             break
-        count *= 2
-    return count
+        many *= 2
+    return many
 
 
 def _is_read(content: bytes) -> bool:
@@ -96,9 +108,11 @@ def _is_read(content: bytes) -> bool:
 
 
 @click.command()
-@click.option("--count", default=500, show_default=True, help="How many are one time, at least.")
+@click.option(
+    "--count", "least", default=500, show_default=True, help="How many are one time, at least."
+)
 @click.option("--only", default="", help="A part of the names of dimensions.")
-def main(count: int, only: str) -> None:
+def main(least: int, only: str) -> None:
     """CPU of hostile bodies at 1, 2, 4 and 8 times, and by how much they exceed their share.
 
     The share is left out where one time is too cheap to be told from noise.
@@ -110,8 +124,8 @@ def main(count: int, only: str) -> None:
     for dimension in DIMENSIONS:
         if only not in dimension:
             continue
-        enough = _enough(service, dimension, count)
-        costs, sizes = growth(lambda content: seconds(service, content), dimension, enough)
+        enough = _enough(service, dimension, least)
+        costs, sizes = growth(partial(seconds, service), dimension, enough)
         share = f"{costs[-1] / sizes[-1] / costs[0] * sizes[0]:.2f}"
         figures = (f"{cost * 1000:,.1f}" for cost in costs)
         told = share if costs[0] >= _TO_COMPARE else "-"

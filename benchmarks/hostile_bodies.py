@@ -31,21 +31,23 @@ class Long:
     after: str = ""
 
 
-def filled(pattern: Any, count: int, number: int = 0) -> Any:
-    """A pattern with so many of everything that there are many of."""
+def filled(pattern: Any, count: int, first: int = 0, number: int = 0) -> Any:
+    """A pattern with so many of everything that there are many of, numbered from `first`."""
     match pattern:
         case Many():
-            return [filled(item, count, n) for n in range(count) for item in pattern]
+            numbers = range(first, first + count)
+            return [filled(item, count, first, n) for n in numbers for item in pattern]
         case Long(text, times, before, after):
             return before + text * times * count + after
         case str() if "{" in pattern:
-            return pattern.format(n=number, last=count - 1, y=number % 26, m=number % 12 + 1)
+            last = first + count - 1
+            return pattern.format(n=number, last=last, y=number % 26, m=number % 12 + 1)
         case dict() if "key-{n}" in pattern:
             return {f"key-{n}": {} for n in range(count)}
         case dict():
-            return {key: filled(value, count, number) for key, value in pattern.items()}
+            return {key: filled(value, count, first, number) for key, value in pattern.items()}
         case list():
-            items = (filled(item, count, number) for item in pattern)
+            items = (filled(item, count, first, number) for item in pattern)
             return [*chain(*(item if isinstance(item, list) else [item] for item in items))]
     return pattern
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,15 +17,16 @@ MOST = 1.2  # of its share
 SLACK = 1500
 
 
-def _calls(service: CDSService, content: bytes) -> int:
+def _calls(service: CDSService, dimension: str, count: int) -> int:
     """How many functions are called for an answer, those of C among them."""
+    content = hostile.body(dimension, count)
     counted = 0
 
-    def count(_frame: Any, event: str, _argument: Any) -> None:
+    def note(_frame: Any, event: str, _argument: Any) -> None:
         nonlocal counted
         counted += event in ("call", "c_call")
 
-    sys.setprofile(count)
+    sys.setprofile(note)
     try:
         hostile.answer(service, content)
     finally:
@@ -37,7 +39,7 @@ def test_eight_times_of_it_cost_no_more_than_their_share(
     dimension: str, service: CDSService
 ) -> None:
     hostile.answer(service, hostile.body(dimension, 8 * COUNT))  # what is remembered, is
-    work, size = hostile.growth(lambda content: _calls(service, content), dimension, COUNT)
+    work, size = hostile.growth(partial(_calls, service), dimension, COUNT)
     for times, sizes in zip(work[1:], size[1:], strict=True):
         share = max(work[0], 0) * sizes / size[0]
         assert times <= MOST * share + SLACK, f"{work} calls for {size} bytes"
