@@ -133,6 +133,8 @@ def _is_recent(ended: list[Course], record: PatientRecord) -> bool | None:
 def _reason(course: Course, record: PatientRecord) -> frozenset[str]:
     """The value sets that the reason for the stop names, by its words."""
     reason = course.statement.resource.get("statusReason")
+    if reason is None:  # nearly always
+        return frozenset()
     reasons = reason if isinstance(reason, list) else [reason]
     return frozenset().union(*(record.words(concept) for concept in reasons))
 
