@@ -91,15 +91,21 @@ class ReloadWatch:
         self._seen = stamp.read()
         self._last_request = last_request
         self._stopped = Event()
+        self._thread: Thread | None = None
 
     def start(self, knowledge: CurrentKnowledge, replicas: Replicas | None = None) -> None:
         """Watch from now on, until `stop` or the end of the process; with `replicas`, look for
         requests in the store too, and say there what this worker serves."""
-        Thread(target=self._look, args=(knowledge, replicas), name="reload", daemon=True).start()
+        self._thread = Thread(
+            target=self._look, args=(knowledge, replicas), name="reload", daemon=True
+        )
+        self._thread.start()
 
     def stop(self) -> None:
-        """Stop watching."""
+        """Stop watching; a look that has begun is over when this returns."""
         self._stopped.set()
+        if self._thread:
+            self._thread.join()
 
     def _look(self, knowledge: CurrentKnowledge, replicas: Replicas | None) -> None:
         noted_at = -inf
