@@ -59,7 +59,7 @@ def test_a_page_fits_the_window_and_axe_finds_nothing_serious(
     browser: Browser, address: str, pictures: Path, name: str, size: str, scheme: Scheme
 ) -> None:
     with opened(browser, address + PAGES[name], size, scheme, with_axe=True) as page:
-        page.screenshot(path=pictures / f"knowledge-{name}-{size}-{scheme}.png", full_page=True)
+        page.screenshot(path=pictures / f"knowledge-{name}-{size}-{scheme}.jpg", full_page=True)
         assert fits(page)
         assert serious_faults(page) == []
 
@@ -116,7 +116,7 @@ def test_the_page_of_a_card_opens_from_its_link_in_one_click(
     _wait_for(link["url"])
     for size in SIZES:
         with opened(browser, link["url"], size, with_axe=True) as page:
-            page.screenshot(path=pictures / f"knowledge-card-{size}.png", full_page=True)
+            page.screenshot(path=pictures / f"knowledge-card-{size}.jpg", full_page=True)
             assert fits(page)
             assert "What an information card rests on" in str(page.title())
             assert Axe().run(page).response["violations"] == []

@@ -18,7 +18,7 @@ def test_a_page_fits_the_window_and_axe_finds_nothing_serious(
     browser: Browser, address: str, pictures: Path, name: str, size: str, scheme: Scheme
 ) -> None:
     with opened(browser, address + PAGES[name], size, scheme, with_axe=True) as page:
-        page.screenshot(path=pictures / f"{name}-{size}-{scheme}.png", full_page=True)
+        page.screenshot(path=pictures / f"{name}-{size}-{scheme}.jpg", full_page=True)
         assert fits(page)
         assert serious_faults(page) == []
 

@@ -57,7 +57,7 @@ def test_it_fits_the_window_and_axe_finds_nothing_serious(
     browser: Browser, playground: str, pictures: Path, person: str, size: str, scheme: Scheme
 ) -> None:
     with opened(browser, f"{playground}/?person={person}", size, scheme, with_axe=True) as page:
-        page.screenshot(path=pictures / f"{person}-{size}-{scheme}.png", full_page=True)
+        page.screenshot(path=pictures / f"{person}-{size}-{scheme}.jpg", full_page=True)
         assert fits(page)
         page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
         assert fits(page)

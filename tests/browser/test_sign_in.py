@@ -174,12 +174,12 @@ def test_the_page_fits_the_window_and_axe_finds_nothing_serious(
         bypass_csp=True,  # axe is a script, which the policy rightly refuses
     )
     page.goto(f"{clinic.address}/sign-in")
-    _look_at(page, pictures / f"sign-in-{size}-{scheme}.png")
+    _look_at(page, pictures / f"sign-in-{size}-{scheme}.jpg")
     _sign_in(page, "not this one")
-    _look_at(page, pictures / f"sign-in-refused-{size}-{scheme}.png")
+    _look_at(page, pictures / f"sign-in-refused-{size}-{scheme}.jpg")
     _sign_in(page, clinic.token(f"eve-{size}-{scheme}"))
     page.goto(f"{clinic.address}/sign-in")
-    _look_at(page, pictures / f"signed-in-{size}-{scheme}.png")
+    _look_at(page, pictures / f"signed-in-{size}-{scheme}.jpg")
     page.close()
 
 
