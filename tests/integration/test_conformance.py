@@ -110,14 +110,10 @@ def token_command(folder: Path) -> Iterator[str]:
 
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Signing) as server:
         Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-        script = folder / "ask_for_token.py"
-        script.write_text(
-            "import socket, sys\n"
-            f"asked = socket.create_connection({server.server_address!r})\n"
-            "asked.sendall(sys.argv[1].encode() + b'\\n')\n"
-            "print(asked.makefile().read())\n"
-        )
-        yield f"{sys.executable} -S {script}"
+        script = folder / "ask-for-token"
+        port = server.server_address[1]
+        script.write_text(f'exec 3<>/dev/tcp/127.0.0.1/{port}; echo "$1" >&3; cat <&3\n')
+        yield f"bash {script}"
         server.shutdown()
 
 
