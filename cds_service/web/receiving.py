@@ -18,6 +18,7 @@ from typing import Any
 from granian.rsgi import Scope
 
 from cds_service.errors import BodyTooLarge, BodyTooLate, CDSError, TooManyLargeBodies
+from cds_service.garbage import uncollected
 
 REFUSED = "cds_service.refused"  # in the WSGI environ: the error to answer with
 LARGE = 1024 * 1024  # bytes; smaller bodies are not counted
@@ -74,8 +75,9 @@ class Receiver:
             threads = self._threads(scope.path, body)
             environ = _environ(scope, body.content, refused)
             body.content = b""  # the environ has it now
-            answer = asyncio.get_running_loop().run_in_executor
-            status, headers, content = await answer(threads, self._answer, environ)
+            answer = self._answer_large if body.held else self._answer
+            run = asyncio.get_running_loop().run_in_executor
+            status, headers, content = await run(threads, answer, environ)
         finally:
             self._room += body.held
         protocol.response_bytes(status, headers, content)
@@ -86,6 +88,10 @@ class Receiver:
         if not body.held:
             return self._calls
         return self._large if _CALLS in path else self._pages
+
+    def _answer_large(self, environ: dict[str, Any]) -> _Answer:
+        with uncollected():  # looking through a large record again and again takes a third of it
+            return self._answer(environ)
 
     def _answer(self, environ: dict[str, Any]) -> _Answer:
         """What the application answers, by the protocol of PEP 3333."""
