@@ -10,10 +10,12 @@ from contextlib import contextmanager
 @contextmanager
 def uncollected() -> Iterator[None]:
     """Imports and loading make only what stays, and looking for garbage takes a tenth of them."""
-    was_enabled = gc.isenabled()
+    if not gc.isenabled():
+        yield
+        return
     gc.disable()
     try:
         yield
     finally:
-        if was_enabled:
-            gc.enable()
+        # Whoever disables it enables it: with several threads it is never left disabled.
+        gc.enable()
