@@ -10,6 +10,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -125,6 +126,7 @@ _CLINICAL_WORD = re.compile(
 )
 
 
+@cache
 def _names_of_content() -> set[str]:
     """What a service calls its slots, its sections and its prefetch keys."""
     [path] = CARDS.glob("*/service.yaml")

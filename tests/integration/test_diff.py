@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 from commands import run
-from content import CARDS
+from content import CARDS, load_once
 from made_patients import made_patient
 
 from cds_service.cli.charts import read_chart
-from cds_service.knowledge import CDSService, load
+from cds_service.knowledge import CDSService
 from cds_service.wire.hooks import TOKENS
 from cds_service.wire.responses import dump_response
 
@@ -78,12 +78,18 @@ def as_sent(service: CDSService, path: Path) -> str:
 @pytest.fixture(scope="module")
 def differing(newer: Path, patients: Path) -> set[str]:
     """The patients who get something else, found by asking both contents."""
-    contents = [load(each, hooks=TOKENS).services[SERVICE] for each in (CARDS, newer)]
+    contents = [load_once(each, hooks=TOKENS).services[SERVICE] for each in (CARDS, newer)]
     return {
         path.stem
         for path in sorted(patients.iterdir())
         if len({as_sent(service, path) for service in contents}) > 1
     }
+
+
+@pytest.fixture(scope="module")
+def found(newer: Path, patients: Path) -> Any:
+    """What the command says as JSON."""
+    return json.loads(run("diff", CARDS, newer, patients, *TODAY, "--json", fails=True).stdout)
 
 
 def test_the_patients_differ_enough_to_tell_something(differing: set[str]) -> None:
@@ -110,12 +116,11 @@ class Page(HTMLParser):
 
 
 def test_the_table_the_json_and_the_page_name_exactly_the_patients_whose_cards_differ(
-    newer: Path, patients: Path, differing: set[str], tmp_path: Path
+    newer: Path, patients: Path, differing: set[str], found: Any, tmp_path: Path
 ) -> None:
     page = tmp_path / "page.html"
     arguments = ("diff", CARDS, newer, patients, *TODAY)
     printed = run(*arguments, "--html", page, fails=True, COLUMNS="80")
-    found = json.loads(run(*arguments, "--json", fails=True).stdout)
     assert printed.exit_code == 1
     assert {row["patient"] for row in found["changes"]} == differing
     assert set(re.findall(r"^│ (made-\d+)", printed.stdout, re.MULTILINE)) == differing
@@ -127,8 +132,7 @@ def test_the_table_the_json_and_the_page_name_exactly_the_patients_whose_cards_d
     assert kinds == {"appears", "vanishes", "changes"}
 
 
-def test_the_reasons_name_the_rules(newer: Path, patients: Path) -> None:
-    found = json.loads(run("diff", CARDS, newer, patients, *TODAY, "--json", fails=True).stdout)
+def test_the_reasons_name_the_rules(found: Any) -> None:
     whys = {why for row in found["changes"] for why in row["because"]}
     assert "R30: warning -> does not apply" in whys
     alone = [row for row in found["changes"] if "R51" in str(row) or "stop breathing" in str(row)]
