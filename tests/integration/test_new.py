@@ -135,7 +135,12 @@ def test_check_as_json_has_the_problems_and_the_services(folder: Path) -> None:
 
 def test_watching_checks_again_after_each_change(tmp_path: Path) -> None:
     folder = Path(shutil.copytree(PROJECT / "tests" / "tiny_cards", tmp_path / "cards"))
-    command = [sys.executable, "-c", "from cds_service.cli import main; main()", "check", "--watch"]
+    # A shell that starts the tests in its background has them ignore what Ctrl-C sends.
+    script = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from cds_service.cli import main; main()"
+    )
+    command = [sys.executable, "-c", script, "check", "--watch"]
     settings = environment({"CDS_CARDS_DIR": str(folder), "PYTHONUNBUFFERED": "1"})
     output = tmp_path / "output"
     with output.open("w") as file:
