@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -21,7 +22,9 @@ from benchmarks.hostile_bodies import OF_PREFETCH, OF_RESOURCES, Json, filled
 from benchmarks.in_process import call_of
 from cds_service.environment import from_environment
 from cds_service.errors import BodyTooLarge
+from cds_service.garbage import uncollected
 from cds_service.knowledge import CDSService, load
+from cds_service.web.receiving import LARGE
 from cds_service.wire.json_text import read_json
 from cds_service.wire.responses import dump_response
 
@@ -50,7 +53,12 @@ def body(dimension: str, many: int, first: int = 0) -> bytes:
 
 
 def answer(service: CDSService, content: bytes) -> bytes:
-    """The answer to a body, without HTTP."""
+    """The answer to a body, without HTTP; a large one as the server does it."""
+    with uncollected() if len(content) > LARGE else nullcontext():
+        return _answer(service, content)
+
+
+def _answer(service: CDSService, content: bytes) -> bytes:
     call = call_of(service, read_json(content))
     given = service.answer(call)
     return orjson.dumps(dump_response(given.cards, call.retrieved.states, given.unread))

@@ -62,8 +62,13 @@ class Judgement:
 
     def is_about(self, patient_ids: Container[str]) -> bool:
         """Whether it is about the patient with these ids; without a subject, validation decides."""
+        return self._subject is None or self._subject in patient_ids
+
+    @cached_property
+    def _subject(self) -> str | None:
+        # Once, not for each component: a reference may be long.
         reference = _reference_of_subject(self.written) or _reference_of_subject(self.resource)
-        return reference is None or id_of(reference.strip()) in patient_ids
+        return None if reference is None else id_of(reference.strip())
 
 
 def _reference_of_subject(resource: Resource) -> str | None:
