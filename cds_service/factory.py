@@ -15,7 +15,7 @@ import structlog
 from flask import Flask, Response, request
 from flask_cors import CORS
 
-from cds_service.allocator import share_arenas
+from cds_service.allocator import keep_little
 from cds_service.clients.limits import limit_calls
 from cds_service.clients.used_tokens import UsedTokens, used_tokens_of
 from cds_service.clock import now
@@ -173,7 +173,7 @@ def receiver() -> Receiver:
 
 def received(app: Flask) -> Receiver:
     """An application behind the reader of its requests."""
-    share_arenas()
+    keep_little()
     settings = app.extensions[EXTENSION].settings
     fetches = bool(settings.fhir_servers) or settings.development
     return Receiver(
