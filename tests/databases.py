@@ -55,13 +55,17 @@ def new_database() -> Iterator[str]:
 
     Skips the test that asks if there is no PostgreSQL.
     """
-    if not _postgresql_answers():
-        pytest.skip("PostgreSQL: none listens on 127.0.0.1:5432 and lets in user postgres")
+    _need_postgresql()
     name = _empty.pop() if _empty else _create()
     try:
         yield f"{SERVER}/{name}"
     finally:
         _empty.append(_emptied(name))
+
+
+def _need_postgresql() -> None:
+    if not _postgresql_answers():
+        pytest.skip("PostgreSQL: none listens on 127.0.0.1:5432 and lets in user postgres")
 
 
 def _create(like: str = "template1") -> str:
@@ -96,8 +100,7 @@ def database_with_schema() -> Iterator[str]:
 
     Skips the test that asks if there is no PostgreSQL.
     """
-    if not _postgresql_answers():
-        pytest.skip("PostgreSQL: none listens on 127.0.0.1:5432 and lets in user postgres")
+    _need_postgresql()
     name = _create(_with_schema())
     try:
         yield f"{SERVER}/{name}"
