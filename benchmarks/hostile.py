@@ -55,13 +55,9 @@ def body(dimension: str, many: int, first: int = 0) -> bytes:
 def answer(service: CDSService, content: bytes) -> bytes:
     """The answer to a body, without HTTP; a large one as the server does it."""
     with uncollected() if len(content) > LARGE else nullcontext():
-        return _answer(service, content)
-
-
-def _answer(service: CDSService, content: bytes) -> bytes:
-    call = call_of(service, read_json(content))
-    given = service.answer(call)
-    return orjson.dumps(dump_response(given.cards, call.retrieved.states, given.unread))
+        call = call_of(service, read_json(content))
+        given = service.answer(call)
+        return orjson.dumps(dump_response(given.cards, call.retrieved.states, given.unread))
 
 
 def growth(
