@@ -9,7 +9,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Imports and loading make only what stays, and looking for garbage takes a tenth of them."""
+    """A block without collections, for work that leaves no garbage: imports, loading, large bodies.
+
+    Looking for some takes a tenth of an import, and a quarter of a large body.
+    """
     if not gc.isenabled():
         yield
         return

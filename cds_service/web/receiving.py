@@ -90,7 +90,7 @@ class Receiver:
         return self._large if _CALLS in path else self._pages
 
     def _answer_large(self, environ: dict[str, Any]) -> _Answer:
-        with uncollected():  # looking through a large record again and again takes a third of it
+        with uncollected():
             return self._answer(environ)
 
     def _answer(self, environ: dict[str, Any]) -> _Answer:
