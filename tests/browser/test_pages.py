@@ -23,6 +23,13 @@ def test_a_page_fits_the_window_and_axe_finds_nothing_serious(
         assert serious_faults(page) == []
 
 
+@pytest.mark.parametrize("where", ["main p:last-of-type", "td:last-child", "summary"])
+def test_one_faint_text_among_many_is_found(browser: Browser, address: str, where: str) -> None:
+    with opened(browser, address + PAGES["report"], with_axe=True) as page:
+        page.locator(where).last.evaluate("each => each.style.color = '#ddd'")
+        assert [fault for fault, _ in serious_faults(page)] == ["color-contrast"]
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_needs_nothing_that_its_policy_refuses(
     browser: Browser, address: str, name: str
