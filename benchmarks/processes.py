@@ -15,6 +15,22 @@ def cpu_seconds(root: int) -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
+def seconds_without_core(root: int) -> float:
+    """How long the threads of `root` and its descendants have been ready to run and had no core.
+
+    The sum over all threads, from schedstat; 0.0 where the kernel does not keep it.
+    """
+    threads = (path for each in family(root) for path in _PROC.glob(f"{each}/task/*/schedstat"))
+    return sum(_waited(path) for path in threads) / 1e9
+
+
+def _waited(schedstat: Path) -> int:
+    try:
+        return int(schedstat.read_text().split()[1])
+    except (OSError, IndexError):  # the thread has just ended
+        return 0
+
+
 def memory_of_worker(root: int) -> dict[str, int]:
     """PSS and RSS in KiB of the largest descendant of `root`, which is granian's worker."""
     sizes = [memory_of(each) for each in family(root) if each != root]
