@@ -24,11 +24,13 @@ _MARK_ONE_OF_EACH_LOOK = f"""() => {{
     for (const element of document.querySelectorAll("*")) {{
         const style = getComputedStyle(element);
         const look = [
-            looks.get(element.parentElement), element.tagName, element.getAttribute("class"), element.disabled,
-            style.color, style.backgroundColor, style.opacity, style.fontSize, style.fontWeight,
+            looks.get(element.parentElement), element.tagName, element.getAttribute("class"),
+            element.disabled, style.color, style.backgroundColor, style.opacity, style.fontSize,
+            style.fontWeight,
         ].join(" ");
         looks.set(element, look);
-        const isText = [...element.childNodes].some(node => node.nodeType === 3 && node.data.trim());
+        const nodes = [...element.childNodes];
+        const isText = nodes.some(node => node.nodeType === Node.TEXT_NODE && node.data.trim());
         if ((isText || "value" in element) && !seen.has(look)) {{
             seen.add(look);
             element.setAttribute("{_LOOK}", "");
