@@ -214,3 +214,14 @@ def _issue(severity: str, code: str, fault: Fault) -> dict[str, Any]:
     if fault.expression:
         issue["expression"] = [fault.expression]
     return issue
+
+
+def drop_frames(error: BaseException | None) -> None:
+    """Take the tracebacks off an error that is handled, and off those that it came from.
+
+    Frames hold what they have read, a body of 16 MiB too. Some hold the error as well, and then
+    all of it would stay until the garbage collector looks through the whole process.
+    """
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__

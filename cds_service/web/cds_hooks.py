@@ -16,6 +16,7 @@ from cds_service.errors import (
     PreconditionFailed,
     UnknownService,
     UnsupportedMediaType,
+    drop_frames,
     error_of_status,
     operation_outcome,
 )
@@ -188,6 +189,8 @@ def finish(response: Response) -> Response:
     if is_kept or response.status_code >= 400:
         for observe in collaborators().observers:
             observe(notes)
+    for error in (notes.refused, notes.failed, request.routing_exception):
+        drop_frames(error)
     return response
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 from urllib.parse import urlsplit
 
 from marshmallow import (
@@ -117,6 +118,10 @@ class CDSSchema(Schema):
     def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
         first, *others = field_name.split("_")
         field_obj.data_key = field_obj.data_key or first + "".join(map(str.capitalize, others))
+
+    def handle_error(self, error: ValidationError, data: Any, **_: Any) -> NoReturn:
+        """Raise a copy: the frame that raises `error` keeps it, and with it the whole body."""
+        raise copy(error)
 
 
 class ReceivedSchema(CDSSchema):

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import gc
+import io
 import logging
+import weakref
 from typing import Any
 
 import pytest
 from builders import TOY, ToyService, assert_outcome, card, cds_request
+from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from cds_service.knowledge.call import Answer, Call
 
@@ -105,3 +110,41 @@ def test_a_refused_call_is_one_line_that_names_the_place(
     (record,) = caplog.records
     assert (record.msg["event"], record.msg["status"]) == ("refused", 400)
     assert (record.msg["code"], record.msg["places"]) == ("invalid", ["context.userId"])
+
+
+class _Body(io.BytesIO):
+    """What the service reads; a plain one cannot be watched."""
+
+
+@pytest.mark.parametrize(
+    "status, answered_by, sent",
+    [
+        (200, None, {"json": cds_request()}),
+        (400, None, {"data": "{"}),
+        (400, None, {"data": "[" * 10_000 + "]" * 10_000, "content_type": "application/json"}),
+        (400, None, {"json": {"prefetch": {"x": [{}]}}}),
+        (404, None, {"path": "/cds-services/other", "json": cds_request()}),
+        (405, None, {"method": "DELETE"}),
+        (412, None, {"json": cds_request(prefetch={})}),
+        (415, None, {"data": "x", "content_type": "text/plain"}),
+        (400, None, {"path": f"{TOY}/feedback", "json": {"feedback": [{}]}}),
+        (500, fail_with_data, {"json": cds_request()}),
+    ],
+)
+def test_a_call_keeps_nothing_in_memory(
+    app: Flask, toy: ToyService, status: int, answered_by: Any, sent: dict[str, Any]
+) -> None:
+    """The body goes when the call is over, and does not wait for the garbage collector."""
+    toy.answered_by = answered_by or toy.answered_by
+    environ = EnvironBuilder(**({"method": "POST", "path": TOY} | sent)).get_environ()
+    body = _Body(environ["wsgi.input"].read())
+    environ["wsgi.input"] = body
+    watched = weakref.ref(body)
+    gc.disable()
+    try:
+        answer, line, _ = run_wsgi_app(app, environ, buffered=True)
+        assert int(line.split()[0]) == status
+        del answer, environ, body
+        assert watched() is None
+    finally:
+        gc.enable()
