@@ -26,7 +26,7 @@ LARGEST_PAGE_BODY = 2 * LARGE  # the forms of pages; calls of CDS Clients may be
 _HEALTH = "/health"
 _CALLS = "/cds-services"  # also below the path of CDS_PUBLIC_URL
 
-_Answer = tuple[int, list[tuple[str, str]], bytes]  # status, headers, content
+_Respond = Callable[[int, list[tuple[str, str]], bytes], None]  # status, headers, content
 
 
 @dataclass(slots=True)
@@ -77,10 +77,9 @@ class Receiver:
             body.content = b""  # the environ has it now
             answer = self._answer_large if body.held else self._answer
             run = asyncio.get_running_loop().run_in_executor
-            status, headers, content = await run(threads, answer, environ)
+            await run(threads, answer, environ, protocol.response_bytes)
         finally:
             self._room += body.held
-        protocol.response_bytes(status, headers, content)
 
     def _threads(self, path: str, body: _Body) -> ThreadPoolExecutor:
         if path.startswith(_HEALTH):
@@ -89,12 +88,15 @@ class Receiver:
             return self._calls
         return self._large if _CALLS in path else self._pages
 
-    def _answer_large(self, environ: dict[str, Any]) -> _Answer:
+    def _answer_large(self, environ: dict[str, Any], respond: _Respond) -> None:
         with uncollected():
-            return self._answer(environ)
+            self._answer(environ, respond)
 
-    def _answer(self, environ: dict[str, Any]) -> _Answer:
-        """What the application answers, by the protocol of PEP 3333."""
+    def _answer(self, environ: dict[str, Any], respond: _Respond) -> None:
+        """Respond what the application answers, by the protocol of PEP 3333.
+
+        The thread does so itself: the loop of the worker would first have to get its turn.
+        """
         status, headers = "", list[tuple[str, str]]()
         written: list[bytes] = []
 
@@ -109,7 +111,7 @@ class Receiver:
         finally:
             if close := getattr(parts, "close", None):
                 close()
-        return int(status.partition(" ")[0]), headers, b"".join(written)
+        respond(int(status.partition(" ")[0]), headers, b"".join(written))
 
     async def _read(self, scope: Scope, protocol: Any, body: _Body) -> CDSError | None:
         """Read the body. Returns an error if it is too large, too late or one too many."""
