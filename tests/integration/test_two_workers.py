@@ -13,21 +13,21 @@ from uuid import uuid4
 import orjson
 import requests
 from builders import feedback
-from servers import PROJECT, Service, service
+from legs import ACTED_ON, ADDRESS, BODY, LEGS, remembering
+from servers import Service, service
 from sqlalchemy import func, select
 
 from cds_service.store import open_store, tables
 
-CALLS = 500
+VISITS = 60
 KEY = "k" * 32
 ANSWERS_COUNT = {"CDS_ANONYMOUS_ANSWERS": "true"}  # nobody is asked who calls
-ADDRESS = "/cds-services/anxiety-leg-weakness"
-BODY = orjson.loads((PROJECT / "fixtures/requests/samuel-potassium-2-3.json").read_bytes())
+SAMUEL: str = orjson.loads(BODY)["context"]["patientId"]
 
 
 def _call(session: requests.Session, running: Service, patient: str) -> list[dict[str, Any]]:
     """The cards for a person like Samuel, whose chart is opened again."""
-    body = orjson.dumps(BODY).replace(BODY["context"]["patientId"].encode(), patient.encode())
+    body = BODY.replace(SAMUEL.encode(), patient.encode())
     request = orjson.loads(body) | {"hookInstance": str(uuid4())}
     response = session.post(running.address + ADDRESS, json=request, timeout=60)
     assert response.status_code == 200, response.text
@@ -36,9 +36,8 @@ def _call(session: requests.Session, running: Service, patient: str) -> list[dic
 
 
 def _answer(session: requests.Session, running: Service, card: dict[str, Any]) -> None:
-    reason = {"reason": {"code": "action-completed"}}
     at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    entry = feedback(card=card["uuid"], overrideReason=reason, outcomeTimestamp=at)
+    entry = feedback(card=card["uuid"], overrideReason=ACTED_ON, outcomeTimestamp=at)
     body = {"feedback": [entry]}
     response = session.post(running.address + ADDRESS + "/feedback", json=body, timeout=60)
     assert response.status_code == 204
@@ -61,7 +60,7 @@ def _wait_until_written(session: requests.Session, running: Service, card: dict[
     deadline = time.monotonic() + 60
     while session.get(f"{running.address}/trace/{card['uuid']}", timeout=60).status_code != 200:
         assert time.monotonic() < deadline, "it was not written"
-        time.sleep(0.05)
+        time.sleep(0.25)
 
 
 def _count(url: str) -> Counter[str]:
@@ -81,9 +80,12 @@ def _ready(running: Service) -> Any:
     return requests.get(running.address + "/health/ready", timeout=60).json()
 
 
-def test_what_one_worker_was_told_the_other_knows_and_nothing_is_lost(store_url: str) -> None:
-    patients = [f"person-{number}" for number in range(CALLS // 2)]
+def test_what_one_worker_was_told_the_other_knows_and_nothing_is_lost(
+    store_url: str, tmp_path: Path
+) -> None:
+    patients = [f"person-{number}" for number in range(VISITS)]
     settings = {
+        "CDS_CARDS_DIR": str(remembering(tmp_path / "cards")),
         "CDS_STORE_URL": store_url,
         "CDS_HASH_KEY": KEY,
         "CDS_WORKERS": "2",
@@ -102,7 +104,7 @@ def test_what_one_worker_was_told_the_other_knows_and_nothing_is_lost(store_url:
 
 def test_what_waits_is_written_when_the_service_is_stopped(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/store.sqlite3"
-    with service(CDS_STORE_URL=url) as running:
+    with service(**LEGS, CDS_STORE_URL=url) as running:
         with sqlite3.connect(tmp_path / "store.sqlite3") as other, requests.Session() as session:
             other.execute("BEGIN IMMEDIATE")  # nobody else can write
             shown = [len(_call(session, running, f"person-{number}")) for number in range(20)]
