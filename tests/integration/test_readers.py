@@ -12,18 +12,19 @@ from pathlib import Path
 import pytest
 import requests
 from commands import run
+from legs import ADDRESS, BODY, LEGS
 from nginx import nginx
-from servers import FIXTURES, Service, service
+from servers import Service, service
 
 _TIMEOUT = 60
 
 
-@pytest.fixture
-def store_url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'store.sqlite3'}"
+@pytest.fixture(scope="module")
+def store_url(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return f"sqlite:///{tmp_path_factory.mktemp('readers') / 'store.sqlite3'}"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def running(store_url: str) -> Iterator[Service]:
     settings = {
         "CDS_STORE_URL": store_url,
@@ -31,7 +32,7 @@ def running(store_url: str) -> Iterator[Service]:
         "CDS_READER_HEADER": "X-Forwarded-User",
         "CDS_TRUSTED_PROXIES": "127.0.0.1",
     }
-    with service(**settings) as started:
+    with service(**LEGS, **settings) as started:
         yield started
 
 
@@ -95,16 +96,17 @@ def test_a_header_with_an_underscore_is_not_the_header_of_the_proxy(running: Ser
 BARE_NGINX = "server { listen 80; location / { proxy_pass http://service-1:8000; } }"
 
 
-def test_a_proxy_that_says_nothing_of_itself_opens_nothing(store_url: str) -> None:
+def test_a_proxy_that_says_nothing_of_itself_opens_nothing(tmp_path: Path) -> None:
     settings = {
-        "CDS_STORE_URL": store_url,
+        "CDS_STORE_URL": f"sqlite:///{tmp_path / 'store.sqlite3'}",
         "CDS_PUBLIC_URL": "https://cds.example.org/cds",
         "CDS_TRACE_VALUES": "true",
     }
-    with service(**settings) as started, nginx(started.port, configuration=BARE_NGINX) as proxy:
-        request = json.loads((FIXTURES / "requests" / "samuel-potassium-2-3.json").read_bytes())
-        address = f"{proxy}/cds-services/anxiety-leg-weakness"
-        called = requests.post(address, json=request, timeout=_TIMEOUT)
+    with (
+        service(**LEGS, **settings) as started,
+        nginx(started.port, configuration=BARE_NGINX) as proxy,
+    ):
+        called = requests.post(proxy + ADDRESS, json=json.loads(BODY), timeout=_TIMEOUT)
         card = called.json()["cards"][0]["uuid"]
         deadline = time.monotonic() + _TIMEOUT
         while requests.get(f"{proxy}/cards/{card}", timeout=_TIMEOUT).status_code != 200:

@@ -14,13 +14,10 @@ import pytest
 import redis
 import requests
 from databases import redis_url
-from servers import FIXTURES, Service, service
+from legs import ADDRESS, BODY, LEGS
+from servers import Service, service
 from tokens import bearer_of_today as bearer
 from tokens import write_jwks
-
-ADDRESS = "/cds-services/anxiety-leg-weakness"
-BODY = FIXTURES / "requests" / "george-no-anxiety.json"
-
 
 PUBLIC_URL = "https://cds.example.org"  # as a proxy in front would have it
 
@@ -42,7 +39,7 @@ def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         url = redis_url()
         _forget_this_machine(url)
         settings["CDS_REDIS_URL"] = url
-    with service(**settings) as running:
+    with service(**LEGS, **settings) as running:
         yield running, issuers, request.param
 
 
@@ -56,7 +53,7 @@ def _forget_this_machine(url: str) -> None:
 def post(running: Service, headers: dict[str, str]) -> int:
     # A connection of its own each time, so that both workers get some.
     return requests.post(
-        running.address + ADDRESS, data=BODY.read_bytes(), headers=headers, timeout=60
+        running.address + ADDRESS, data=BODY, headers=headers, timeout=60
     ).status_code
 
 
@@ -96,10 +93,9 @@ def counted(running: Service) -> int:
 
 
 def test_the_log_is_json_and_says_at_the_start_that_nobody_is_asked() -> None:
-    with service(CDS_STORE_URL="none") as running:
-        body = BODY.read_bytes()
+    with service(**LEGS, CDS_STORE_URL="none") as running:
         headers = {"Content-Type": "application/json"}
-        requests.post(running.address + ADDRESS, data=body, headers=headers, timeout=60)
+        requests.post(running.address + ADDRESS, data=BODY, headers=headers, timeout=60)
         running.stop()
         lines = [json.loads(line) for line in running.printed().splitlines() if line[0] == "{"]
     events = Counter(line["event"] for line in lines)
@@ -109,14 +105,16 @@ def test_the_log_is_json_and_says_at_the_start_that_nobody_is_asked() -> None:
 
 
 def test_told_to_stop_while_a_worker_starts_it_stops_all_the_same(tmp_path: Path) -> None:
-    running = Service({"CDS_WORKERS": "2", "CDS_STORE_URL": "none"}, tmp_path / "output")
+    settings = {"CDS_WORKERS": "2", "CDS_STORE_URL": "none"}
+    running = Service(LEGS | settings, tmp_path / "output")
     running.launch()
     running.wait_for_workers(1)
     assert running.stop() == 0
 
 
 def test_the_folder_of_metrics_is_gone_afterwards(tmp_path: Path) -> None:
-    with service(CDS_WORKERS="2", CDS_STORE_URL="none", TMPDIR=str(tmp_path)) as running:
+    settings = {"CDS_WORKERS": "2", "CDS_STORE_URL": "none", "TMPDIR": str(tmp_path)}
+    with service(**LEGS, **settings) as running:
         requests.get(running.address + "/metrics", timeout=60)
         assert list(tmp_path.glob("cds-service-metrics-*/*.db"))
         running.stop()
