@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from shutil import copytree
 from typing import Any
 from uuid import uuid4
 
@@ -24,19 +23,18 @@ import requests
 from builders import feedback
 from commands import run
 from databases import new_database, redis_url
+from legs import ACTED_ON, ADDRESS, BODY, VERSION, remembering
 from nginx import nginx
-from servers import PROJECT, Service, postgresql_programs, refused
+from servers import Service, postgresql_programs, refused
 from sqlalchemy import func, select
 from tokens import bearer_of_today, write_jwks
 
 from cds_service.store import Store, open_store, schema, tables
 
-ADDRESS = "/cds-services/anxiety-leg-weakness"
-BODY = (PROJECT / "fixtures/requests/samuel-potassium-2-3.json").read_bytes()
 SAMUEL: str = orjson.loads(BODY)["context"]["patientId"]
 PUBLIC_URL = "https://cds.example.org"
 KEY = "k" * 32
-A, B = "2026.11.1", "2026.12.9"
+A, B = VERSION, "tiny-2"
 LIMIT = 14  # calls in an hour; no other test has this number
 REST = 4.0  # seconds; nginx leaves a replica that failed alone for two, by a clock of whole seconds
 
@@ -56,8 +54,7 @@ def _cards(address: str, patient: str, headers: dict[str, str] | None = None) ->
 
 def _entry(card: str) -> dict[str, Any]:
     at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    reason = {"reason": {"code": "action-completed"}}
-    return {"feedback": [feedback(card=card, overrideReason=reason, outcomeTimestamp=at)]}
+    return {"feedback": [feedback(card=card, overrideReason=ACTED_ON, outcomeTimestamp=at)]}
 
 
 def _whole(cards: list[dict[str, Any]]) -> int:
@@ -69,7 +66,7 @@ def _wait_until(holds: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 60
     while not holds():
         assert time.monotonic() < deadline, "it did not come"
-        time.sleep(0.05)
+        time.sleep(0.25)
 
 
 def _wait_for_cards(address: str, patient: str, whole: int) -> None:
@@ -133,8 +130,7 @@ def _stop(replica: Service) -> None:
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     folder = tmp_path_factory.mktemp("replicas")
-    cards = copytree(PROJECT / "cards", folder / "cards")
-    with _pair(folder, cards, CDS_ANONYMOUS_ANSWERS="true") as pair:
+    with _pair(folder, remembering(folder / "cards"), CDS_ANONYMOUS_ANSWERS="true") as pair:
         yield pair
 
 
@@ -178,7 +174,7 @@ class Clinicians:
         with requests.Session() as session:
             session.headers["Content-Type"] = "application/json"
             number = 0
-            while not self._stopped.wait(0.05):  # so that what they wait for has a processor too
+            while not self._stopped.wait(0.1):  # so that what they wait for has a processor too
                 number += 1
                 try:
                     self._open(session, answers=number % 3 == 0)
@@ -276,7 +272,7 @@ def test_a_token_is_let_in_once_and_a_limit_is_counted_once_by_both(
         url = closed.address + ADDRESS
         return requests.post(url, _request("samuel"), headers=headers, timeout=30).status_code
 
-    with _pair(tmp_path, PROJECT / "cards", **settings) as closed, ThreadPoolExecutor(6) as pool:
+    with _pair(tmp_path, pair.cards, **settings) as closed, ThreadPoolExecutor(6) as pool:
         tokens = [bearer_of_today(issuers[0], PUBLIC_URL + ADDRESS) for _ in range(4)]
         assert Counter(pool.map(status, tokens * 4)) == {200: 4, 401: 12}
         tokens = [bearer_of_today(issuers[1], PUBLIC_URL + ADDRESS) for _ in range(LIMIT + 4)]
@@ -306,7 +302,7 @@ def test_replicas_are_restarted_one_after_the_other_and_no_call_fails(pair: Pair
 
 
 def _change(pair: Pair, old: str, new: str) -> None:
-    path = pair.cards / "anxiety-leg-weakness" / "service.yaml"
+    path = pair.cards / "legs" / "service.yaml"
     content = path.read_text()
     assert f"version: {old}" in content
     path.write_text(content.replace(f"version: {old}", f"version: {new}"))

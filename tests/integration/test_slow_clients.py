@@ -17,21 +17,21 @@ from typing import Any
 import orjson
 import pytest
 import requests
-from servers import PROJECT, Service, service
+from legs import ADDRESS, BODY, LEGS
+from servers import Service, service
 
 from benchmarks import processes
 
-ADDRESS = "/cds-services/anxiety-leg-weakness"
-BODY = (PROJECT / "fixtures/requests/samuel-potassium-2-3.json").read_bytes()
 JSON = {"Content-Type": "application/json"}
 AT_ONCE = 1.0  # seconds in which a call of a client that behaves is answered
 MEBIBYTE = 1024 * 1024
+MOST_MEMORY = 250 * 1024  # KiB
 CONNECTIONS = 1500
 
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Service]:
-    with service(CDS_STORE_URL="none", CDS_REQUEST_TIMEOUT_MS="5000") as started:
+    with service(**LEGS, CDS_STORE_URL="none", CDS_REQUEST_TIMEOUT_MS="5000") as started:
         yield started
 
 
@@ -46,15 +46,15 @@ def _head(length: int) -> bytes:
     ).encode()
 
 
-def _call(running: Service, body: bytes = BODY) -> requests.Response:
-    return requests.post(running.address + ADDRESS, data=body, headers=JSON, timeout=30)
+def _call(running: Service, body: bytes = BODY, address: str = ADDRESS) -> requests.Response:
+    return requests.post(running.address + address, data=body, headers=JSON, timeout=30)
 
 
-def _assert_answered_at_once(running: Service) -> None:
+def _assert_answered_at_once(running: Service, address: str = ADDRESS) -> None:
     for _ in range(5):
         began = time.monotonic()
         health = requests.get(running.address + "/health/live", timeout=10)
-        answer = _call(running)
+        answer = _call(running, address=address)
         assert (health.status_code, answer.status_code) == (200, 200)
         assert time.monotonic() - began < 2 * AT_ONCE
 
@@ -73,7 +73,7 @@ def _open_files(count: int) -> Iterator[None]:
 
 def test_many_open_connections_delay_nobody() -> None:
     with _open_files(3 * CONNECTIONS), ExitStack() as stack:
-        running = stack.enter_context(service(CDS_STORE_URL="none"))
+        running = stack.enter_context(service(**LEGS, CDS_STORE_URL="none"))
         for number in range(CONNECTIONS):
             client = stack.enter_context(_connect(running))
             if number % 2:  # the others never say a word
@@ -105,7 +105,8 @@ def test_a_body_of_empty_objects_is_refused_in_little_memory(running: Service) -
         assert answer.json()["issue"][0]["code"] == "too-long"
     if processes.HAS_PROC:
         worker = processes.memory_of_worker(running.process.pid)
-        assert max(worker.values()) < 250 * MEBIBYTE
+        print(worker)
+        assert 0 < max(worker.values()) < MOST_MEMORY
 
 
 def test_more_large_bodies_than_there_is_room_for_are_503(running: Service) -> None:
@@ -122,7 +123,7 @@ def test_more_large_bodies_than_there_is_room_for_are_503(running: Service) -> N
 
 
 def test_a_worker_that_dies_is_replaced() -> None:
-    with service(CDS_STORE_URL="none", CDS_WORKERS="2") as running:
+    with service(**LEGS, CDS_STORE_URL="none", CDS_WORKERS="2") as running:
         os.kill(max(running.workers), signal.SIGKILL)
         running.wait_for_workers(3)  # the two, and the one that takes the place
         assert [_call(running).status_code for _ in range(20)] == [200] * 20
@@ -164,6 +165,9 @@ def _slow_fhir_server() -> Iterator[str]:
 
 
 def test_a_healthy_server_that_takes_half_a_second_is_not_suspended() -> None:
+    # With the project's own content: sixteen of its calls ask for more lists than there are
+    # connections.
+    address = "/cds-services/anxiety-leg-weakness"
     with (
         _slow_fhir_server() as fhir,
         service(CDS_STORE_URL="none", CDS_DEVELOPMENT="true") as running,
@@ -176,11 +180,11 @@ def test_a_healthy_server_that_takes_half_a_second_is_not_suspended() -> None:
                 "fhirServer": fhir,
                 "context": {"userId": "Practitioner/1", "patientId": f"p{number}"},
             }
-            answer = requests.post(running.address + ADDRESS, json=request, timeout=30)
+            answer = requests.post(running.address + address, json=request, timeout=30)
             return answer.status_code
 
         with ThreadPoolExecutor(16) as pool:
-            fetching = pool.map(fetch, range(96))
+            fetching = pool.map(fetch, range(64))
             for _ in range(3):
-                _assert_answered_at_once(running)
-            assert list(fetching) == [200] * 96
+                _assert_answered_at_once(running, address)
+            assert list(fetching) == [200] * 64
