@@ -80,8 +80,14 @@ def _simulate(*arguments: str | Path, out: Path, fails: bool = False, **settings
 
 
 def _files(out: Path) -> dict[str, bytes]:
-    """Every file of a result; nothing else is left in its folder."""
-    return {path.name: path.read_bytes() for path in out.iterdir()}
+    """Every file of a result; nothing else but a sheet is left in its folder."""
+    return {path.name: path.read_bytes() for path in out.iterdir() if path.name != "review"}
+
+
+def _reviewed(bulk: Path, *arguments: str, seed: int = 7, out: Path) -> Path:
+    """A result with the sheet of twelve cases."""
+    _simulate(bulk, "--review", "12", "--seed", str(seed), *arguments, out=out)
+    return out
 
 
 def _figures(out: Path) -> dict[str, Any]:
@@ -90,13 +96,23 @@ def _figures(out: Path) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def alone(bulk: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """The result of one process."""
-    out = tmp_path_factory.mktemp("alone")
+def of_one_process(bulk: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(patients, "PARTITION_BYTES", 64 * 1024)
-        _simulate(bulk, out=out)
-    return _files(out)
+        return _reviewed(bulk, out=tmp_path_factory.mktemp("alone"))
+
+
+@pytest.fixture(scope="session")
+def alone(of_one_process: Path) -> dict[str, bytes]:
+    """The result of one process."""
+    return _files(of_one_process)
+
+
+@pytest.fixture(scope="module")
+def of_two_processes(bulk: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(patients, "PARTITION_BYTES", 64 * 1024)
+        return _reviewed(bulk, "--workers", "2", out=tmp_path_factory.mktemp("two"))
 
 
 def test_one_row_for_each_opening_and_the_figures_agree(alone: dict[str, bytes]) -> None:
@@ -135,11 +151,8 @@ def test_the_cards_are_those_that_the_service_gives(
     assert {(row["slot"], row["indicator"]): row["openings"] for row in found} == expected
 
 
-def test_two_processes_give_the_same_bytes(
-    bulk: Path, alone: dict[str, bytes], tmp_path: Path
-) -> None:
-    _simulate(bulk, "--workers", "2", out=tmp_path)
-    assert _files(tmp_path) == alone
+def test_two_processes_give_the_same_bytes(alone: dict[str, bytes], of_two_processes: Path) -> None:
+    assert _files(of_two_processes) == alone
 
 
 @pytest.fixture
@@ -174,44 +187,48 @@ def test_packed_lines_in_another_order_and_whole_bundles_give_the_same_rows(
         assert _figures(tmp_path / out) == orjson.loads(alone["figures.json"])
 
 
-def test_a_killed_run_goes_on_where_it_was(
-    bulk: Path, alone: dict[str, bytes], tmp_path: Path
-) -> None:
+@pytest.fixture(scope="module")
+def killed(bulk: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a run leaves that is killed when it has kept the rows of a partition."""
+    out = tmp_path_factory.mktemp("killed")
     script = (
         "from cds_service.simulation import patients; patients.PARTITION_BYTES = 64 * 1024\n"
         "from cds_service.cli import main; main()"
     )
     command = [sys.executable, "-c", script, "simulate", str(bulk)]
-    command += ["--today", TODAY, "--out", str(tmp_path)]
+    command += ["--today", TODAY, "--out", str(out)]
     environment = os.environ | {"CDS_STORE_URL": "none", "CDS_HASH_KEY": KEY}
     process = subprocess.Popen(
         command, cwd=PROJECT, env=environment | {"PYTHONPATH": str(PROJECT)}, stderr=subprocess.PIPE
     )
     until = time.monotonic() + 60
-    while not (kept := list(tmp_path.glob("work/results-*/*.ndjson"))):
+    while not any(out.glob("work/results-*/*.ndjson")):
         assert process.poll() is None and time.monotonic() < until
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    assert not (tmp_path / "index.html").exists()
-    before = {path: path.stat().st_mtime_ns for path in kept}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cds_service.simulation.study.Simulation.clean", lambda self: None)
-        _simulate(bulk, out=tmp_path)
-        evaluated = [path.stat().st_mtime_ns for path in before]
-    assert evaluated == list(before.values())
-    assert _files_beside_work(tmp_path) == alone
+    assert not (out / "index.html").exists()
+    return out
+
+
+def test_while_it_runs_only_this_user_can_read_the_records(killed: Path) -> None:
+    assert any(killed.glob("work/**/*.parquet"))
+    assert (killed / "work").stat().st_mode & 0o077 == 0
+
+
+def test_a_killed_run_goes_on_where_it_was(
+    bulk: Path, alone: dict[str, bytes], killed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {path: path.stat().st_mtime_ns for path in killed.glob("work/results-*/*.ndjson")}
+    assert before
+    monkeypatch.setattr("cds_service.simulation.study.Simulation.clean", lambda self: None)
+    _simulate(bulk, out=killed)
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert _files_beside_work(killed) == alone
 
 
 def _files_beside_work(out: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()}
-
-
-def test_while_it_runs_only_this_user_can_read_the_records(bulk: Path, tmp_path: Path) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cds_service.simulation.study.Simulation.clean", lambda self: None)
-        _simulate(bulk, out=tmp_path)
-    assert (tmp_path / "work").stat().st_mode & 0o077 == 0
 
 
 def test_a_patient_that_cannot_be_read_is_counted_and_named_by_its_hash_alone(
@@ -347,12 +364,10 @@ def test_without_a_key_and_a_store_a_patient_would_get_another_hash_each_time(
     assert "CDS_HASH_KEY" in _simulate(bulk, out=tmp_path, fails=True, CDS_HASH_KEY="")
 
 
-@pytest.fixture(scope="module")
-def reviewed(bulk: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A result with the sheet of twelve cases."""
-    out = tmp_path_factory.mktemp("reviewed")
-    _simulate(bulk, "--review", "12", "--seed", "7", out=out)
-    return out / "review"
+@pytest.fixture
+def reviewed(of_one_process: Path) -> Path:
+    """The sheet of twelve cases."""
+    return of_one_process / "review"
 
 
 def _table(path: Path) -> list[dict[str, str]]:
@@ -397,14 +412,11 @@ def test_the_sheet_has_a_page_and_rows_for_each_case_and_names_nobody(reviewed: 
 
 
 def test_the_same_seed_draws_the_same_cases_and_another_one_others(
-    bulk: Path, reviewed: Path, tmp_path: Path
+    bulk: Path, reviewed: Path, of_two_processes: Path, tmp_path: Path
 ) -> None:
-    for seed in ("7", "8"):
-        _simulate(bulk, "--review", "12", "--seed", seed, "--workers", "2", out=tmp_path / seed)
-    assert _files(tmp_path / "7" / "review") == _files(reviewed)
-    assert (tmp_path / "8" / "review" / "key.csv").read_bytes() != (
-        reviewed / "key.csv"
-    ).read_bytes()
+    assert _files(of_two_processes / "review") == _files(reviewed) != {}
+    other = _reviewed(bulk, seed=8, out=tmp_path) / "review"
+    assert (other / "key.csv").read_bytes() != (reviewed / "key.csv").read_bytes()
 
 
 def test_two_filled_sheets_are_compared(reviewed: Path, tmp_path: Path) -> None:
