@@ -19,7 +19,7 @@ for _ in range({count}):
         os.close(writing)
         os.read(reading, 1)
         os.write(1, (str({work}) + chr(10)).encode())
-        sys.exit()
+        os._exit(0)  # to take the interpreter apart would take longer than the work
 os.close(writing)
 sys.exit(any([os.waitpid(worker, 0)[1] for worker in workers]))
 """

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 import pytest
 from commands import run
+from legs import LEGS
 from servers import FIXTURES, PROJECT, environment
 
 from cds_service import __version__
@@ -45,10 +46,11 @@ def request_of_ada(service: CDSService, tmp_path: Path) -> Path:
 @pytest.mark.parametrize("arguments", [("check",), ("cards", ADA, *TODAY, "--json")], ids=str)
 def test_a_process_of_its_own_prints_the_same(arguments: tuple[str | Path, ...]) -> None:
     command = [sys.executable, "-c", "from cds_service.cli import main; main()", *arguments]
-    ended = subprocess.run(
-        command, cwd=PROJECT, env=environment({"COLUMNS": "240"}), capture_output=True, text=True
-    )
-    assert (ended.returncode, ended.stdout) == (0, run(*arguments).stdout)
+    settings = environment({"COLUMNS": "240", **LEGS})
+    ended = subprocess.run(command, cwd=PROJECT, env=settings, capture_output=True, text=True)
+    printed = run(*arguments, **LEGS).stdout
+    assert (ended.returncode, ended.stdout) == (0, printed)
+    assert "legs" in printed
 
 
 def test_the_version_is_that_of_the_package() -> None:
