@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from types import CodeType
+from typing import Any, ClassVar
 
 import pytest
 from builders import NOW, ToyKnowledge, ToyService, toy_knowledge
@@ -28,6 +29,7 @@ from hypothesis import settings
 from jinja2 import BytecodeCache
 from jinja2.bccache import Bucket
 from shared import NOT_SHARED
+from werkzeug.routing import Rule
 
 from cds_service import create_app
 from cds_service.knowledge import CDSService, Knowledge
@@ -59,7 +61,23 @@ class _CompiledOnce(BytecodeCache):
         self._codes[bucket.key, bucket.checksum] = bucket.code
 
 
+class _RuleOnce(Rule):
+    """A route whose code was compiled: most of the time that an application takes to be made."""
+
+    _codes: ClassVar[dict[object, Any]] = {}
+
+    def _compile_builder(self, append_unknown: bool = True) -> Any:
+        """What builds its addresses: with no defaults, one and the same for the same path."""
+        if self.defaults:
+            return super()._compile_builder(append_unknown)
+        key = (*self._trace, append_unknown)
+        if key not in self._codes:
+            self._codes[key] = super()._compile_builder(append_unknown)
+        return self._codes[key]
+
+
 Flask.jinja_options = {"bytecode_cache": _CompiledOnce()}
+Flask.url_rule_class = _RuleOnce
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
