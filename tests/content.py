@@ -38,14 +38,21 @@ def load_once(
     A copy of the folder is the same content: knowledge does not say where it was loaded from.
     """
     assert hooks is TOKENS
-    folders = os.walk(folder, followlinks=True)
-    files = [Path(parent, name) for parent, _, names in folders for name in names]
-    state = frozenset(
-        (path.relative_to(folder), path.stat().st_mtime_ns, path.stat().st_size) for path in files
-    )
+    state = frozenset(_state(str(folder)) if folder.is_dir() else ())
     if (state, thorough_on) not in _loaded:
         _loaded[state, thorough_on] = load(folder, hooks=TOKENS, thorough_on=thorough_on)
     return _loaded[state, thorough_on]
+
+
+def _state(folder: str, below: str = "") -> Iterator[tuple[str, int, int]]:
+    """Each file of a folder, with when it was changed and how long it is."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir():
+                yield from _state(entry.path, f"{below}{entry.name}/")
+            else:
+                status = entry.stat()
+                yield f"{below}{entry.name}", status.st_mtime_ns, status.st_size
 
 
 _loaded: dict[tuple[frozenset[object], date | None], Knowledge] = {}
