@@ -69,6 +69,7 @@ def invented_ehr(answer: Callable[[Asked, InventedEHR], Any]) -> Iterator[Invent
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # or each answer waits for 40 ms with its body
 
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
