@@ -67,12 +67,15 @@ def test_the_language_is_the_best_that_the_client_accepts(
     assert response.headers["Content-Language"] == answered
 
 
+_MARKDOWN = MarkdownIt("commonmark")
+
+
 def _is_whole_markdown(text: str) -> bool:
     """Whether no mark of bold or italic text is left over for the reader to see.
 
     A closing mark behind a full-width colon is none without a blank behind it (CommonMark, 6.2).
     """
-    seen = re.sub(r"<[^>]+>", "", MarkdownIt("commonmark").render(text))
+    seen = re.sub(r"<[^>]+>", "", _MARKDOWN.render(text))
     return "**" not in seen and not re.search(r"(?<![\w\\])\*(?!\w)", seen)
 
 

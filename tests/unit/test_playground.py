@@ -80,7 +80,8 @@ def test_what_is_said_to_change_a_rule_changes_it_on_the_record(
         and definition.value_sets[0] in choices.measurements
     }
     claims: dict[tuple[str, float], list[tuple[str, str]]] = {}
-    for rule in player.play(_request(player, name)).explanation.rules:
+    recorded = _request(player, name)
+    for rule in player.play(recorded).explanation.rules:
         for change in rule.changes:
             if change.member == "value" and change.fact in tested:
                 key = (tested[change.fact], float(change.value))
@@ -88,7 +89,7 @@ def test_what_is_said_to_change_a_rule_changes_it_on_the_record(
     assert len(claims) > 20
     wrong = []
     for (value_set, value), said in claims.items():
-        request = Changed(_request(player, name), player.service.lists, choices, STORY_NOW).by(
+        request = Changed(recorded, player.service.lists, choices, STORY_NOW).by(
             Changes(results={value_set: value})
         )
         explanation = explain(player.service, player.call(request), with_changes=False)
@@ -169,6 +170,7 @@ def test_a_list_comes_as_it_was_asked_for(player: Player, choices: Choices, stat
 
 def test_everything_that_can_be_added_is_read_by_a_fact(player: Player, choices: Choices) -> None:
     unread = []
+    recorded = _request(player, "sofia")
     read_of = {
         addition: [
             name
@@ -187,9 +189,9 @@ def test_everything_that_can_be_added_is_read_by_a_fact(player: Player, choices:
         ("problem", choices.problems),
     ):
         for value_set in some:
-            request = Changed(
-                _request(player, "sofia"), player.service.lists, choices, STORY_NOW
-            ).by(Changes(added=((kind, value_set),)))
+            request = Changed(recorded, player.service.lists, choices, STORY_NOW).by(
+                Changes(added=((kind, value_set),))
+            )
             read = Facts(player.service.facts, _record(player, request))
             ids = {
                 resource.get("id") for name in read_of[kind] for resource in read[name].resources
