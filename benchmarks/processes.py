@@ -15,6 +15,12 @@ def cpu_seconds(root: int) -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
+def cpu_seconds_of_children() -> float:
+    """User and system time of all processes that this one has started and that have ended."""
+    times = os.times()
+    return times.children_user + times.children_system
+
+
 def seconds_without_core(root: int) -> float:
     """How long the threads of `root` and its descendants have been ready to run and had no core.
 

@@ -20,7 +20,7 @@ from cds_service.knowledge import CDSService
 from cds_service.wire.hooks import TOKENS
 from cds_service.wire.responses import dump_response
 
-COUNT = 150
+COUNT = 200
 SERVICE = "anxiety-leg-weakness"
 TODAY = ("--today", "2026-11-22")
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
