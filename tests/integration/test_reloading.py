@@ -12,10 +12,12 @@ from shutil import copytree
 
 import pytest
 import requests
-from legs import ADDRESS, BODY, CONTENT, VERSION
-from servers import Service, service
+from servers import FIXTURES, PROJECT, Service, service
 
-A, B = VERSION, "tiny-2"
+# The whole content: many calls come while it is loaded.
+BODY = (FIXTURES / "requests" / "ada-generalised-anxiety.json").read_bytes()
+CALL = "/cds-services/anxiety-leg-weakness"
+A, B = "2026.11.1", "2026.12.9"
 
 pytestmark = pytest.mark.skipif(
     not hasattr(signal, "SIGHUP"), reason="this system has no SIGHUP to ask for a reload with"
@@ -47,7 +49,7 @@ class Callers:
         while not self._stopped.wait(0.05):  # so that the reload has a processor as well
             try:
                 response = requests.post(
-                    self._address + ADDRESS, data=BODY, headers=headers, timeout=30
+                    self._address + CALL, data=BODY, headers=headers, timeout=30
                 )
             except requests.RequestException as error:
                 self.faults.append(repr(error))
@@ -62,7 +64,7 @@ class Callers:
 
 @pytest.fixture
 def content(tmp_path: Path) -> Path:
-    return copytree(CONTENT, tmp_path / "cards")
+    return copytree(PROJECT / "cards", tmp_path / "cards")
 
 
 @pytest.fixture
@@ -78,7 +80,7 @@ def serving(content: Path, tmp_path: Path) -> Iterator[Service]:
 
 
 def _change(content: Path, old: str, new: str) -> None:
-    path = content / "legs" / "service.yaml"
+    path = content / "anxiety-leg-weakness" / "service.yaml"
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new))
@@ -96,7 +98,7 @@ def _wait_until_every_worker(address: str, holds: Callable[[tuple[str, str]], bo
     """Both workers are asked by asking often: a new connection goes to either."""
     deadline = time.monotonic() + 120
     in_a_row = 0
-    while in_a_row < 25:
+    while in_a_row < 40:
         assert time.monotonic() < deadline, _readiness(address)
         in_a_row = in_a_row + 1 if holds(_readiness(address)) else 0
         time.sleep(0.01)
