@@ -77,16 +77,13 @@ class Supposing:
     def _with(self, name: str, member: str, value: bool | float) -> Facts:
         key = (name, member, value)
         if key not in self._known:
-            below = self._service.relevance.below
             supposed = {
                 reader: self._supposed(reader, member, value)
                 for reader in self._readers(name, member, value)
             }
-            kept = {
-                other: fact
-                for other, fact in self._facts.items()
-                if below[other].isdisjoint(supposed)
-            }
+            above = self._service.relevance.above
+            computed = set[str]().union(*(above[reader] for reader in supposed))
+            kept = {other: fact for other, fact in self._facts.items() if other not in computed}
             self._known[key] = Facts(self._service.facts, self._record, absent=kept | supposed)
         return self._known[key]
 

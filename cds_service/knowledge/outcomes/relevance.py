@@ -61,8 +61,9 @@ class Baseline:
 class Relevance:
     """What the rules and facts of a service depend on.
 
-    `below` is what each fact rests on: itself, and what it is computed from; `evidence` names the
-    facts read from the record behind each rule and cause.
+    `below` is what each fact rests on: itself, and what it is computed from; `above` is what rests
+    on it: itself, and what is computed from it. `evidence` names the facts read from the record
+    behind each rule and cause.
     """
 
     def __init__(self, service: Service) -> None:
@@ -76,6 +77,10 @@ class Relevance:
             for key in _keys_of_fact(name, service.facts):
                 self._facts[key].add(name)
         self.below = {name: frozenset(_below(name, service.facts)) for name in service.facts}
+        self.above = {
+            name: frozenset(other for other, below in self.below.items() if name in below)
+            for name in service.facts
+        }
         self.evidence = _evidence(service)
         self._baseline = lru_cache(_MOST_BASELINES)(self._baseline_of)
         self._baseline((Retrieval.COMPLETE,) * len(service.prefetch))
