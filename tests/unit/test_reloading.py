@@ -13,7 +13,7 @@ import pytest
 from builders import NOW, ToyKnowledge, ToyService
 
 from cds_service.current_knowledge import CurrentKnowledge
-from cds_service.errors import KnowledgeError, SettingsError
+from cds_service.errors import KnowledgeError, SettingsError, StoreUnavailable
 from cds_service.knowledge import Knowledge
 from cds_service.reload_requests import ReloadWatch, Stamp, renew_on_hangup
 from cds_service.store import Store
@@ -35,10 +35,18 @@ def failing(error: Exception) -> Callable[[], Knowledge]:
 
 
 def wait_for(holds: Callable[[], bool]) -> None:
+    """Until it holds; a database on a busy machine may be asked again."""
     deadline = time.monotonic() + 60
-    while not holds():
+    while not _answered(holds):
         assert time.monotonic() < deadline, "it did not come"
         time.sleep(0.02)
+
+
+def _answered(holds: Callable[[], bool]) -> bool:
+    try:
+        return holds()
+    except StoreUnavailable:
+        return False
 
 
 def test_a_reload_swaps_the_knowledge() -> None:
@@ -182,7 +190,7 @@ def test_a_watch_reloads_once_for_each_renewal_and_not_for_old_ones(
 def test_a_request_in_the_store_reaches_every_worker_once_and_each_says_what_it_serves(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cds_service.reload_requests.SECONDS_BETWEEN_LOOKS", 0.01)
+    monkeypatch.setattr("cds_service.reload_requests.SECONDS_BETWEEN_LOOKS", 0.05)
     asking = Replicas(store, lambda: NOW)
     asking.ask_for_reload()
     loads: list[None] = []
