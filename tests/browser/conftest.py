@@ -79,7 +79,9 @@ def address(cards: Knowledge, tmp_path_factory: pytest.TempPathFactory) -> Itera
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
-        pytest.skip("pages in a browser: there is no chromium (apt install chromium-headless-shell)")
+        pytest.skip(
+            "pages in a browser: there is no chromium (apt install chromium-headless-shell)"
+        )
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield opened
