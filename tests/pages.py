@@ -32,13 +32,9 @@ _MARK_ONE_OF_EACH_LOOK = f"""() => {{
         }}
     }}
 }}"""
-
-
 _RUN = f"""() => {{
     axe.configure({{rules: [{{id: "color-contrast", selector: "[{_LOOK}]"}}]}});
-    const isDark = matchMedia("(prefers-color-scheme: dark)").matches;
-    const asked = isDark ? {{runOnly: ["color-contrast"]}} : {{}};
-    return axe.run({{...asked, resultTypes: ["violations"]}}).then(found => found.violations);
+    return axe.run({{resultTypes: ["violations"]}}).then(found => found.violations);
 }}"""
 
 
@@ -86,8 +82,7 @@ def serious_faults(page: Page) -> list[Any]:
     """What axe finds that is serious: the id of each rule, and the first places.
 
     Whether text stands out from what is behind it takes most of the time, and is the same for all
-    that look the same: it is asked of one of each. The dark scheme has other colours and
-    nothing else, so there it is all that is asked.
+    that look the same: it is asked of one of each.
     """
     page.evaluate(Axe().axe_script)
     page.evaluate(_MARK_ONE_OF_EACH_LOOK)

@@ -1,4 +1,4 @@
-"""kill -9 in the middle of 300 posts of feedback: what was answered with 204 is there."""
+"""kill -9 in the middle of 1,000 posts of feedback: what was answered with 204 is there."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from sqlalchemy import select
 from benchmarks import processes
 from cds_service.store import open_store, tables
 
-POSTS = 300
-PAUSE = 0.03  # seconds before each of them, so that some come while the disaster lasts
+POSTS = 1000
+PAUSE = 0.01  # seconds before each of them, so that some come while the disaster lasts
 KEY = "k" * 32
 
 pytestmark = pytest.mark.skipif(
@@ -90,7 +90,7 @@ def test_a_killed_service_has_what_it_answered(tmp_path: Path) -> None:
             running.start()
 
         answered = _post_all(running, cards, kill_and_start)
-        assert 0.3 * POSTS < len(answered) <= POSTS
+        assert 300 < len(answered) <= POSTS
         assert answered <= _kept(url)
         missed = [card for card in cards if card not in answered]
         _repeat(running, missed)
@@ -106,7 +106,7 @@ def test_a_killed_worker_has_what_it_answered(tmp_path: Path) -> None:
             os.kill(max(running.workers), signal.SIGKILL)
 
         answered = _post_all(running, cards, kill_one)
-    assert 0.3 * POSTS < len(answered) <= POSTS
+    assert 300 < len(answered) <= POSTS
     assert answered <= _kept(url)
 
 
@@ -123,7 +123,7 @@ def test_a_killed_postgresql_has_what_was_answered() -> None:
             server.start_again()
 
         answered = _post_all(running, cards, kill_and_start)
-        assert 0.3 * POSTS < len(answered) < POSTS
+        assert 300 < len(answered) < POSTS
         assert answered <= _kept(server.url)
         missed = [card for card in cards if card not in answered]
         _repeat(running, missed)

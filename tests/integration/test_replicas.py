@@ -326,7 +326,8 @@ def test_a_reload_reaches_both_and_readiness_says_while_they_differ(pair: Pair) 
         assert at_work.versions.keys() == {A, B}
     finally:
         _change(pair, B, A)
-        run("reload", **pair.settings)  # the tests that follow hold with either
+        run("reload", **pair.settings)
+        _wait_until(lambda: pair.serve(A, A, same="ok"))
 
 
 # -- the store -----------------------------------------------------------------------------------

@@ -105,7 +105,6 @@ def test_a_body_of_empty_objects_is_refused_in_little_memory(running: Service) -
         assert answer.json()["issue"][0]["code"] == "too-long"
     if processes.HAS_PROC:
         worker = processes.memory_of_worker(running.process.pid)
-        print(worker)
         assert 0 < max(worker.values()) < MOST_MEMORY
 
 
@@ -184,7 +183,7 @@ def test_a_healthy_server_that_takes_half_a_second_is_not_suspended() -> None:
             return answer.status_code
 
         with ThreadPoolExecutor(16) as pool:
-            fetching = pool.map(fetch, range(64))
+            fetching = pool.map(fetch, range(96))
             for _ in range(3):
                 _assert_answered_at_once(running, address)
-            assert list(fetching) == [200] * 64
+            assert list(fetching) == [200] * 96

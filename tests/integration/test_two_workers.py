@@ -19,7 +19,7 @@ from sqlalchemy import func, select
 
 from cds_service.store import open_store, tables
 
-VISITS = 60
+VISITS = 250
 KEY = "k" * 32
 ANSWERS_COUNT = {"CDS_ANONYMOUS_ANSWERS": "true"}  # nobody is asked who calls
 SAMUEL: str = orjson.loads(BODY)["context"]["patientId"]

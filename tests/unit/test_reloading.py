@@ -190,7 +190,7 @@ def test_a_watch_reloads_once_for_each_renewal_and_not_for_old_ones(
 def test_a_request_in_the_store_reaches_every_worker_once_and_each_says_what_it_serves(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cds_service.reload_requests.SECONDS_BETWEEN_LOOKS", 0.05)
+    monkeypatch.setattr("cds_service.reload_requests.SECONDS_BETWEEN_LOOKS", 0.01)
     asking = Replicas(store, lambda: NOW)
     asking.ask_for_reload()
     loads: list[None] = []
